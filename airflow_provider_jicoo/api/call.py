@@ -1,0 +1,74 @@
+"""One request to Jicoo as data."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+T = TypeVar("T")
+
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
+
+
+class Repeat(enum.Enum):
+    """What may be done when nobody knows whether a request took effect."""
+
+    HARMLESS = "harmless"
+    """Send it again: it changes nothing."""
+    READ_BACK = "read back"
+    """Read the thing: the change is there, or it is sent again."""
+    NEVER = "never"
+    """Nothing: a second one could do it twice."""
+
+
+@dataclass(frozen=True)
+class Confirm(Generic[T]):
+    """How to find out whether a change was made: read the thing with ``read``, then ask ``done``."""
+
+    read: Call[T]
+    done: Callable[[T], bool]
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One request; ``T`` is the type of the ``data`` in its answer.
+
+    :param method: HTTP method.
+    :param path: path below the base URL, each part quoted: ``/v1/bookings/mzgdPJVBb7RE``.
+    :param query: query parameters, as sent.
+    :param body: JSON body, as sent; None for no body.
+    :param answers: shape of ``data`` in the answer: an object, a list, or anything at all.
+    :param repeat: what may be done when the outcome is in doubt.
+    :param confirm: how to read the change back; needed where ``repeat`` is ``READ_BACK``.
+    :param check: how a person finds out whether the change was made; shown in
+        :class:`~airflow_provider_jicoo.api.errors.AmbiguousOutcomeError`.
+    :param private: personal values that were sent; they are blotted out of what the API says in an error.
+    """
+
+    method: Method
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    answers: Literal["object", "list", "anything"] = "object"
+    repeat: Repeat = Repeat.HARMLESS
+    confirm: Confirm[T] | None = None
+    check: str = ""
+    private: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listing(Generic[T]):
+    """A list that comes in pages: the :class:`Call` of its first page without ``page`` and ``perPage``.
+
+    :param path: path of the list, as ``/v1/bookings``.
+    :param query: filters and order, as sent.
+    :param key: the field that identifies a row.
+    :param limit: stop after so many rows; None for all.
+    """
+
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    key: str = "uid"
+    limit: int | None = None

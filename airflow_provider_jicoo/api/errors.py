@@ -1,0 +1,138 @@
+"""What can go wrong, sorted by what the caller should do about it.
+
+::
+
+    JicooError
+    ├── InvalidRequestError        nothing was sent: mend the arguments
+    └── RequestError               a request was made (or tried)
+        ├── AuthenticationError    401: mend the API key
+        ├── PermissionDeniedError  403: give the key the permission
+        ├── NotFoundError          404: the thing does not exist
+        ├── RejectedError          400, 402, 422: the API refused; ``errors`` says which field
+        ├── RateLimitError         429: slow down; ``retry_after`` in seconds, where the API said so
+        ├── ServerError            5xx, and the change is known not to have been made
+        ├── TransportError         no connection or no answer, and the change is known not to have been made
+        ├── AmbiguousOutcomeError  the change may or may not have been made: look before you repeat it
+        └── UnexpectedAnswerError  not an answer of Jicoo's API
+            └── ListingMovedError  the rows of a list moved during every sweep
+
+An error carries method, path, status and what the API said. It never carries the API key, nor the
+values that the caller marked as personal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class JicooError(Exception):
+    """Any failure of this package."""
+
+    permanent: bool = False
+    """True where trying the same again cannot help."""
+
+
+class InvalidRequestError(JicooError, ValueError):
+    """The arguments are wrong; nothing was sent."""
+
+    permanent = True
+
+
+class RequestError(JicooError):
+    """A request failed.
+
+    :param summary: what happened, in one sentence.
+    :param method: HTTP method, as ``PATCH``.
+    :param path: path of the request, as ``/v1/bookings/mzgdPJVBb7RE``.
+    :param status: HTTP status, or None where there was no answer.
+    :param said: what the API said, cut to a few hundred characters; empty where it said nothing.
+    :param errors: the ``errors`` of the API's answer as it came; None where there were none.
+    :param retry_after: seconds the API asked to wait, or None.
+    """
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        method: str,
+        path: str,
+        status: int | None = None,
+        said: str = "",
+        errors: Any = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.summary = summary
+        self.method = method
+        self.path = path
+        self.status = status
+        self.said = said
+        self.errors = errors
+        self.retry_after = retry_after
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        status = "" if self.status is None else f" ({self.status})"
+        said = f" Jicoo said: {self.said}" if self.said else ""
+        return f"{self.method} {self.path}{status}: {self.summary}{said}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only arguments are not what Exception would pickle; Celery and multiprocessing do pickle errors.
+        return (_rebuild, (type(self), dict(self.__dict__)))
+
+
+def _rebuild(kind: type[RequestError], fields: dict[str, Any]) -> RequestError:
+    return kind(**fields)
+
+
+class AuthenticationError(RequestError):
+    """401: Jicoo does not accept the API key."""
+
+    permanent = True
+
+
+class PermissionDeniedError(RequestError):
+    """403: the API key lacks the permission."""
+
+    permanent = True
+
+
+class NotFoundError(RequestError):
+    """404: the resource does not exist, or the key cannot see it."""
+
+    permanent = True
+
+
+class RejectedError(RequestError):
+    """400, 402, 422 and other 4xx: Jicoo understood the request and refuses it."""
+
+    permanent = True
+
+
+class RateLimitError(RequestError):
+    """429, and waiting as often as the retry policy allows did not help."""
+
+
+class ServerError(RequestError):
+    """5xx, after as many tries as the retry policy allows. A change is known not to have been made."""
+
+
+class TransportError(RequestError):
+    """No connection or no answer, after as many tries as allowed. A change is known not to have been made."""
+
+
+class AmbiguousOutcomeError(RequestError):
+    """The request may or may not have taken effect, and it was not repeated. The text says how to check."""
+
+    permanent = True
+
+
+class UnexpectedAnswerError(RequestError):
+    """The answer is not one that Jicoo's API gives: a redirect, a page of HTML, JSON of another shape."""
+
+    permanent = True
+
+
+class ListingMovedError(UnexpectedAnswerError):
+    """The rows of a list moved during every sweep, so that rows may have been missed. Trying again may help."""
+
+    permanent = False

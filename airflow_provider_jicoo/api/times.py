@@ -1,0 +1,73 @@
+"""Moments as users give them, and as Jicoo wants them: UTC with milliseconds and ``Z``.
+
+Source of the wire form: the examples on Jicoo's pages, as ``2024-03-01T20:00:00.000Z``
+(https://developer.jicoo.com/api-5453063).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import zoneinfo
+from datetime import datetime, timezone
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+_HAS_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
+_ISO = TypeAdapter(datetime)
+
+
+def zone(name: str) -> zoneinfo.ZoneInfo:
+    """Return the time zone of an IANA name.
+
+    :raises ValueError: naming the nearest zone there is.
+    """
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        near = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{name!r} is not an IANA time zone such as 'Asia/Tokyo'{hint}") from None
+
+
+def moment(value: Any, time_zone: str | None = None) -> datetime:
+    """Turn an aware datetime, a pendulum or an ISO 8601 string into a UTC datetime with whole milliseconds.
+
+    :param value: the moment. Without an offset it is read as a wall clock in ``time_zone``.
+    :param time_zone: IANA name, or None where a moment without an offset is an error.
+    :raises ValueError: no moment, no offset and no time zone, or a wall-clock time that daylight saving skips.
+    """
+    parsed = value if isinstance(value, datetime) else _parse(value)
+    if parsed.tzinfo is None:
+        if time_zone is None:
+            raise ValueError(
+                f"{_show(value)} has no offset; write it as 2024-03-01T20:00:00+09:00, or give time_zone beside it"
+            )
+        local = parsed.replace(tzinfo=zone(time_zone))
+        if local.astimezone(timezone.utc).astimezone(local.tzinfo).replace(tzinfo=None) != parsed:
+            raise ValueError(f"{_show(value)} does not exist in {time_zone}: the clocks go forward over it")
+        parsed = local
+    utc = parsed.astimezone(timezone.utc)
+    # A plain datetime: pendulum's subclass would not compare equal in strict models.
+    return datetime(
+        utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000 * 1000, timezone.utc
+    )
+
+
+def wire(value: datetime) -> str:
+    """Write a UTC datetime as Jicoo does: ``2024-03-01T20:00:00.000Z``."""
+    return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+
+
+def _parse(value: Any) -> datetime:
+    if isinstance(value, str) and _HAS_DATE_AND_TIME.match(value.strip()):
+        try:
+            return _ISO.validate_python(value.strip())
+        except ValidationError:
+            pass  # falls through to the one error for everything that is no moment
+    raise ValueError(f"{_show(value)} is not a moment; give an aware datetime or ISO 8601 such as 2024-03-01T20:00:00Z")
+
+
+def _show(value: Any) -> str:
+    return repr(value.isoformat(sep=" ")) if isinstance(value, datetime) else repr(value)
