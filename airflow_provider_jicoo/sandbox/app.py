@@ -1,0 +1,71 @@
+"""The FastAPI app: the sections' endpoints, errors in Jicoo's form, and an OpenAPI document that tells the truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import APIKeyHeader
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from airflow_provider_jicoo.sandbox import bookings
+from airflow_provider_jicoo.sandbox.answers import Refusal, refused
+from airflow_provider_jicoo.sandbox.choices import NO_FIELD
+from airflow_provider_jicoo.sandbox.state import State
+
+# A further section of the API (event types, schedules, ...) is one more module here.
+SECTIONS = (bookings,)
+
+
+def make(state: State) -> FastAPI:
+    """Make the app. It asks for no key: the door has done so."""
+    # auto_error=False: the scheme is here for the document.
+    key = Security(APIKeyHeader(name="X-Jicoo-Api-Key", auto_error=False))
+    app = FastAPI(title="Jicoo (sandbox)", version="1", dependencies=[key], redirect_slashes=False)
+    for section in SECTIONS:
+        app.include_router(section.routes(state))
+
+    @app.exception_handler(Refusal)
+    async def refusal(_: Request, error: Refusal) -> Response:
+        return refused(error.status, error.errors)
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_query(_: Request, error: RequestValidationError) -> Response:
+        return refused(400, {str(fault["loc"][-1]): [fault["msg"]] for fault in error.errors()})
+
+    @app.exception_handler(HTTPException)
+    async def no_route(_: Request, error: HTTPException) -> Response:
+        answer = refused(error.status_code, {NO_FIELD: [error.detail]})
+        answer.headers.update(error.headers or {})
+        return answer
+
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = made()
+            _add_bodies(document)
+        return made()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def _add_bodies(document: dict[str, Any]) -> None:
+    # The endpoints read their bodies themselves (400 is not 422 to Jicoo), so FastAPI does not know them.
+    kinds = [(kind, "validation") for section in SECTIONS for kind in section.BODIES]
+    _, made = models_json_schema(kinds, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    schemas = document["components"]["schemas"]
+    for name, schema in made["$defs"].items():
+        schemas[name] = schema
+    for path in document["paths"].values():
+        for operation in path.values():
+            # FastAPI adds its own form of 422 wherever there is a parameter.
+            answer = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+            if answer.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
+                del operation["responses"]["422"]
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)

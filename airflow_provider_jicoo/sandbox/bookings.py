@@ -1,0 +1,288 @@
+"""The booking endpoints. What is chosen here, not known, stands in :mod:`~airflow_provider_jicoo.sandbox.choices`."""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.api.models import Body, CreateBookingBody, RescheduleBookingBody, UpdateBookingBody
+from airflow_provider_jicoo.sandbox import choices, data
+from airflow_provider_jicoo.sandbox.answers import Refusal, documented, found, moment, parsed, takes
+from airflow_provider_jicoo.sandbox.choices import NO_FIELD
+from airflow_provider_jicoo.sandbox.data import Row
+from airflow_provider_jicoo.sandbox.door import REQUEST_NUMBER
+from airflow_provider_jicoo.sandbox.shapes import BookingAnswered, BookingsAnswered, ContactsAnswered
+from airflow_provider_jicoo.sandbox.state import State
+
+Uid = Annotated[str, Path(description="Booking id.")]
+
+
+class UpdateBooking(UpdateBookingBody):
+    """Body of Update Booking as a server takes it: also one that changes nothing, which our client does not send."""
+
+    def _changes_something_possible(self) -> UpdateBooking:
+        return self
+
+
+class CancelBooking(Body):
+    """Body of Cancel Booking: no field is documented."""
+
+
+BODIES: tuple[type[Body], ...] = (CreateBookingBody, UpdateBooking, CancelBooking, RescheduleBookingBody)
+"""The bodies of this section, for the OpenAPI document."""
+
+
+def routes(state: State) -> APIRouter:
+    """Return the section's endpoints."""
+    router = APIRouter(prefix="/v1/bookings", tags=["Booking"])
+
+    @router.get("", summary="List Bookings", responses=documented(BookingsAnswered, 400))
+    async def list_bookings(
+        page: Annotated[int, Query(ge=1)] = 1,
+        per_page: Annotated[int, Query(ge=1, alias="perPage")] = choices.PER_PAGE,
+        status: Annotated[Literal["open", "cancel"] | None, Query()] = None,
+        started_at: Annotated[str | None, Query(alias="startedAt", json_schema_extra={"format": "date-time"})] = None,
+        ended_at: Annotated[str | None, Query(alias="endedAt", json_schema_extra={"format": "date-time"})] = None,
+        sort: Annotated[Literal["asc", "desc"], Query(description="The direction.")] = choices.SORT,
+        order: Annotated[Literal["startedAt", "createdAt"], Query(description="The column.")] = choices.ORDER,
+    ) -> Response:
+        started, ended = _queried("startedAt", started_at), _queried("endedAt", ended_at)
+        size = min(per_page, choices.MAX_PER_PAGE)
+        with state.lock:
+            uids = state.listed(status, started, ended, order, sort)
+            rows = [state.bookings[uid] for uid in uids[(page - 1) * size : page * size]]
+            return found(
+                rows,
+                totalCount=len(uids),
+                count=len(rows),
+                currentPage=page,
+                numberOfPages=math.ceil(len(uids) / size),
+            )
+
+    @router.post(
+        "",
+        summary="Create Booking",
+        status_code=201,
+        responses=documented(BookingAnswered, 400, 422, status=201),
+        openapi_extra=takes(CreateBookingBody),
+    )
+    async def create_booking(request: Request) -> Response:
+        body = parsed(CreateBookingBody, await request.body())
+        with state.changing():
+            booking, contact = _created(state, body)
+            state.put(booking, [contact])
+            state.tell(booking["uid"], "create", request.scope[REQUEST_NUMBER])
+        return found(booking, status=201)
+
+    @router.get("/{uid}", summary="Get Booking", responses=documented(BookingAnswered, 404))
+    async def get_booking(uid: Uid) -> Response:
+        with state.lock:
+            return found(_known(state, uid))
+
+    @router.patch(
+        "/{uid}",
+        summary="Update Booking",
+        responses=documented(BookingAnswered, 400, 404, 422),
+        openapi_extra=takes(UpdateBooking),
+    )
+    async def update_booking(request: Request, uid: Uid) -> Response:
+        with state.changing():
+            before = _known(state, uid)
+            body = parsed(UpdateBooking, await request.body())
+            fields = body.wire()
+            tell = fields.pop("isSendUpdates", False)
+            fields.pop("updateMessage", None)
+            _check_update(state, before, fields)
+            booking = state.change(uid, fields)
+            if tell:
+                state.tell(uid, "update", request.scope[REQUEST_NUMBER])
+        return found(booking)
+
+    @router.post(
+        "/{uid}/cancel",
+        summary="Cancel Booking",
+        responses=documented(BookingAnswered, 400, 404, 422),
+        openapi_extra=takes(CancelBooking, required=False),
+    )
+    async def cancel_booking(request: Request, uid: Uid) -> Response:
+        raw = await request.body()
+        with state.changing():
+            before = _known(state, uid)
+            parsed(CancelBooking, raw or b"{}")
+            _not_cancelled(before)
+            booking = state.change(
+                uid, {"status": "cancel", "cancelledAt": state.now(), "cancelledBy": choices.CANCELLED_BY}
+            )
+            state.tell(uid, "cancel", request.scope[REQUEST_NUMBER])
+        return found(booking)
+
+    @router.post(
+        "/{uid}/reschedule",
+        summary="Reschedule Booking",
+        responses=documented(BookingAnswered, 400, 404, 422),
+        openapi_extra=takes(RescheduleBookingBody),
+    )
+    async def reschedule_booking(request: Request, uid: Uid) -> Response:
+        raw = await request.body()
+        with state.changing():
+            before = _known(state, uid)
+            body = parsed(RescheduleBookingBody, raw)
+            _not_cancelled(before)
+            length = times.moment(before["endedAt"]) - times.moment(before["startedAt"])
+            start, end = times.wire(body.started_at), _end(body.started_at, length)
+            if not state.is_free([host["userId"] for host in before["hosts"]], start, end, besides=uid):
+                raise Refusal(422, {"startedAt": ["is not a free slot: a host has another booking then"]})
+            booking = state.change(uid, {"startedAt": start, "endedAt": end, "timeZone": body.time_zone})
+            state.tell(uid, "reschedule", request.scope[REQUEST_NUMBER])
+        return found(booking)
+
+    @router.get("/{uid}/contacts", summary="Get Booking Contacts", responses=documented(ContactsAnswered, 404))
+    async def get_booking_contacts(uid: Uid) -> Response:
+        with state.lock:
+            _known(state, uid)
+            return found(state.contacts[uid])
+
+    return router
+
+
+def fresh(state: State, fields: Row) -> Row:
+    """Return a new booking: ``fields``, and something sensible for the rest."""
+    # The uids of one state must differ, not repeat: no seed.
+    chance = random.Random()
+    start = times.moment(fields.get("startedAt", times.moment(state.now()) + timedelta(days=7)))
+    event_type = state.event_types.get(fields.get("eventTypeId", ""), next(iter(state.event_types.values())))
+    location = fields.get("locationId", event_type["locationId"])
+    now = state.now()
+    booking: Row = {
+        "uid": data.text(chance, data.UID_LETTERS, 12),
+        "eventTypeId": event_type["uid"],
+        "name": f"John Doe / {event_type['name']}",
+        "description": None,
+        "status": "open",
+        "startedAt": times.wire(start),
+        "endedAt": _end(start, timedelta(minutes=event_type["duration"])),
+        "locationId": location,
+        **data.place(location, chance),
+        "timeZone": "Asia/Tokyo",
+        "priority": None,
+        "cancelReason": None,
+        "cancelledAt": None,
+        "cancelledBy": None,
+        "hosts": [{"userId": event_type["hosts"][0], "role": "admin"}],
+        "createdAt": now,
+        "updatedAt": now,
+    }
+    return complete(booking, fields)
+
+
+def complete(booking: Row, fields: Row) -> Row:
+    """Return the booking with other fields, its times in the API's form.
+
+    :raises TypeError: a booking has no such field.
+    """
+    unknown = sorted(fields.keys() - booking.keys())
+    if unknown:
+        raise TypeError(f"a booking has no field {', '.join(unknown)}; it has {', '.join(booking)}")
+    changed = copy.deepcopy(fields)
+    for name in ("startedAt", "endedAt", "cancelledAt", "createdAt", "updatedAt"):
+        # The lists compare times as text: one form only.
+        if changed.get(name) is not None:
+            changed[name] = times.wire(times.moment(changed[name]))
+    return {**booking, **changed}
+
+
+def contact(booking: Row, **fields: Any) -> Row:
+    """Return a guest of the booking: ``fields``, and something for the rest."""
+    return {
+        "name": "John Doe",
+        "email": "john.doe@example.com",
+        "ccEmails": [],
+        "company": None,
+        "phoneNumber": None,
+        "message": None,
+        "textRemindNumber": None,
+        "textRemindCountryCode": None,
+        "answers": [],
+        "createdAt": booking["createdAt"],
+        "updatedAt": booking["createdAt"],
+        **fields,
+    }
+
+
+def _known(state: State, uid: str) -> Row:
+    if uid not in state.bookings:
+        raise Refusal(404, {NO_FIELD: ["There is no such booking."]})
+    return state.bookings[uid]
+
+
+def _not_cancelled(booking: Row) -> None:
+    if booking["status"] == "cancel":
+        raise Refusal(422, {"status": ["the booking is cancelled"]})
+
+
+def _queried(name: str, value: str | None) -> str | None:
+    try:
+        return None if value is None else times.wire(moment(value))
+    except ValueError as error:
+        raise Refusal(400, {name: [str(error)]}) from None
+
+
+def _end(start: datetime, length: timedelta) -> str:
+    try:
+        return times.wire(start + length)
+    except OverflowError:
+        raise Refusal(422, {"startedAt": ["is out of range"]}) from None
+
+
+def _check_update(state: State, before: Row, fields: Row) -> None:
+    after = {**before, **fields}
+    if after["endedAt"] <= after["startedAt"]:
+        raise Refusal(422, {"endedAt": ["must be after startedAt"]})
+    hosts = [host["userId"] for host in fields.get("hosts", before["hosts"])]
+    if not hosts:
+        raise Refusal(422, {"hosts": ["must have one host at least"]})
+    if len(set(hosts)) < len(hosts):
+        raise Refusal(422, {"hosts": ["has one host twice"]})
+    if "hosts" in fields and not state.users.keys() >= set(hosts):
+        raise Refusal(422, {"hosts": ["has one who is not a user"]})
+
+
+def _created(state: State, body: CreateBookingBody) -> tuple[Row, Row]:
+    event_type = state.event_types.get(body.event_type_id)
+    if event_type is None:
+        raise Refusal(422, {"eventTypeId": ["there is no such event type"]})
+    start = times.wire(body.started_at)
+    end = _end(body.started_at, timedelta(minutes=event_type["duration"]))
+    host = next((host for host in event_type["hosts"] if state.is_free([host], start, end)), None)
+    if host is None:
+        raise Refusal(422, {"startedAt": ["is not a free slot: no host of the event type is free then"]})
+    given = body.wire()
+    booking = fresh(
+        state,
+        {
+            "eventTypeId": event_type["uid"],
+            "name": f"{body.name} / {event_type['name']}",
+            "status": "request" if event_type["needsApproval"] else "open",
+            "startedAt": start,
+            "endedAt": end,
+            "locationId": body.location_id or event_type["locationId"],
+            "timeZone": body.time_zone,
+            "hosts": [{"userId": host, "role": "admin"}],
+        },
+    )
+    same = ("name", "email", "ccEmails", "company", "phoneNumber", "message", "textRemindNumber", "textRemindCountryCode")
+    answers = [
+        {
+            "question": event_type["questions"].get(answer["questionUid"], answer["questionUid"]),
+            "content": answer["content"] if isinstance(answer["content"], list) else [answer["content"]],
+        }
+        for answer in given.get("answers", [])
+    ]
+    return booking, contact(booking, **{field: given[field] for field in same if field in given}, answers=answers)

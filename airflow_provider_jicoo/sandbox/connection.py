@@ -1,0 +1,35 @@
+"""Closing a connection in the middle of an answer.
+
+ASGI has no word for that, on purpose: an application can only answer. The transport is reached through the object whose
+bound method uvicorn passes as ``receive``; that holds for both of its HTTP protocols (httptools and h11). Nothing else
+in the sandbox knows of this.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.types import Receive, Send
+
+from airflow_provider_jicoo.sandbox.faults import Answer
+
+
+async def drop(receive: Receive) -> None:
+    """Close the connection without an answer."""
+    await _close(receive)
+
+
+async def cut(answer: Answer, receive: Receive, send: Send) -> None:
+    """Announce the whole answer, send half of its body, and close the connection."""
+    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+    half = answer.body[: len(answer.body) // 2]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+    await _close(receive)
+
+
+async def _close(receive: Receive) -> None:
+    cycle: Any = receive.__self__  # type: ignore[attr-defined]
+    cycle.transport.close()
+    # Until uvicorn has noticed, it takes an application that returns without an answer for a broken one, and sends a 500.
+    while (await receive())["type"] != "http.disconnect":
+        pass

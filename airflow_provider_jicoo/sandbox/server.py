@@ -1,0 +1,310 @@
+"""The sandbox as a thing: a server in a thread, and the handles to look into it and to break it."""
+
+from __future__ import annotations
+
+import copy
+import socket
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+
+from airflow_provider_jicoo.sandbox import app, bookings, choices
+from airflow_provider_jicoo.sandbox.data import Row
+from airflow_provider_jicoo.sandbox.door import Bucket, Door, Received
+from airflow_provider_jicoo.sandbox.faults import FaultName, Faults, matcher
+from airflow_provider_jicoo.sandbox.state import Message, State
+
+
+class Sandbox:
+    """An embedded Jicoo. Use it as a context manager, or with :meth:`start` and :meth:`stop`.
+
+    :param bookings: how many bookings to begin with.
+    :param seed: seed of the data and of faults by share.
+    :param now: an aware datetime to spread the data around; the sandbox's clock starts there. Default: the real time.
+    :param host: address to listen on.
+    :param port: port to listen on; 0 for a free one.
+    :param rate_limit: requests per second, over all clients; None for no limit.
+    :param latency: seconds by which each answer is delayed.
+    :param state: SQLite file that keeps bookings, contacts and messages over a restart; what is in it goes before ``seed``.
+    :param remember: keep every request for :attr:`requests` and :meth:`count`.
+    :raises OSError: the port is taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        bookings: int = 50,
+        seed: int = 7,
+        now: datetime | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        rate_limit: float | None = None,
+        latency: float = 0.0,
+        state: str | Path | None = None,
+        remember: bool = True,
+    ) -> None:
+        self._state = State(bookings, seed, now, None if state is None else Path(state))
+        self._door = Door(app.make(self._state), self._state.now, Faults(seed), remember=remember)
+        self.rate_limit = rate_limit
+        self.latency = latency
+        self._address = (host, port)
+        self._socket: socket.socket | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    # --- the server ------------------------------------------------------------------------------------------------
+
+    def start(self) -> Sandbox:
+        """Start to listen; when this returns, the server answers."""
+        self._socket = _listen(*self._address)
+        config = uvicorn.Config(
+            self._door,
+            log_config=None,
+            log_level="warning",
+            access_log=False,  # paths and queries tell who booked what
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=1,
+        )
+        self._server = server = _Server(config)
+        self._thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [self._socket]}, name="jicoo-sandbox", daemon=True
+        )
+        self._thread.start()
+        server.ready.wait()
+        return self
+
+    def stop(self) -> None:
+        """Stop to listen, close every connection and the state's file."""
+        if self._server is not None and self._thread is not None and self._socket is not None:
+            self._server.should_exit = True
+            self._thread.join()
+            self._socket.close()
+            self._server = self._thread = self._socket = None
+        self._state.close()
+
+    def __enter__(self) -> Sandbox:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The base URL, as ``http://127.0.0.1:54321``."""
+        if self._socket is None:
+            raise RuntimeError("the sandbox is not running: use it in a with statement, or call start()")
+        host, port = self._socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def api_key(self) -> str:
+        """The key that is good for everything."""
+        return choices.API_KEY
+
+    @property
+    def forbidden_key(self) -> str:
+        """A key that gets 403."""
+        return choices.FORBIDDEN_KEY
+
+    def connection(self) -> dict[str, str]:
+        """Return an Airflow connection to the sandbox, for ``json.dumps`` into ``AIRFLOW_CONN_...``."""
+        return {"conn_type": "jicoo", "host": self.url, "password": self.api_key}
+
+    # --- what is in it ---------------------------------------------------------------------------------------------
+
+    def bookings(self) -> list[Row]:
+        """Return every booking as the API gives it, in the order of creation."""
+        with self._state.lock:
+            return copy.deepcopy(list(self._state.bookings.values()))
+
+    def booking(self, uid: str) -> Row:
+        """Return one booking.
+
+        :raises KeyError: there is none.
+        """
+        with self._state.lock:
+            return copy.deepcopy(self._state.bookings[uid])
+
+    def contacts(self, uid: str) -> list[Row]:
+        """Return the guests of a booking.
+
+        :raises KeyError: there is no such booking.
+        """
+        with self._state.lock:
+            return copy.deepcopy(self._state.contacts[uid])
+
+    @property
+    def users(self) -> list[Row]:
+        """The users (hosts): ``uid``, ``name`` and ``email``."""
+        return copy.deepcopy(list(self._state.users.values()))
+
+    @property
+    def event_types(self) -> list[Row]:
+        """The event types, in fields of the sandbox's own: Jicoo's are not known."""
+        return copy.deepcopy(list(self._state.event_types.values()))
+
+    def add_booking(self, *, contacts: Sequence[Row] = ({},), **fields: Any) -> Row:
+        """Add a booking without a request; nobody is messaged.
+
+        :param contacts: its guests; what is left out of one has a default.
+        :param fields: fields of the booking, in camelCase; the rest has defaults. A time may be an aware datetime.
+        :returns: the booking.
+        """
+        with self._state.changing():
+            booking = bookings.fresh(self._state, fields)
+            self._state.put(booking, [bookings.contact(booking, **guest) for guest in contacts])
+            return copy.deepcopy(booking)
+
+    def edit(self, uid: str, **fields: Any) -> Row:
+        """Change a booking behind the client's back, as somebody else does; ``updatedAt`` moves, nobody is messaged.
+
+        :param fields: any fields, in camelCase. A time may be an aware datetime.
+        :returns: the booking as it is now.
+        :raises KeyError: there is no such booking.
+        """
+        with self._state.changing():
+            before = self._state.bookings[uid]
+            after = bookings.complete(before, fields)
+            return copy.deepcopy(self._state.change(uid, {name: after[name] for name in fields}))
+
+    def delete(self, uid: str) -> None:
+        """Remove a booking.
+
+        :raises KeyError: there is none.
+        """
+        self._state.remove(uid)
+
+    def reset(self, bookings: int = 50, seed: int = 7) -> None:
+        """Begin again: fresh data, no requests, no messages, no faults, the key good. Rate limit and latency stay."""
+        self._state.reset(bookings, seed)
+        self._door.forget()
+        self._door.faults = Faults(seed)
+        self._door.key_revoked = False
+
+    # --- what reached it -------------------------------------------------------------------------------------------
+
+    @property
+    def requests(self) -> list[Received]:
+        """Every request to ``/v1/...`` so far, in order."""
+        return list(self._door.requests)
+
+    def count(self, method: str | None = None, path: str | None = None) -> int:
+        """Count the requests so far.
+
+        :param method: only those with this method.
+        :param path: only those to this path; ``{...}`` stands for one segment, as in ``/v1/bookings/{uid}``.
+        """
+        matches = matcher(path)
+        return sum(
+            (method is None or request.method == method.upper()) and matches(request.path) for request in self.requests
+        )
+
+    @property
+    def messages(self) -> list[Message]:
+        """Every message that a guest would have got, in order."""
+        with self._state.lock:
+            return list(self._state.messages)
+
+    # --- what goes wrong -------------------------------------------------------------------------------------------
+
+    def fail(
+        self,
+        fault: FaultName,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        times: int | None = None,
+        share: float | None = None,
+        **options: Any,
+    ) -> None:
+        """Let requests fail. See :mod:`~airflow_provider_jicoo.sandbox.faults`.
+
+        ============== ============================================== ==================================================
+        fault          what the client sees                           options
+        ============== ============================================== ==================================================
+        rate_limit     429, no change                                 ``retry_after=None``: text of the header
+        server_error   5xx                                            ``status=503, html=False, changed=False``
+        dropped        the change is made, then no answer
+        dropped_before no change, no answer
+        cut_body       the change is made, then half an answer
+        hang           no answer for a while: then the right one, or  ``seconds=60, changed=True``
+                       (``changed=False``) no change and no answer
+        html           a page instead of JSON                         ``status=200, changed=False``
+        redirect       a redirect, no change                          ``to="https://...", status=302``
+        ============== ============================================== ==================================================
+
+        :param fault: which one.
+        :param method: only requests with this method.
+        :param path: only requests to this path; ``{...}`` stands for one segment.
+        :param times: so many matching requests. Default: 1, or no end where ``share`` is given.
+        :param share: this share of the matching requests, 0 to 1, drawn with the seed.
+        :param options: see the table.
+        """
+        self._door.faults.add(fault, method=method, path=path, times=times, share=share, **options)
+
+    def heal(self) -> None:
+        """Take back all faults. A request that hangs already goes on hanging."""
+        self._door.faults.clear()
+
+    @property
+    def rate_limit(self) -> float | None:
+        """Requests per second; None for no limit. Setting it fills the bucket."""
+        return None if self._door.bucket is None else self._door.bucket.rate
+
+    @rate_limit.setter
+    def rate_limit(self, rate: float | None) -> None:
+        self._door.bucket = None if rate is None else Bucket(rate)
+
+    @property
+    def latency(self) -> float:
+        """Seconds by which each answer is delayed."""
+        return self._door.latency
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        self._door.latency = seconds
+
+    @property
+    def key_revoked(self) -> bool:
+        """Whether the key is refused with 401."""
+        return self._door.key_revoked
+
+    @key_revoked.setter
+    def key_revoked(self, revoked: bool) -> None:
+        self._door.key_revoked = revoked
+
+    def revoke_key(self) -> None:
+        """From now on the key is refused with 401."""
+        self.key_revoked = True
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # Bound here and not by uvicorn: a taken port is then an error of the caller, and port 0 is known at once.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
