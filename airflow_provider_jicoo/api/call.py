@@ -39,7 +39,8 @@ class Call(Generic[T]):
     :param path: path below the base URL, each part quoted: ``/v1/bookings/mzgdPJVBb7RE``.
     :param query: query parameters, as sent.
     :param body: JSON body, as sent; None for no body.
-    :param answers: shape of ``data`` in the answer: an object, a list, or anything at all.
+    :param answers: shape of ``data`` in the answer: an object, a list, a list with the paging fields beside it (the
+        result is then the whole answer), or anything at all.
     :param repeat: what may be done when the outcome is in doubt.
     :param confirm: how to read the change back; needed where ``repeat`` is ``READ_BACK``.
     :param check: how a person finds out whether the change was made; shown in
@@ -51,7 +52,7 @@ class Call(Generic[T]):
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
-    answers: Literal["object", "list", "anything"] = "object"
+    answers: Literal["object", "list", "page", "anything"] = "object"
     repeat: Repeat = Repeat.HARMLESS
     confirm: Confirm[T] | None = None
     check: str = ""

@@ -13,7 +13,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, TypedDict, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel, to_snake
 
 from airflow_provider_jicoo.api import times
@@ -105,6 +114,11 @@ TimeZone = Annotated[str, BeforeValidator(_known_zone)]
 Email = Annotated[str, Field(max_length=255), AfterValidator(_email)]
 
 
+def _optional(**limits: Any) -> Any:
+    """Declare a field that need not be given, yet cannot be null. The None is never sent: see :meth:`Body.wire`."""
+    return Field(default=None, **limits)
+
+
 class Body(BaseModel):
     """A JSON object to send.
 
@@ -164,15 +178,15 @@ class UpdateBookingBody(Body):
     moments = ("started_at", "ended_at")
     private = frozenset({"name", "description", "update_message"})
 
-    name: str = Field(default=None)
+    name: str = _optional()
     description: str | None = None
-    time_zone: TimeZone = Field(default=None)
-    started_at: Moment = Field(default=None)
-    ended_at: Moment = Field(default=None)
-    hosts: list[HostBody] = Field(default=None)
+    time_zone: TimeZone = _optional()
+    started_at: Moment = _optional()
+    ended_at: Moment = _optional()
+    hosts: list[HostBody] = _optional()
     priority: Priority | None = None
-    update_message: str = Field(default=None, max_length=2000)
-    is_send_updates: bool = Field(default=None)
+    update_message: str = _optional(max_length=2000)
+    is_send_updates: bool = _optional()
 
     @model_validator(mode="after")
     def _changes_something_possible(self) -> UpdateBookingBody:
@@ -200,11 +214,11 @@ class RescheduleBookingBody(Body):
 class TrackingBody(Body):
     """Where a guest came from."""
 
-    campaign: str = Field(default=None, max_length=255)
-    source: str = Field(default=None, max_length=255)
-    medium: str = Field(default=None, max_length=255)
-    content: str = Field(default=None, max_length=255)
-    term: str = Field(default=None, max_length=255)
+    campaign: str = _optional(max_length=255)
+    source: str = _optional(max_length=255)
+    medium: str = _optional(max_length=255)
+    content: str = _optional(max_length=255)
+    term: str = _optional(max_length=255)
 
 
 class AnswerBody(Body):
@@ -219,8 +233,8 @@ class PaymentBody(Body):
 
     payment_method: Literal["none", "card", "onsite"]
     items: list[dict[str, Any]]
-    success_url: str = Field(default=None, pattern=r"^https?://\S+$")
-    cancel_url: str = Field(default=None, pattern=r"^https?://\S+$")
+    success_url: str = _optional(pattern=r"^https?://\S+$")
+    cancel_url: str = _optional(pattern=r"^https?://\S+$")
 
 
 class CreateBookingBody(Body):
@@ -240,16 +254,16 @@ class CreateBookingBody(Body):
     email: Email
     name: str = Field(min_length=1, max_length=64)
     location_id: LocationId | None
-    company: str = Field(default=None, max_length=32)
-    text_remind_country_code: str = Field(default=None, max_length=255)
-    text_remind_number: str = Field(default=None, max_length=32)
-    cc_emails: list[Email] = Field(default=None, max_length=30)
-    message: str = Field(default=None, max_length=2000)
-    locale: Literal["ja", "en"] = Field(default=None)
-    phone_number: str = Field(default=None, max_length=32)
-    tracking: TrackingBody = Field(default=None)
-    answers: list[AnswerBody] = Field(default=None)
-    payment: PaymentBody = Field(default=None)
+    company: str = _optional(max_length=32)
+    text_remind_country_code: str = _optional(max_length=255)
+    text_remind_number: str = _optional(max_length=32)
+    cc_emails: list[Email] = _optional(max_length=30)
+    message: str = _optional(max_length=2000)
+    locale: Literal["ja", "en"] = _optional()
+    phone_number: str = _optional(max_length=32)
+    tracking: TrackingBody = _optional()
+    answers: list[AnswerBody] = _optional()
+    payment: PaymentBody = _optional()
 
 
 B = TypeVar("B", bound=Body)

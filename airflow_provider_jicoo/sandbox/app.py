@@ -60,6 +60,10 @@ def _add_bodies(document: dict[str, Any]) -> None:
     _, made = models_json_schema(kinds, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     schemas = document["components"]["schemas"]
     for name, schema in made["$defs"].items():
+        for field in schema.get("properties", {}).values():
+            # Only the model's mark for "not given"; over the wire null is refused there.
+            if field.get("default", ...) is None:
+                del field["default"]
         schemas[name] = schema
     for path in document["paths"].values():
         for operation in path.values():

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import model_validator
 from starlette.responses import Response
 
 from airflow_provider_jicoo.api import times
@@ -21,12 +22,25 @@ from airflow_provider_jicoo.sandbox.door import REQUEST_NUMBER
 from airflow_provider_jicoo.sandbox.shapes import BookingAnswered, BookingsAnswered, ContactsAnswered
 from airflow_provider_jicoo.sandbox.state import State
 
+OF_GUEST = (
+    "name",
+    "email",
+    "ccEmails",
+    "company",
+    "phoneNumber",
+    "message",
+    "textRemindNumber",
+    "textRemindCountryCode",
+)
+"""The fields of Create Booking that are the guest's."""
+
 Uid = Annotated[str, Path(description="Booking id.")]
 
 
 class UpdateBooking(UpdateBookingBody):
     """Body of Update Booking as a server takes it: also one that changes nothing, which our client does not send."""
 
+    @model_validator(mode="after")
     def _changes_something_possible(self) -> UpdateBooking:
         return self
 
@@ -74,7 +88,8 @@ def routes(state: State) -> APIRouter:
         openapi_extra=takes(CreateBookingBody),
     )
     async def create_booking(request: Request) -> Response:
-        body = parsed(CreateBookingBody, await request.body())
+        raw = await request.body()
+        body = parsed(CreateBookingBody, raw)
         with state.changing():
             booking, contact = _created(state, body)
             state.put(booking, [contact])
@@ -93,9 +108,10 @@ def routes(state: State) -> APIRouter:
         openapi_extra=takes(UpdateBooking),
     )
     async def update_booking(request: Request, uid: Uid) -> Response:
+        raw = await request.body()
         with state.changing():
             before = _known(state, uid)
-            body = parsed(UpdateBooking, await request.body())
+            body = parsed(UpdateBooking, raw)
             fields = body.wire()
             tell = fields.pop("isSendUpdates", False)
             fields.pop("updateMessage", None)
@@ -156,8 +172,8 @@ def fresh(state: State, fields: Row) -> Row:
     """Return a new booking: ``fields``, and something sensible for the rest."""
     # The uids of one state must differ, not repeat: no seed.
     chance = random.Random()
-    start = times.moment(fields.get("startedAt", times.moment(state.now()) + timedelta(days=7)))
-    event_type = state.event_types.get(fields.get("eventTypeId", ""), next(iter(state.event_types.values())))
+    start = times.moment(fields.get("startedAt") or times.moment(state.now()) + timedelta(days=7))
+    event_type = state.event_types.get(fields.get("eventTypeId") or "", next(iter(state.event_types.values())))
     location = fields.get("locationId", event_type["locationId"])
     now = state.now()
     booking: Row = {
@@ -245,12 +261,14 @@ def _check_update(state: State, before: Row, fields: Row) -> None:
     after = {**before, **fields}
     if after["endedAt"] <= after["startedAt"]:
         raise Refusal(422, {"endedAt": ["must be after startedAt"]})
-    hosts = [host["userId"] for host in fields.get("hosts", before["hosts"])]
+    if "hosts" not in fields:
+        return
+    hosts = [host["userId"] for host in fields["hosts"]]
     if not hosts:
         raise Refusal(422, {"hosts": ["must have one host at least"]})
     if len(set(hosts)) < len(hosts):
         raise Refusal(422, {"hosts": ["has one host twice"]})
-    if "hosts" in fields and not state.users.keys() >= set(hosts):
+    if not state.users.keys() >= set(hosts):
         raise Refusal(422, {"hosts": ["has one who is not a user"]})
 
 
@@ -277,7 +295,6 @@ def _created(state: State, body: CreateBookingBody) -> tuple[Row, Row]:
             "hosts": [{"userId": host, "role": "admin"}],
         },
     )
-    same = ("name", "email", "ccEmails", "company", "phoneNumber", "message", "textRemindNumber", "textRemindCountryCode")
     answers = [
         {
             "question": event_type["questions"].get(answer["questionUid"], answer["questionUid"]),
@@ -285,4 +302,4 @@ def _created(state: State, body: CreateBookingBody) -> tuple[Row, Row]:
         }
         for answer in given.get("answers", [])
     ]
-    return booking, contact(booking, **{field: given[field] for field in same if field in given}, answers=answers)
+    return booking, contact(booking, **{field: given[field] for field in OF_GUEST if field in given}, answers=answers)

@@ -3,52 +3,57 @@
 None of this is a fact about Jicoo. A client must not lean on it; it is written here so that nobody mistakes it for one.
 Where two choices were possible, the one that is harder on a client was taken.
 
-==========================================  ==================================================================================
-question                                    the sandbox's answer
-==========================================  ==================================================================================
-body of an error                            ``{"data": null, "errors": {"<field>": ["..."]}}``; a fault of no field is under
-                                            :data:`NO_FIELD`; nested fields read ``hosts.0.userId``
-bad query                                   400; unknown query parameters are ignored
-body that is not JSON, or empty             400; only cancel takes an empty body
-JSON that is no object, unknown field       422; only camelCase is known
-time without an offset                      400 in a query, 422 in a body, even where ``timeZone`` stands beside it
-Content-Type of a request                   not looked at
-unknown path / method under ``/v1``         404 / 405, in the form above
-default and largest page                    :data:`PER_PAGE`, :data:`MAX_PER_PAGE`; a larger ``perPage`` is cut to that, not
-                                            refused, and ``count`` tells
-a page behind the last                      200 with no rows; ``numberOfPages`` of an empty list is 0
-default order of the list                   :data:`ORDER`, :data:`SORT`; equal ones by ``uid``
-default ``status`` of the list              every status, ``request`` too
-``status=request``                          400: the documentation offers :data:`LISTABLE_STATUSES` only
-``startedAt`` / ``endedAt`` of the list     starts at or after the one, ends at or before the other
-a key                                       one key sees every booking; another is known but gets 403 everywhere
-``updatedAt``                               moves (by 1 ms at least) when a field of the booking changed, and only then
-PATCH that changes nothing                  200, ``updatedAt`` stays; ``{}`` and only ``isSendUpdates`` likewise
-PATCH of ``hosts``                          replaces the list; 422 for no host, one host twice, or one who is not a user
-PATCH of times                              needs no free slot (only Reschedule is documented to); end must be after start
-PATCH of a cancelled or past booking        allowed
-``description``, ``priority`` null          set to null; null for any other field is 422
-``updateMessage`` without isSendUpdates     nothing is sent
-cancel                                      ``cancelledBy`` is :data:`CANCELLED_BY`, ``cancelReason`` stays null; hosts stay
-cancel of a cancelled booking               422
-body of cancel                              ``{}`` or nothing; any field, so also ``reason`` and ``cancelReason``, is 422
-reschedule                                  same ``uid``, duration and status; sets ``timeZone``; a start in the past is allowed
-reschedule of a cancelled booking           422
-free slot                                   no host of the booking has another booking with status ``open`` that overlaps;
-                                            ends and starts may touch; ``request`` blocks nothing
-create                                      201 with the booking; ends after the event type's duration; the first host of the
-                                            event type who is free, 422 where none is; ``request`` where the event type needs
-                                            approval, else ``open``
-``locationId`` null in create               the event type's own location
-unknown ``eventTypeId`` in create           422
-unknown ``questionUid`` in create           kept; the answer shows the uid as its question
-``payment``, ``tracking`` in create         checked, then ignored
-messages                                    one for each contact (not for ``ccEmails``) at every create, cancel and reschedule,
-                                            and at a PATCH with ``isSendUpdates`` true, even where nothing changed
-rate limit                                  a bucket that holds :data:`BURST_SECONDS` of requests; a refused one costs nothing;
-                                            429 without ``Retry-After``; 401 and 403 are not limited
-limit and faults                            a fault meets only requests that the key and the rate limit let through
-==========================================  ==================================================================================
+=========================================  ============================================================================
+question                                   the sandbox's answer
+=========================================  ============================================================================
+body of an error                           ``{"data": null, "errors": {"<field>": ["..."]}}``; a fault of no field is
+                                           under :data:`NO_FIELD`; nested fields read ``hosts.0.userId``
+bad query                                  400; unknown query parameters are ignored
+body that is not JSON, or empty            400; only cancel takes an empty body
+JSON that is no object, unknown field      422; only camelCase is known
+time without an offset                     400 in a query, 422 in a body, even where ``timeZone`` stands beside it
+Content-Type of a request                  not looked at
+unknown path / method under ``/v1``        404 / 405, in the form above
+default and largest page                   :data:`PER_PAGE`, :data:`MAX_PER_PAGE`; a larger ``perPage`` is cut to that,
+                                           not refused, and ``count`` tells
+a page behind the last                     200 with no rows; ``numberOfPages`` of an empty list is 0
+default order of the list                  :data:`ORDER`, :data:`SORT`; equal ones by ``uid``
+default ``status`` of the list             every status, ``request`` too
+``status=request``                         400: the documentation offers ``open`` and ``cancel`` only
+``startedAt`` / ``endedAt`` of the list    starts at or after the one, ends at or before the other
+a key                                      one key sees every booking; another is known but gets 403 everywhere
+``updatedAt``                              moves (by 1 ms at least) when a field of the booking changed, and only then
+PATCH that changes nothing                 200, ``updatedAt`` stays; ``{}`` and only ``isSendUpdates`` likewise
+PATCH of ``hosts``                         replaces the list; 422 for no host, one host twice, or one who is not a user
+PATCH of times                             needs no free slot (only Reschedule is documented to); end must be after
+                                           start
+PATCH of a cancelled or past booking       allowed
+``description``, ``priority`` null         set to null; null for any other field is 422
+``updateMessage`` without isSendUpdates    nothing is sent
+cancel                                     ``cancelledBy`` is :data:`CANCELLED_BY`, ``cancelReason`` stays null; hosts
+                                           stay
+cancel of a cancelled booking              422
+body of cancel                             ``{}`` or nothing; any field, so also ``reason`` and ``cancelReason``, is
+                                           422
+reschedule                                 same ``uid``, duration and status; sets ``timeZone``; a start in the past is
+                                           allowed
+reschedule of a cancelled booking          422
+free slot                                  no host of the booking has another booking with status ``open`` that
+                                           overlaps; ends and starts may touch; ``request`` blocks nothing
+create                                     201 with the booking; ends after the event type's duration; the first host
+                                           of the event type who is free, 422 where none is; ``request`` where the
+                                           event type needs approval, else ``open``
+``locationId`` null in create              the event type's own location
+unknown ``eventTypeId`` in create          422
+unknown ``questionUid`` in create          kept; the answer shows the uid as its question
+``payment``, ``tracking`` in create        checked, then ignored
+messages                                   one for each contact (not for ``ccEmails``) at every create, cancel and
+                                           reschedule, and at a PATCH with ``isSendUpdates`` true, even where nothing
+                                           changed
+rate limit                                 a bucket that holds :data:`BURST_SECONDS` of requests; a refused one costs
+                                           nothing; 429 without ``Retry-After``; 401 and 403 are not limited
+limit and faults                           a fault meets only requests that the key and the rate limit let through
+=========================================  ============================================================================
 """
 
 from __future__ import annotations
@@ -62,7 +67,6 @@ PER_PAGE: Final = 20
 MAX_PER_PAGE: Final = 100
 ORDER: Final = "startedAt"
 SORT: Final = "asc"
-LISTABLE_STATUSES: Final = ("open", "cancel")
 
 CANCELLED_BY: Final = "host"
 

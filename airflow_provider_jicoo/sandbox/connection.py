@@ -7,6 +7,7 @@ in the sandbox knows of this.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.types import Receive, Send
@@ -27,9 +28,21 @@ async def cut(answer: Answer, receive: Receive, send: Send) -> None:
     await _close(receive)
 
 
+async def hold(receive: Receive, seconds: float, stopping: asyncio.Event) -> None:
+    """Keep the client waiting, until it goes away or the server stops."""
+    ends = {asyncio.create_task(_gone(receive)), asyncio.create_task(stopping.wait())}
+    _, pending = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+
+
 async def _close(receive: Receive) -> None:
     cycle: Any = receive.__self__  # type: ignore[attr-defined]
     cycle.transport.close()
-    # Until uvicorn has noticed, it takes an application that returns without an answer for a broken one, and sends a 500.
+    # Until uvicorn has noticed, it takes an application that returns without an answer for a broken one.
+    await _gone(receive)
+
+
+async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

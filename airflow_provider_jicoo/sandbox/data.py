@@ -153,7 +153,8 @@ class _Bookings:
         status = chance.choices(("open", "cancel", "request"), (75, 18, 7))[0]
         start = self._slot(hosts, event_type["duration"], taken=status != "cancel", past=number % 2 == 0)
         created = min(start, self.now) - timedelta(milliseconds=chance.randrange(3_600_000, 30 * 86_400_000))
-        updated = created + (self.now - created) * (chance.random() if chance.random() < 0.4 or status == "cancel" else 0)
+        edited = status == "cancel" or chance.random() < 0.4
+        updated = created + (min(start, self.now) - created) * (chance.random() if edited else 0)
         guest = chance.choice(GUESTS)
         booking: Row = {
             "uid": self._uid(number),

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -33,7 +34,7 @@ class Received:
     :param path: path without the query, decoded.
     :param query: query parameters; of one given twice the last.
     :param body: parsed JSON; the text where it is not JSON; None where there was none.
-    :param at: when it came, as the API writes times.
+    :param at: when it came, in UTC, by the sandbox's clock.
     :param headers: by lower-case name.
     :param status: status of the answer; None where none was given (yet).
     """
@@ -43,7 +44,7 @@ class Received:
     path: str
     query: dict[str, str]
     body: Any
-    at: str
+    at: datetime
     headers: dict[str, str] = field(repr=False)
     status: int | None = None
 
@@ -74,17 +75,18 @@ class Door:
     """ASGI app around ``app``.
 
     :param app: answers the requests that get through.
-    :param clock: returns the time, as the API writes it.
+    :param clock: returns the time.
     :param faults: what goes wrong.
     :param remember: keep each request; otherwise they are only numbered, and a server that runs for days does not grow.
     """
 
-    def __init__(self, app: ASGIApp, clock: Callable[[], str], faults: Faults, *, remember: bool) -> None:
+    def __init__(self, app: ASGIApp, clock: Callable[[], datetime], faults: Faults, *, remember: bool) -> None:
         self._app = app
         self._clock = clock
         self.faults = faults
         self.bucket: Bucket | None = None
         self.latency = 0.0
+        self.stopping = asyncio.Event()
         self.key_revoked = False
         self.requests: list[Received] = []
         self._remember = remember
@@ -110,11 +112,12 @@ class Door:
         fault = None if answer else self.faults.pick(request.method, request.path)
         if answer is None and (fault is None or fault.changed):
             answer = await self._ask({**scope, REQUEST_NUMBER: request.number}, body)
-        wait = self.latency + (fault.wait if fault else 0)
-        if wait:
-            await asyncio.sleep(wait)
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        if fault and fault.wait:
+            await connection.hold(receive, fault.wait, self.stopping)
         answer = fault.answer if fault and fault.answer else answer
-        if answer is None or (fault and fault.sent == "nothing"):
+        if answer is None or (fault and fault.sent == "nothing") or self.stopping.is_set():
             await connection.drop(receive)
             return
         request.status = answer.status

@@ -12,9 +12,7 @@ from typing import Any, Literal
 
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 
-FaultName = Literal[
-    "rate_limit", "server_error", "dropped", "dropped_before", "cut_body", "hang", "html", "redirect"
-]
+FaultName = Literal["rate_limit", "server_error", "dropped", "dropped_before", "cut_body", "hang", "html", "redirect"]
 
 HTML = b"<!doctype html><html><head><title>Jicoo</title></head><body><h1>Something went wrong</h1></body></html>"
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def jicoo_sandbox() -> Iterator[Sandbox]:
-    """A running :class:`~airflow_provider_jicoo.sandbox.server.Sandbox` with 50 bookings of seed 7, fresh for each test."""
-    # Every pytest run on this machine imports this module: nothing heavy before somebody asks for the fixture.
+    """A running :class:`~airflow_provider_jicoo.sandbox.server.Sandbox` with 50 bookings, fresh in each test."""
+    # Where the package is installed, every pytest run imports this module: nothing heavy before the fixture is used.
     from airflow_provider_jicoo.sandbox.server import Sandbox
 
     with Sandbox(bookings=50, seed=7) as sandbox:

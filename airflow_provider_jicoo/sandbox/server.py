@@ -30,7 +30,8 @@ class Sandbox:
     :param port: port to listen on; 0 for a free one.
     :param rate_limit: requests per second, over all clients; None for no limit.
     :param latency: seconds by which each answer is delayed.
-    :param state: SQLite file that keeps bookings, contacts and messages over a restart; what is in it goes before ``seed``.
+    :param state: SQLite file that keeps bookings, contacts and messages over a restart; what it holds already goes
+        before ``bookings`` and ``seed``.
     :param remember: keep every request for :attr:`requests` and :meth:`count`.
     :raises OSError: the port is taken.
     """
@@ -49,7 +50,7 @@ class Sandbox:
         remember: bool = True,
     ) -> None:
         self._state = State(bookings, seed, now, None if state is None else Path(state))
-        self._door = Door(app.make(self._state), self._state.now, Faults(seed), remember=remember)
+        self._door = Door(app.make(self._state), self._state.clock, Faults(seed), remember=remember)
         self.rate_limit = rate_limit
         self.latency = latency
         self._address = (host, port)
@@ -71,7 +72,7 @@ class Sandbox:
             ws="none",
             timeout_graceful_shutdown=1,
         )
-        self._server = server = _Server(config)
+        self._server = server = _Server(config, self._door)
         self._thread = threading.Thread(
             target=server.run, kwargs={"sockets": [self._socket]}, name="jicoo-sandbox", daemon=True
         )
@@ -173,7 +174,8 @@ class Sandbox:
         with self._state.changing():
             before = self._state.bookings[uid]
             after = bookings.complete(before, fields)
-            return copy.deepcopy(self._state.change(uid, {name: after[name] for name in fields}))
+            moved = {"updatedAt": self._state.later_than(before["updatedAt"])}
+            return copy.deepcopy(self._state.change(uid, moved | {name: after[name] for name in fields}))
 
     def delete(self, uid: str) -> None:
         """Remove a booking.
@@ -287,13 +289,19 @@ class Sandbox:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, door: Door) -> None:
         super().__init__(config)
+        self._door = door
         self.ready = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A request that hangs would hold up the end of the test that made it hang.
+        self._door.stopping.set()
+        await super().shutdown(sockets)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,6 +1,6 @@
 """What the answers look like, for the OpenAPI document only.
 
-The resources of ``api.models`` are TypedDicts that forgive a missing field; a server's document has to promise each one.
+The resources of ``api.models`` are TypedDicts that forgive a missing field; a server's document promises each one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the sandbox remembers: bookings, their guests, and who was messaged; in memory, and in a file where one is given."""
+"""What the sandbox remembers: bookings, their guests, and who was messaged; in memory, and in a file."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Message:
 
     :param uid: the booking.
     :param kind: what the message tells.
-    :param at: when, as the API writes times.
+    :param at: when, in UTC, by the sandbox's clock.
     :param guest: which of the booking's contacts, from 0.
     :param request: number of the request that caused it, from 1.
     """
 
     uid: str
     kind: Kind
-    at: str
+    at: datetime
     guest: int
     request: int
 
@@ -53,7 +53,7 @@ class State:
 
     def __init__(self, bookings: int, seed: int, now: datetime | None = None, file: Path | None = None) -> None:
         self.lock = threading.RLock()
-        self._now = now
+        self._now = now and now.astimezone(timezone.utc)
         self._file = None if file is None else _File(file)
         kept = None if self._file is None else self._file.read()
         if kept is None:
@@ -86,14 +86,18 @@ class State:
         if self._file is not None:
             self._file.close()
 
+    def clock(self) -> datetime:
+        """Return the sandbox's time, in UTC."""
+        start, ticks = self._clock
+        return start + timedelta(seconds=time.monotonic() - ticks)
+
     def now(self) -> str:
         """Return the sandbox's time, as the API writes it."""
-        start, ticks = self._clock
-        return times.wire((start + timedelta(seconds=time.monotonic() - ticks)).astimezone(timezone.utc))
+        return times.wire(self.clock())
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Make the changes in here all or, after an error, none of them in the file; nobody else changes anything meanwhile."""
+        """Keep the changes in here together in the file, and everybody else from changing anything."""
         with self.lock:
             if self._file is None:
                 yield
@@ -144,7 +148,7 @@ class State:
             if after == before:
                 return before
             if "updatedAt" not in fields:
-                after["updatedAt"] = self._later_than(before["updatedAt"])
+                after["updatedAt"] = self.later_than(before["updatedAt"])
             self.put(after)
             return after
 
@@ -152,10 +156,11 @@ class State:
         """Note that each guest of the booking would get a message now."""
         with self.changing():
             for guest in range(len(self.contacts[uid])):
-                message = Message(uid, kind, self.now(), guest, request)
+                message = Message(uid, kind, self.clock(), guest, request)
                 self.messages.append(message)
                 if self._file is not None:
-                    self._file.write("message", f"{len(self.messages):09d}", asdict(message))
+                    kept = {**asdict(message), "at": message.at.isoformat()}
+                    self._file.write("message", f"{len(self.messages):09d}", kept)
 
     def listed(self, status: str | None, started: str | None, ended: str | None, order: str, sort: str) -> list[str]:
         """Return the uids of a list, in its order. The times are as the API writes them."""
@@ -184,7 +189,8 @@ class State:
                 for uid in self._of_host.get(host, ())
             )
 
-    def _later_than(self, moment: str) -> str:
+    def later_than(self, moment: str) -> str:
+        """Return the time, or where it is not later than ``moment``, the next millisecond after that."""
         # Two changes within one millisecond must not look like one.
         return max(self.now(), times.wire(times.moment(moment) + timedelta(milliseconds=1)))
 
@@ -265,5 +271,8 @@ class _File:
                 sections.get("booking", {}),
                 sections.get("contacts", {}),
             ),
-            [Message(**sections["message"][key]) for key in sorted(sections.get("message", {}))],
+            [
+                Message(**{**kept, "at": datetime.fromisoformat(kept["at"])})
+                for _, kept in sorted(sections.get("message", {}).items())
+            ],
         )

@@ -1,0 +1,147 @@
+"""Send calls with aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Generator
+from types import TracebackType
+from typing import Any, TypeVar
+
+import aiohttp
+
+from airflow_provider_jicoo.api.call import Call, Listing
+from airflow_provider_jicoo.api.ceiling import Ceiling
+from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
+from airflow_provider_jicoo.api.paging import Sweep
+from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
+from airflow_provider_jicoo.api.settings import Settings
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,  # refused, unreachable, name not found, certificate refused
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientProxyConnectionError,
+)
+_JSON = {"Content-Type": "application/json"}
+
+
+class AsyncJicooClient:
+    """Jicoo's API, many requests at once. To be made and used within one event loop.
+
+    ::
+
+        async with AsyncJicooClient(Settings("sk_live_...")) as jicoo:
+            booking = await jicoo.send(bookings.get_booking("mzgdPJVBb7RE"))
+
+    :param settings: key, address and limits.
+    :param policy: how often and how long to try.
+    :param connections: how many connections there may be at once.
+    """
+
+    def __init__(self, settings: Settings, *, policy: RetryPolicy | None = None, connections: int = 100) -> None:
+        self._settings = settings
+        self._policy = policy or RetryPolicy()
+        self._ceiling = Ceiling(settings.max_requests_per_second)
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        # The timeout is for connecting and between two pieces of an answer, as with requests; a whole answer may
+        # take longer, and waiting for a free connection is not the server's fault.
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                headers=self._settings.headers(f"aiohttp/{aiohttp.__version__}"),
+                connector=aiohttp.TCPConnector(limit=self._connections),
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=self._settings.timeout, sock_read=self._settings.timeout
+                ),
+                trust_env=True,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call and return the ``data`` of its answer.
+
+        :raises RequestError: the subclass says what to do about it.
+        """
+        steps = exchange(call, self._policy, (self._settings.api_key,))
+        came: Came = None
+        try:
+            while True:
+                step = steps.send(came)
+                if isinstance(step, Sleep):
+                    log.warning("%s %s: %s", call.method, call.path, step.why)
+                    await asyncio.sleep(step.seconds)
+                    came = None
+                else:
+                    came = await self._send_once(step)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
+        """Yield the rows of a list, page by page, each row once.
+
+        :raises RequestError: as :meth:`send`; what was yielded before stays valid.
+        """
+        sweep = Sweep(listing)
+        while (call := sweep.next_call()) is not None:
+            for row in sweep.take(await self.send(call)):
+                yield row
+
+    async def run(self, steps: Generator[Call[Any], Any, T]) -> T:
+        """Send each call that ``steps`` yields, send it the result, and return what it returns.
+
+        :raises RequestError: as :meth:`send`.
+        """
+        result: Any = None
+        try:
+            while True:
+                result = await self.send(steps.send(result))
+        except StopIteration as end:
+            returned: T = end.value
+            return returned
+
+    async def _send_once(self, call: Call[Any]) -> Reply | Broken:
+        delay = self._ceiling.reserve(time.monotonic())
+        if delay:
+            await asyncio.sleep(delay)
+        try:
+            async with self._open().request(
+                call.method,
+                self._settings.base_url + call.path,
+                params=call.query or None,
+                data=None if call.body is None else json.dumps(call.body).encode(),
+                headers=None if call.body is None else _JSON,
+                allow_redirects=False,
+            ) as response:
+                return Reply(response.status, response.headers, await response.read(), time.time())
+        except _NEVER_SENT as error:
+            return Broken(Fault.NOT_SENT, _reason(error))
+        except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
+            return Broken(Fault.NO_ANSWER, _reason(error))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def __aenter__(self) -> AsyncJicooClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _reason(cause: BaseException) -> str:
+    text = str(cause)
+    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__

@@ -1,0 +1,217 @@
+"""The Booking section of Jicoo's API: what each request is.
+
+Source: the pages under "Booking" on https://developer.jicoo.com. What is inferred there says so here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.api.call import Call, Confirm, Listing, Repeat
+from airflow_provider_jicoo.api.errors import InvalidRequestError
+from airflow_provider_jicoo.api.models import (
+    Booking,
+    BookingContact,
+    CreateBookingBody,
+    RescheduleBookingBody,
+    UpdateBookingBody,
+    body,
+)
+
+_ID = re.compile(r"[A-Za-z0-9_~.-]*[A-Za-z0-9_~-][A-Za-z0-9_~.-]*")
+_MOMENTS = ("startedAt", "endedAt")
+_NOT_KEPT = frozenset({"updateMessage", "isSendUpdates"})
+
+
+def list_bookings(
+    *,
+    status: str | None = None,
+    started_at: datetime | str | None = None,
+    ended_at: datetime | str | None = None,
+    order_by: str = "startedAt",
+    descending: bool = False,
+    limit: int | None = None,
+) -> Listing[Booking]:
+    """List Bookings (https://developer.jicoo.com/api-5452986).
+
+    :param status: only bookings of this status. Jicoo documents ``open`` and ``cancel``; whether requests awaiting
+        approval are in the list without a status is not documented.
+    :param started_at: only bookings that start at or after this moment.
+    :param ended_at: only bookings that end at or before this moment.
+    :param order_by: the column, ``startedAt`` or ``createdAt``. Jicoo calls it ``order``. By ``createdAt`` ascending
+        rows move least while they are read, since a new booking comes last.
+    :param descending: the direction. Jicoo calls it ``sort`` (``asc``, ``desc``).
+    :param limit: stop after so many bookings; None for all.
+    :raises InvalidRequestError: a value Jicoo does not know, or a time without an offset.
+    """
+    what = "List Bookings"
+    if status not in (None, "open", "cancel"):
+        hint = " (list without a status and keep those you want)" if status == "request" else ""
+        raise InvalidRequestError(f"{what}: status: Jicoo lists by 'open' or 'cancel', not {status!r}{hint}")
+    if order_by not in ("startedAt", "createdAt"):
+        raise InvalidRequestError(f"{what}: order_by: 'startedAt' or 'createdAt', not {order_by!r}")
+    if limit is not None and limit < 0:
+        raise InvalidRequestError(f"{what}: limit: 0 or more, not {limit!r}")
+    query = {"order": order_by, "sort": "desc" if descending else "asc"}
+    if status is not None:
+        query["status"] = status
+    after, before = _moment(what, "started_at", started_at), _moment(what, "ended_at", ended_at)
+    if after is not None and before is not None and before < after:
+        raise InvalidRequestError(f"{what}: ended_at {times.wire(before)} is before started_at {times.wire(after)}")
+    if after is not None:
+        query["startedAt"] = times.wire(after)
+    if before is not None:
+        query["endedAt"] = times.wire(before)
+    return Listing("/v1/bookings", query, limit=limit)
+
+
+def get_booking(uid: str) -> Call[Booking]:
+    """Get Booking (https://developer.jicoo.com/api-5453063).
+
+    :param uid: booking id, as ``mzgdPJVBb7RE``.
+    """
+    return Call("GET", _path(uid))
+
+
+def create_booking(**fields: Any) -> Call[Booking]:
+    """Create Booking (https://developer.jicoo.com/api-5531352). The answer's form is inferred.
+
+    Jicoo knows no idempotency key: where nobody can tell whether the booking was made, it is not made again and
+    :class:`~airflow_provider_jicoo.api.errors.AmbiguousOutcomeError` is raised.
+
+    :param fields: as :class:`~airflow_provider_jicoo.api.models.CreateBookingBody`.
+    """
+    checked = body(CreateBookingBody, fields, "Create Booking")
+    return Call(
+        "POST",
+        "/v1/bookings",
+        body=checked.wire(),
+        answers="anything",
+        repeat=Repeat.NEVER,
+        check=f"list the bookings that start at {times.wire(checked.started_at)} and look for this guest",
+        private=checked.private_values(),
+    )
+
+
+def update_booking(uid: str, **fields: Any) -> Call[Booking]:
+    """Update Booking (https://developer.jicoo.com/project-373292/api-5545485). Only what is given is sent.
+
+    :param uid: booking id.
+    :param fields: as :class:`~airflow_provider_jicoo.api.models.UpdateBookingBody`. ``hosts`` replaces the
+        whole list (inferred).
+    """
+    path = _path(uid)
+    checked = body(UpdateBookingBody, fields, "Update Booking")
+    sent = checked.wire()
+    return Call(
+        "PATCH",
+        path,
+        body=sent,
+        repeat=Repeat.READ_BACK,
+        confirm=Confirm(get_booking(uid), lambda booking: shows(booking, sent)),
+        check=_look_at(uid),
+        private=checked.private_values(),
+    )
+
+
+def cancel_booking(uid: str) -> Call[Booking]:
+    """Cancel Booking (https://developer.jicoo.com/project-373292/api-5467821). May message the guest; cannot be undone.
+
+    :param uid: booking id.
+    """
+    return Call(
+        "POST",
+        _path(uid, "/cancel"),
+        body={},
+        repeat=Repeat.READ_BACK,
+        confirm=Confirm(get_booking(uid), lambda booking: booking.get("status") == "cancel"),
+        check=_look_at(uid),
+    )
+
+
+def reschedule_booking(uid: str, *, started_at: datetime | str, time_zone: str) -> Call[Booking]:
+    """Reschedule Booking (https://developer.jicoo.com/apidoc/project-373292/api-5478461). The slot must be free.
+
+    :param uid: booking id.
+    :param started_at: the new start; without an offset it is read as a wall clock in ``time_zone``.
+    :param time_zone: IANA name, as ``Asia/Tokyo``.
+    """
+    path = _path(uid, "/reschedule")
+    checked = body(RescheduleBookingBody, {"started_at": started_at, "time_zone": time_zone}, "Reschedule Booking")
+    sent = checked.wire()
+    # That the booking takes over the time zone is not documented: the start alone tells whether it was moved.
+    moved = {"startedAt": sent["startedAt"]}
+    return Call(
+        "POST",
+        path,
+        body=sent,
+        repeat=Repeat.READ_BACK,
+        confirm=Confirm(get_booking(uid), lambda booking: shows(booking, moved)),
+        check=_look_at(uid),
+    )
+
+
+def get_booking_contacts(uid: str) -> Call[list[BookingContact]]:
+    """Get Booking Contacts (https://developer.jicoo.com/project-373292/api-9082713): the guests. Personal data.
+
+    :param uid: booking id.
+    """
+    return Call("GET", _path(uid, "/contacts"), answers="list")
+
+
+def shows(booking: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
+    """Tell whether a booking shows what an update sent. Only the fields that were sent are compared.
+
+    :param booking: a booking as the API gives it.
+    :param sent: the body of an Update Booking, as sent.
+    """
+    return all(_same(name, booking.get(name), value) for name, value in sent.items() if name not in _NOT_KEPT)
+
+
+def same_moment(one: str, other: str) -> bool:
+    """Tell whether two of the API's times are the same moment, however written; what cannot be read is not."""
+    try:
+        return times.moment(one) == times.moment(other)
+    except ValueError:
+        return False
+
+
+def booking_id(uid: Any) -> str:
+    """Return ``uid`` where it can be a booking's id.
+
+    :raises InvalidRequestError: it is empty, or has a character that no id has (a slash, a line break).
+    """
+    if not isinstance(uid, str) or not _ID.fullmatch(uid):
+        raise InvalidRequestError(f"uid {uid!r} is not a booking id such as 'mzgdPJVBb7RE': letters, digits, _ and -")
+    return uid
+
+
+def _same(name: str, current: Any, wanted: Any) -> bool:
+    if name == "hosts" and isinstance(current, list):
+        return _host_set(current) == _host_set(wanted)
+    if name in _MOMENTS and isinstance(current, str):
+        return same_moment(current, wanted)
+    return bool(current == wanted)
+
+
+def _host_set(hosts: list[Mapping[str, Any]]) -> set[tuple[Any, Any]]:
+    return {(host.get("userId"), host.get("role")) for host in hosts}
+
+
+def _moment(what: str, name: str, value: datetime | str | None) -> datetime | None:
+    try:
+        return None if value is None else times.moment(value)
+    except ValueError as error:
+        raise InvalidRequestError(f"{what}: {name}: {error}") from None
+
+
+def _path(uid: str, rest: str = "") -> str:
+    return f"/v1/bookings/{booking_id(uid)}{rest}"
+
+
+def _look_at(uid: str) -> str:
+    return f"read booking {uid} and compare it with what was sent"

@@ -1,0 +1,29 @@
+"""A hard ceiling on the rate of requests of one client."""
+
+from __future__ import annotations
+
+import threading
+
+
+class Ceiling:
+    """Hands out moments to send at, evenly spaced. Safe to share between threads.
+
+    :param rate: requests per second; None for no ceiling.
+    """
+
+    def __init__(self, rate: float | None) -> None:
+        self._gap = 0.0 if rate is None else 1.0 / rate
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def reserve(self, now: float) -> float:
+        """Take the next moment and return the seconds until it.
+
+        :param now: a monotonic clock, in seconds.
+        """
+        if not self._gap:
+            return 0.0
+        with self._lock:
+            at = max(self._next, now)
+            self._next = at + self._gap
+        return at - now

@@ -1,0 +1,149 @@
+"""Send calls with requests."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Generator, Iterator
+from types import TracebackType
+from typing import Any, TypeVar
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from airflow_provider_jicoo.api.call import Call, Listing
+from airflow_provider_jicoo.api.ceiling import Ceiling
+from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
+from airflow_provider_jicoo.api.paging import Sweep
+from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
+from airflow_provider_jicoo.api.settings import Settings
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_NEVER_SENT = (
+    urllib3.exceptions.NewConnectionError,  # refused, unreachable, name not found
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.ProxyError,
+    urllib3.exceptions.SSLError,
+)
+
+
+class JicooClient:
+    """Jicoo's API, one request at a time in each thread. Threads may share a client: it has one pool.
+
+    ::
+
+        with JicooClient(Settings("sk_live_...")) as jicoo:
+            booking = jicoo.send(bookings.get_booking("mzgdPJVBb7RE"))
+
+    :param settings: key, address and limits.
+    :param policy: how often and how long to try.
+    :param connections: how many connections to keep open.
+    """
+
+    def __init__(self, settings: Settings, *, policy: RetryPolicy | None = None, connections: int = 32) -> None:
+        self._settings = settings
+        self._policy = policy or RetryPolicy()
+        self._ceiling = Ceiling(settings.max_requests_per_second)
+        self._session = requests.Session()
+        self._session.headers.update(settings.headers(f"requests/{requests.__version__}"))
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._fix_environment()
+
+    def _fix_environment(self) -> None:
+        """Look up proxy and CA bundle once instead of with each request, and leave ``~/.netrc`` out of it."""
+        found = self._session.merge_environment_settings(self._settings.base_url, {}, None, None, None)
+        self._session.proxies.update(found["proxies"])
+        self._session.verify = found["verify"]
+        self._session.trust_env = False
+
+    def send(self, call: Call[T]) -> T:
+        """Send a call and return the ``data`` of its answer.
+
+        :raises RequestError: the subclass says what to do about it.
+        """
+        steps = exchange(call, self._policy, (self._settings.api_key,))
+        came: Came = None
+        try:
+            while True:
+                step = steps.send(came)
+                if isinstance(step, Sleep):
+                    log.warning("%s %s: %s", call.method, call.path, step.why)
+                    time.sleep(step.seconds)
+                    came = None
+                else:
+                    came = self._send_once(step)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def iterate(self, listing: Listing[T]) -> Iterator[T]:
+        """Yield the rows of a list, page by page, each row once.
+
+        :raises RequestError: as :meth:`send`; what was yielded before stays valid.
+        """
+        sweep = Sweep(listing)
+        while (call := sweep.next_call()) is not None:
+            yield from sweep.take(self.send(call))
+
+    def run(self, steps: Generator[Call[Any], Any, T]) -> T:
+        """Send each call that ``steps`` yields, send it the result, and return what it returns.
+
+        :raises RequestError: as :meth:`send`.
+        """
+        result: Any = None
+        try:
+            while True:
+                result = self.send(steps.send(result))
+        except StopIteration as end:
+            returned: T = end.value
+            return returned
+
+    def _send_once(self, call: Call[Any]) -> Reply | Broken:
+        time.sleep(self._ceiling.reserve(time.monotonic()))
+        try:
+            response = self._session.request(
+                call.method,
+                self._settings.base_url + call.path,
+                params=call.query or None,
+                data=None if call.body is None else json.dumps(call.body).encode(),
+                headers=None if call.body is None else {"Content-Type": "application/json"},
+                timeout=(self._settings.timeout, self._settings.timeout),
+                allow_redirects=False,
+            )
+            return Reply(response.status_code, response.headers, response.content, time.time())
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            cause = _root(error)
+            fault = Fault.NOT_SENT if isinstance(cause, _NEVER_SENT) else Fault.NO_ANSWER
+            return Broken(fault, _reason(cause))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def __enter__(self) -> JicooClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return urllib3's error in one of requests', which wraps it, sometimes in a MaxRetryError."""
+    inner = error.args[0] if error.args else None
+    if isinstance(error, urllib3.exceptions.MaxRetryError):
+        inner = error.reason
+    return _root(inner) if isinstance(inner, BaseException) else error
+
+
+def _reason(cause: BaseException) -> str:
+    """Name the cause without the object in front of urllib3's messages."""
+    text = str(cause).rsplit(">: ", 1)[-1].split(" (Caused by", 1)[0]
+    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__

@@ -1,0 +1,239 @@
+"""One call from its first sending to its result, without a clock and without a socket.
+
+:func:`exchange` is a generator that yields what has to be done, a :class:`Call` to send or a :class:`Sleep`, and is
+sent what came of it. Both clients drive it, so that a failure is treated once, and the same by both.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import random
+import re
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+from airflow_provider_jicoo.api import errors
+from airflow_provider_jicoo.api.call import Call
+from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, retry_after
+
+T = TypeVar("T")
+
+_SAID_AT_MOST = 300
+_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_EMAIL = re.compile(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+\.[A-Za-z]+")
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """Wait so many seconds; ``why`` is for the log."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole answer.
+
+    :param headers: its headers, looked up without regard to case.
+    :param at: when it came, in seconds since the epoch.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    at: float
+
+
+@dataclass(frozen=True)
+class Broken:
+    """No whole answer. ``reason`` names the cause, without URL or headers."""
+
+    fault: Fault
+    reason: str
+
+
+Effect = Call[Any] | Sleep
+Came = Reply | Broken | None
+
+
+def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) -> Generator[Effect, Came, T]:
+    """Send a call, and do what :func:`~airflow_provider_jicoo.api.retry.decide` says until it has a result.
+
+    :param call: what to send.
+    :param policy: how often and how long to try.
+    :param secrets: texts that must not show in an error, as the API key.
+    :raises RequestError: the subclass says what to do about it.
+    """
+    attempt = 0
+    doubted = False
+    while True:
+        attempt += 1
+        came = yield call
+        assert came is not None
+        outcome = _Outcome(call, came, (*secrets, *call.private))
+        decision = decide(call.repeat, outcome.event, attempt=attempt, luck=random.random(), policy=policy)
+        if decision.action is Action.ACCEPT:
+            return outcome.data  # type: ignore[no-any-return]
+        if decision.action is Action.REFUSE and doubted:
+            # An earlier sending may have arrived after it was read back: "already cancelled" is then our own doing.
+            found = yield from _read_back(call, outcome, policy, secrets)
+            if found is not None:
+                return found
+        if decision.action in (Action.REFUSE, Action.GIVE_UP, Action.AMBIGUOUS):
+            _fail(outcome, decision.action)
+        yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
+        if decision.action is not Action.AGAIN:
+            doubted = True
+            found = yield from _read_back(call, outcome, policy, secrets)
+            if found is not None:
+                return found
+            if decision.action is Action.READ_BACK_LAST:
+                _fail(outcome, Action.GIVE_UP)
+
+
+def _read_back(
+    call: Call[T], outcome: _Outcome, policy: RetryPolicy, secrets: tuple[str, ...]
+) -> Generator[Effect, Came, T | None]:
+    """Return the thing where it shows the change, None where it does not."""
+    assert call.confirm is not None, f"{call.method} {call.path} is to be read back, but does not say how"
+    try:
+        found = yield from exchange(call.confirm.read, policy, secrets)
+    except errors.RequestError as error:
+        raise outcome.error(
+            errors.AmbiguousOutcomeError,
+            f"{outcome.what}, and reading back failed ({error.summary}): it may or may not have been done. "
+            f"Before you repeat it, {call.check}.",
+        ) from error
+    return found if call.confirm.done(found) else None
+
+
+class _Outcome:
+    """What came of one sending: the event to decide on, the data, and the words for an error."""
+
+    def __init__(self, call: Call[Any], came: Reply | Broken, secrets: tuple[str, ...]) -> None:
+        self.call = call
+        self._came = came
+        self._secrets = secrets
+        self.data: Any = None
+        self._parsed: Any = None
+        if isinstance(came, Broken):
+            self.event: Answered | Fault = came.fault
+            self.what = f"{came.fault.value} ({blot(came.reason, secrets)})"
+        else:
+            self.what = f"answer {came.status}"
+            self.event = self._read(came)
+
+    def _read(self, reply: Reply) -> Answered:
+        wait = retry_after(reply.headers.get("Retry-After"), reply.at) if reply.status >= 400 else None
+        try:
+            self._parsed = json.loads(reply.body) if reply.body else None
+        except ValueError:
+            is_json = "json" in reply.headers.get("Content-Type", "")
+            return Answered(reply.status, "cut" if is_json else "foreign", wait)
+        if not 200 <= reply.status < 300:
+            return Answered(reply.status, "good", wait)
+        try:
+            self.data = _data(self.call, self._parsed)
+        except ValueError as error:
+            self.what = f"answer {reply.status} {error}"
+            return Answered(reply.status, "foreign")
+        return Answered(reply.status)
+
+    def error(self, kind: type[errors.RequestError], summary: str) -> errors.RequestError:
+        reply = self._came if isinstance(self._came, Reply) else None
+        return kind(
+            summary,
+            method=self.call.method,
+            path=self.call.path,
+            status=None if reply is None else reply.status,
+            said="" if reply is None else blot(_said(reply, self._parsed), self._secrets),
+            errors=blot(self._parsed.get("errors"), self._secrets) if isinstance(self._parsed, dict) else None,
+            retry_after=self.event.retry_after if isinstance(self.event, Answered) else None,
+        )
+
+
+def _data(call: Call[Any], parsed: Any) -> Any:
+    """Return the data of an answer.
+
+    :raises ValueError: it is not of the form that the call expects.
+    """
+    if isinstance(parsed, dict) and parsed.get("errors"):
+        raise ValueError("with errors in it")
+    if call.answers == "anything":
+        return parsed["data"] if isinstance(parsed, dict) and "data" in parsed else parsed
+    if not isinstance(parsed, dict) or "data" not in parsed:
+        raise ValueError("without the data that Jicoo's answers have")
+    data = parsed["data"]
+    if not isinstance(data, dict if call.answers == "object" else list):
+        raise ValueError(f"whose data is no {call.answers}")
+    return parsed if call.answers == "page" else data
+
+
+def _fail(outcome: _Outcome, action: Action) -> NoReturn:
+    if action is Action.AMBIGUOUS:
+        raise outcome.error(
+            errors.AmbiguousOutcomeError,
+            f"{outcome.what}: it may or may not have been done, and was not repeated. "
+            f"Before you repeat it, {outcome.call.check}.",
+        )
+    event = outcome.event
+    if isinstance(event, Fault):
+        raise outcome.error(errors.TransportError, outcome.what)
+    kind, summary = _BY_STATUS.get(event.status, (None, ""))
+    if kind is not None:
+        raise outcome.error(kind, summary)
+    if event.status >= 500:
+        raise outcome.error(errors.ServerError, "Jicoo's server failed; it was not done.")
+    if event.status >= 400:
+        raise outcome.error(errors.RejectedError, "Jicoo refused the request.")
+    if event.status >= 300:
+        raise outcome.error(
+            errors.UnexpectedAnswerError, "a redirect, which is not followed since the API key would go along."
+        )
+    raise outcome.error(errors.UnexpectedAnswerError, f"not an answer of Jicoo's API: {outcome.what}.")
+
+
+_BY_STATUS: dict[int, tuple[type[errors.RequestError] | None, str]] = {
+    401: (errors.AuthenticationError, "Jicoo does not accept the API key."),
+    403: (errors.PermissionDeniedError, "the API key lacks the permission."),
+    404: (errors.NotFoundError, "there is no such thing, or the API key cannot see it."),
+    408: (errors.TransportError, "the server did not get the whole request in time."),
+    429: (errors.RateLimitError, "too many requests, also after waiting."),
+}
+
+
+def _why(outcome: _Outcome, decision: Decision, attempt: int, policy: RetryPolicy) -> str:
+    then = "sending it again" if decision.action is Action.AGAIN else "reading back whether it was done"
+    return f"{outcome.what} (try {attempt} of {policy.attempts}); {then} in {decision.delay:.1f} s"
+
+
+def _said(reply: Reply, parsed: Any) -> str:
+    """Return the API's own words, from whichever of the forms an error may have (its form is not documented)."""
+    if isinstance(parsed, dict):
+        words = parsed.get("errors") or parsed.get("message") or parsed.get("error") or parsed
+        text = words if isinstance(words, str) else json.dumps(words, ensure_ascii=False)
+    else:
+        text = html.unescape(_TAGS.sub(" ", reply.body[:10_000].decode("utf-8", "replace")))
+    text = " ".join(text.split())
+    return text if len(text) <= _SAID_AT_MOST else text[:_SAID_AT_MOST] + " …"
+
+
+def blot(value: Any, secrets: tuple[str, ...]) -> Any:
+    """Replace secrets and e-mail addresses in every text of ``value`` by ``***``.
+
+    :param value: a text, or JSON of texts.
+    :param secrets: texts to blot out; a single character is left, it would blot out half of any text.
+    """
+    if isinstance(value, str):
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) > 1:
+                value = value.replace(secret, "***")
+        return _EMAIL.sub("***", value)
+    if isinstance(value, dict):
+        return {key: blot(part, secrets) for key, part in value.items()}
+    if isinstance(value, list):
+        return [blot(part, secrets) for part in value]
+    return value

@@ -1,0 +1,144 @@
+"""Read a list page by page while others change it.
+
+Jicoo pages by offset (``page``, ``perPage``), so a row that leaves the list moves the rows behind it up, and the one
+that crosses the seam of two pages is never seen. A :class:`Sweep` notices from the totals and from rows that come
+twice that the list moved, and reads it again until a sweep was undisturbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from airflow_provider_jicoo.api.call import Call, Listing
+from airflow_provider_jicoo.api.errors import ListingMovedError, UnexpectedAnswerError
+
+T = TypeVar("T")
+
+PER_PAGE = 50
+"""Rows asked for at once. Jicoo documents no maximum; 50 is what clients are known to use."""
+SWEEPS = 5
+"""How often a list is read at the most before it counts as never holding still."""
+
+
+class Sweep(Generic[T]):
+    """The state of reading one list: what to ask next, and which of the rows that came are new.
+
+    Every row that is in the list from the first request to the last is given exactly once. A disturbance that
+    leaves neither the total nor a double behind (one row leaves the front, another joins the end, between the same
+    two requests) cannot be noticed.
+
+    :param listing: the list.
+    """
+
+    def __init__(self, listing: Listing[T]) -> None:
+        self._listing = listing
+        self._seen: set[Any] = set()
+        self._left = listing.limit
+        self._sweeps = 0
+        self._page: int | None = 1
+        self._begin()
+
+    def _begin(self) -> None:
+        self._sweeps += 1
+        self._page = 1
+        self._in_sweep: set[Any] = set()
+        self._total: int | None = None
+        self._grown = 0
+        self._shrunk = False
+        self._doubles = 0
+
+    def next_call(self) -> Call[Mapping[str, Any]] | None:
+        """Return the request of the next page, or None at the end."""
+        if self._page is None or self._left == 0:
+            return None
+        query = {**self._listing.query, "page": str(self._page), "perPage": str(PER_PAGE)}
+        return Call("GET", self._listing.path, query=query, answers="page")
+
+    def take(self, page: Mapping[str, Any]) -> list[T]:
+        """Take in a page and return its rows that were not given before.
+
+        :param page: the whole answer: ``data`` and the paging fields, of which any may be missing (the end of the
+            page that documents them was not seen).
+        :raises ListingMovedError: the list moved during every sweep.
+        :raises UnexpectedAnswerError: the API gives the same rows for every page.
+        """
+        rows: list[T] = page["data"]
+        fresh = self._fold(rows)
+        self._compare(page.get("totalCount"))
+        self._turn(page, rows, fresh)
+        given = [row for row in fresh if self._is_new(row)]
+        if self._left is not None:
+            given = given[: self._left]
+            self._left -= len(given)
+        return given
+
+    def _fold(self, rows: list[T]) -> list[T]:
+        """Return the rows that this sweep has not met yet."""
+        fresh = []
+        for row in rows:
+            key = self._key(row)
+            if key is not None and key in self._in_sweep:
+                self._doubles += 1
+            else:
+                self._in_sweep.add(key)
+                fresh.append(row)
+        return fresh
+
+    def _is_new(self, row: T) -> bool:
+        key = self._key(row)
+        if key is None:
+            return self._sweeps == 1
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
+
+    def _key(self, row: Any) -> Any:
+        return row.get(self._listing.key) if isinstance(row, Mapping) else None
+
+    def _compare(self, total: Any) -> None:
+        if not isinstance(total, int):
+            return
+        if self._total is not None:
+            self._grown += max(0, total - self._total)
+            self._shrunk = self._shrunk or total < self._total
+        self._total = total
+
+    def _turn(self, page: Mapping[str, Any], rows: list[T], fresh: list[T]) -> None:
+        assert self._page is not None
+        pages = page.get("numberOfPages")
+        if rows and not fresh and not isinstance(pages, int):
+            raise UnexpectedAnswerError(
+                f"page {self._page} has only rows of the pages before it.",
+                method="GET",
+                path=self._listing.path,
+                status=200,
+            )
+        if rows and self._more(pages):
+            self._page += 1
+        elif not self._moved():
+            self._page = None
+        elif self._sweeps < SWEEPS:
+            self._begin()
+        elif self._grown >= self._doubles and not self._shrunk:
+            # New rows explain every double: nothing that was there at the beginning can have been missed.
+            self._page = None
+        else:
+            raise ListingMovedError(
+                f"the rows moved during each of {SWEEPS} sweeps, so that some may have been missed. Try again when "
+                "fewer bookings are being made and cancelled, narrow the time range, or order by createdAt.",
+                method="GET",
+                path=self._listing.path,
+                status=200,
+            )
+
+    def _more(self, pages: Any) -> bool:
+        if isinstance(pages, int):
+            return self._page is not None and self._page < pages
+        if self._total is not None:
+            return len(self._in_sweep) < self._total
+        return True
+
+    def _moved(self) -> bool:
+        return self._shrunk or self._doubles > 0

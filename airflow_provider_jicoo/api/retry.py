@@ -1,0 +1,133 @@
+"""What to do after an answer or a fault: a function of data, with no clock and no socket.
+
+============================== ============== ============================== ==========================
+what happened                  a read         PATCH, cancel, reschedule      a create
+============================== ============== ============================== ==========================
+could not connect; 429         wait, again    wait, again                    wait, again
+5xx, 408                       wait, again    wait, read back, maybe again   ambiguous, not repeated
+sent, no (whole) answer        wait, again    wait, read back, maybe again   ambiguous, not repeated
+2xx that is not Jicoo's        refuse         wait, read back, maybe again   ambiguous, not repeated
+3xx, other 4xx                 refuse         refuse                         refuse
+============================== ============== ============================== ==========================
+"""
+
+from __future__ import annotations
+
+import email.utils
+import enum
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from airflow_provider_jicoo.api.call import Repeat
+
+
+class Fault(enum.Enum):
+    """Why there is no answer."""
+
+    NOT_SENT = "could not connect"
+    NO_ANSWER = "no answer"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer, as far as the decision needs it.
+
+    :param status: HTTP status.
+    :param body: ``good`` for JSON of the form expected, ``cut`` for JSON that broke off, ``foreign`` for all else.
+    :param retry_after: seconds that the API asked to wait, or None.
+    """
+
+    status: int
+    body: Literal["good", "cut", "foreign"] = "good"
+    retry_after: float | None = None
+
+
+class Action(enum.Enum):
+    """What to do next."""
+
+    ACCEPT = "accept"
+    AGAIN = "again"
+    READ_BACK = "read back, then again where it was not done"
+    READ_BACK_LAST = "read back, then give up where it was not done"
+    GIVE_UP = "give up; known not to be done"
+    REFUSE = "give up; the answer says why"
+    AMBIGUOUS = "give up; nobody knows whether it was done"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, after how many seconds."""
+
+    action: Action
+    delay: float = 0.0
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how long to try.
+
+    :param attempts: how often a request is sent at the most.
+    :param base: seconds; the first back-off is between 0 and this, each further one up to twice the one before.
+    :param longest_backoff: seconds; no back-off is longer.
+    :param longest_wait: seconds; an API that asks for a longer ``Retry-After`` is not waited for.
+    :param floor: seconds; the least wait after a 429 and before reading back, when the server may still be at work.
+    """
+
+    attempts: int = 6
+    base: float = 0.5
+    longest_backoff: float = 30.0
+    longest_wait: float = 120.0
+    floor: float = 1.0
+
+
+def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, luck: float, policy: RetryPolicy) -> Decision:
+    """Decide what follows.
+
+    :param repeat: what may be done with this request when its outcome is in doubt.
+    :param what: what happened.
+    :param attempt: how often the request was sent, this time included.
+    :param luck: random in [0, 1): where in the range of the back-off (full jitter).
+    """
+    last = attempt >= policy.attempts
+    backoff = luck * min(policy.longest_backoff, policy.base * 2 ** (attempt - 1))
+    if isinstance(what, Answered):
+        if 200 <= what.status < 300 and what.body == "good":
+            return Decision(Action.ACCEPT)
+        if what.status == 429:
+            # A Retry-After of 0 must not burn the tries.
+            wait = max(backoff, what.retry_after or 0.0, policy.floor)
+            return Decision(Action.GIVE_UP) if last or wait > policy.longest_wait else Decision(Action.AGAIN, wait)
+        if 300 <= what.status < 500 and what.status != 408:
+            return Decision(Action.REFUSE)
+        if repeat is Repeat.HARMLESS and 200 <= what.status < 300 and what.body == "foreign":
+            return Decision(Action.REFUSE)
+        backoff = max(backoff, min(what.retry_after or 0.0, policy.longest_wait))
+    elif what is Fault.NOT_SENT:
+        return Decision(Action.GIVE_UP) if last else Decision(Action.AGAIN, backoff)
+
+    # From here on nobody knows whether the server did it.
+    if repeat is Repeat.NEVER:
+        return Decision(Action.AMBIGUOUS)
+    if repeat is Repeat.HARMLESS:
+        return Decision(Action.GIVE_UP) if last else Decision(Action.AGAIN, backoff)
+    return Decision(Action.READ_BACK_LAST if last else Action.READ_BACK, max(backoff, policy.floor))
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Read a ``Retry-After`` header: seconds, or an HTTP date (RFC 9110, section 10.2.3).
+
+    :param value: the header, or None.
+    :param now: seconds since the epoch, which a date is measured from.
+    :return: seconds from now, at least 0; None where there is none or it cannot be read.
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,0 +1,76 @@
+"""What a client needs to know before it can send anything."""
+
+from __future__ import annotations
+
+import math
+import platform
+import urllib.parse
+from dataclasses import dataclass, field
+
+from airflow_provider_jicoo import __version__
+from airflow_provider_jicoo.api.errors import InvalidRequestError
+
+BASE_URL = "https://api.jicoo.com"
+"""Source: https://developer.jicoo.com/apidoc/project-373292/doc-468187"""
+KEY_HEADER = "X-Jicoo-Api-Key"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Key, address, and limits of a client.
+
+    :param api_key: the API key, from https://www.jicoo.com/dashboard/integrations/api_keys. Never shown.
+    :param base_url: where the API is. Plain http is refused except on loopback: the key would travel in the open.
+    :param timeout: seconds to wait for a connection, and between two pieces of an answer.
+    :param max_requests_per_second: hard ceiling of this client, or None. Jicoo publishes no limit.
+    :raises InvalidRequestError: one of them cannot be right.
+    """
+
+    api_key: str = field(repr=False)
+    base_url: str = BASE_URL
+    timeout: float = 30.0
+    max_requests_per_second: float | None = None
+
+    def __post_init__(self) -> None:
+        key = self.api_key.strip() if isinstance(self.api_key, str) else ""
+        if not key:
+            raise InvalidRequestError("there is no API key; make one in Jicoo's dashboard under integrations, API keys")
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise InvalidRequestError("the API key has a blank, a line break or a character that no key has")
+        object.__setattr__(self, "api_key", key)
+        object.__setattr__(self, "base_url", _checked(self.base_url))
+        _positive("timeout", self.timeout, "seconds")
+        if self.max_requests_per_second is not None:
+            _positive("max_requests_per_second", self.max_requests_per_second, "requests per second")
+
+    def headers(self, library: str) -> dict[str, str]:
+        """Return the headers of every request.
+
+        :param library: name and version of the HTTP library, for the User-Agent.
+        """
+        return {
+            KEY_HEADER: self.api_key,
+            "Accept": "application/json",
+            "User-Agent": f"airflow-provider-jicoo/{__version__} ({library}; python/{platform.python_version()})",
+        }
+
+
+def _checked(base_url: str) -> str:
+    try:
+        parts = urllib.parse.urlsplit(base_url)
+        host, _ = parts.hostname, parts.port  # an unreadable port raises here
+    except ValueError as error:
+        raise InvalidRequestError(f"host {base_url!r} is no address: {error}") from None
+    if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+        raise InvalidRequestError(f"host {base_url!r} is no address such as {BASE_URL}")
+    if parts.username is not None or parts.password is not None:
+        raise InvalidRequestError("the host has a user or a password in it; the API key belongs in the password field")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise InvalidRequestError(f"host {base_url!r} is not https: the API key would travel in the open")
+    return base_url.rstrip("/")
+
+
+def _positive(name: str, value: object, unit: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
+        raise InvalidRequestError(f"{name}: {value!r} is not a positive number of {unit}")

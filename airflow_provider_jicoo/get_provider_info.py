@@ -1,0 +1,40 @@
+"""What Airflow discovers of this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider info (``airflow/provider_info.schema.json``; ``conn-fields`` is read beside it from 3.2)."""
+    from airflow_provider_jicoo.hooks import forms
+
+    integration = "Jicoo"
+    return {
+        "package-name": "airflow-provider-jicoo",
+        "name": integration,
+        "description": "`Jicoo <https://www.jicoo.com>`__, the scheduling service.",
+        "integrations": [
+            {
+                "integration-name": integration,
+                "external-doc-url": "https://developer.jicoo.com",
+                "tags": ["service"],
+            }
+        ],
+        "operators": [
+            {"integration-name": integration, "python-modules": ["airflow_provider_jicoo.operators.bookings"]}
+        ],
+        "sensors": [{"integration-name": integration, "python-modules": ["airflow_provider_jicoo.sensors.bookings"]}],
+        "hooks": [{"integration-name": integration, "python-modules": ["airflow_provider_jicoo.hooks.jicoo"]}],
+        "triggers": [{"integration-name": integration, "python-modules": ["airflow_provider_jicoo.triggers.bookings"]}],
+        "connection-types": [
+            {
+                "connection-type": "jicoo",
+                "hook-class-name": "airflow_provider_jicoo.hooks.jicoo.JicooHook",
+                "hook-name": integration,
+                "conn-fields": forms.conn_fields(),
+                "ui-field-behaviour": forms.ui_field_behaviour("-"),
+            }
+        ],
+        "extra-links": ["airflow_provider_jicoo.links.bookings.EventTypeLink"],
+    }

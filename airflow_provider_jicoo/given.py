@@ -1,0 +1,107 @@
+"""Arguments of operators and sensors: what was given, and what a template made of it.
+
+A template renders everything to text, so that numbers, booleans and lists may arrive as such.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+
+class NotGiven(enum.Enum):
+    """The type of :data:`NOT_GIVEN`."""
+
+    NOT_GIVEN = "not given"
+
+    def __repr__(self) -> str:
+        """Return the word that Airflow's UI shows."""
+        return self.value
+
+    __str__ = __repr__
+
+
+NOT_GIVEN: Final = NotGiven.NOT_GIVEN
+"""An argument that was not given. None is a value: it sets a field to null."""
+
+
+class Private:
+    """A rendered value that Airflow's UI must not show: it shows the text of it, which is ``***``.
+
+    :param value: the value itself.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __str__(self) -> str:
+        """Return ``***``."""
+        return "***"
+
+    __repr__ = __str__
+
+
+def given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that were given, with what templates made of them turned back.
+
+    :raises ValueError: a template rendered a None to the text ``None``.
+    """
+    return {name: _plain(name, value) for name, value in fields.items() if value is not NOT_GIVEN}
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, Private):
+        value = value.value
+    if value == "None":
+        raise ValueError(
+            f"{name}: a template rendered None to the text 'None'; "
+            "set render_template_as_native_obj=True on the DAG to send null, or leave the argument out"
+        )
+    return value
+
+
+def as_bool(name: str, value: Any) -> Any:
+    """Turn ``"true"`` and ``"false"``, in any case, into a boolean; return anything else as it is."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    return value
+
+
+def as_json(name: str, value: Any) -> Any:
+    """Turn a text that holds a JSON list or object into it; return anything else as it is.
+
+    :raises ValueError: the text begins like JSON, but is none.
+    """
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"{name}: not JSON: {error}; use {{{{ ... | tojson }}}} in the template") from None
+    return value
+
+
+def as_int(name: str, value: Any) -> Any:
+    """Turn a text of digits into a number; return anything else as it is.
+
+    :raises ValueError: it is neither a whole number nor None.
+    """
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    try:
+        return int(str(value))
+    except ValueError:
+        raise ValueError(f"{name}: {value!r} is not a whole number") from None
+
+
+def as_list(name: str, value: Any) -> list[Any]:
+    """Return one value, several, or the JSON of several as a list.
+
+    :raises ValueError: there is none.
+    """
+    value = as_json(name, value)
+    values = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    if not values:
+        raise ValueError(f"{name}: give at least one")
+    return values

@@ -1,0 +1,82 @@
+"""What an Airflow connection says, as the settings of a client."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from airflow_provider_jicoo.api.errors import InvalidRequestError
+from airflow_provider_jicoo.api.settings import BASE_URL, Settings
+from airflow_provider_jicoo.hooks.forms import EXTRA_FIELDS
+
+
+class ConnectionLike(Protocol):
+    """What is needed of an Airflow connection."""
+
+    conn_id: str
+    host: str | None
+    schema: str | None
+    port: int | None
+    password: str | None
+
+    @property
+    def extra_dejson(self) -> Any:
+        """The extras."""
+
+
+def settings(connection: ConnectionLike) -> Settings:
+    """Return the settings that a connection describes.
+
+    :param connection: password = API key; host = base URL, with or without a scheme; extras as
+        :data:`~airflow_provider_jicoo.hooks.forms.EXTRA_FIELDS`.
+    :raises InvalidRequestError: names the connection and what is wrong with it.
+    """
+    try:
+        extras = _extras(connection.extra_dejson)
+        given: dict[str, Any] = {"api_key": connection.password or "", "base_url": base_url(connection)}
+        for name in ("timeout", "max_requests_per_second"):
+            if name in extras:
+                given[name] = _number(name, extras[name])
+        return Settings(**given)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"connection {connection.conn_id!r}: {error}") from None
+
+
+def team_slug(connection: ConnectionLike) -> str | None:
+    """Return the team's part of the booking pages' address, where the connection knows it."""
+    slug = _extras(connection.extra_dejson).get("team_slug")
+    return None if slug is None else str(slug)
+
+
+def base_url(connection: ConnectionLike) -> str:
+    """Return where the API is: the host with scheme and port, from whichever fields have them."""
+    host = (connection.host or "").strip()
+    if not host:
+        return BASE_URL
+    if "://" not in host:
+        scheme = connection.schema if connection.schema in ("http", "https") else "https"
+        host = f"{scheme}://{host}"
+    if connection.port is not None:
+        host = f"{host.rstrip('/')}:{connection.port}"
+    return host
+
+
+def _extras(given: Any) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise InvalidRequestError("its extras are no JSON object")
+    known = [field.name for field in EXTRA_FIELDS]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+            raise InvalidRequestError(f"unknown extra {name!r}{hint}")
+    # An empty field of the form arrives as an empty text.
+    return {name: value for name, value in given.items() if value is not None and value != ""}
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InvalidRequestError(f"{name}: {value!r} is not a number") from None

@@ -1,0 +1,232 @@
+"""Hooks: Jicoo's API with the key of an Airflow connection.
+
+Both hooks have the same methods with the same arguments; each is the endpoint of that name in
+:mod:`airflow_provider_jicoo.api.bookings`, which documents it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from airflow.sdk import BaseHook
+
+from airflow_provider_jicoo.api import bookings, errors
+from airflow_provider_jicoo.api.aio import AsyncJicooClient
+from airflow_provider_jicoo.api.call import Call, Listing
+from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.lookup import lookup_bookings
+from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.retry import RetryPolicy
+from airflow_provider_jicoo.compat import get_async_connection
+from airflow_provider_jicoo.hooks import connection, forms
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _as_method(method: Callable[..., Any], endpoint: Callable[..., Any]) -> Any:
+    """Give a method the name, the documentation and, behind ``self``, the arguments of its endpoint."""
+    functools.update_wrapper(method, endpoint)
+    signature = inspect.signature(endpoint)
+    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    method.__signature__ = signature.replace(parameters=[me, *signature.parameters.values()])  # type: ignore[attr-defined]
+    return method
+
+
+def _sent(endpoint: Callable[P, Call[T]]) -> Callable[Concatenate[JicooHook, P], T]:
+    def method(self: JicooHook, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.client.send(endpoint(*args, **kwargs))
+
+    return _as_method(method, endpoint)  # type: ignore[no-any-return]
+
+
+def _listed(endpoint: Callable[P, Listing[T]]) -> Callable[Concatenate[JicooHook, P], Iterator[T]]:
+    def method(self: JicooHook, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        return self.client.iterate(endpoint(*args, **kwargs))
+
+    return _as_method(method, endpoint)  # type: ignore[no-any-return]
+
+
+def _sent_async(endpoint: Callable[P, Call[T]]) -> Callable[Concatenate[JicooAsyncHook, P], Coroutine[Any, Any, T]]:
+    async def method(self: JicooAsyncHook, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        call = endpoint(*args, **kwargs)
+        return await (await self.get_client()).send(call)
+
+    return _as_method(method, endpoint)  # type: ignore[no-any-return]
+
+
+def _listed_async(endpoint: Callable[P, Listing[T]]) -> Callable[Concatenate[JicooAsyncHook, P], AsyncIterator[T]]:
+    def method(self: JicooAsyncHook, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return self._iterate(endpoint(*args, **kwargs))
+
+    return _as_method(method, endpoint)  # type: ignore[no-any-return]
+
+
+class JicooHook(BaseHook):
+    """Jicoo's API for tasks.
+
+    ::
+
+        with JicooHook() as hook:
+            booking = hook.update_booking("mzgdPJVBb7RE", priority="high")
+
+    :param jicoo_conn_id: the Airflow connection: password = API key, host = base URL.
+    """
+
+    conn_name_attr = "jicoo_conn_id"
+    default_conn_name = "jicoo_default"
+    conn_type = "jicoo"
+    hook_name = "Jicoo"
+
+    def __init__(self, jicoo_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.jicoo_conn_id = jicoo_conn_id
+
+    @staticmethod
+    def get_connection_form_widgets() -> dict[str, Any]:
+        """Return the fields of the connection's extras (Airflow 3.1; later versions read the provider info)."""
+        return forms.wtforms_fields()
+
+    @staticmethod
+    def get_ui_field_behaviour() -> dict[str, Any]:
+        """Return how the standard fields are shown (Airflow 3.1; later versions read the provider info)."""
+        return forms.ui_field_behaviour("_")
+
+    @functools.cached_property
+    def client(self) -> JicooClient:
+        """The client, made of the connection at its first use.
+
+        :raises InvalidRequestError: the connection cannot be right.
+        """
+        return JicooClient(connection.settings(self.get_connection(self.jicoo_conn_id)))
+
+    def get_conn(self) -> JicooClient:
+        """Return :attr:`client`."""
+        return self.client
+
+    def event_type_url(self, event_type_id: str | None) -> str | None:
+        """Return the address of an event type's booking page, or None where the connection names no team.
+
+        Source of its form: the example of https://developer.jicoo.com/apidoc/project-373292/api-4059407.
+        """
+        slug = connection.team_slug(self.get_connection(self.jicoo_conn_id))
+        return f"https://www.jicoo.com/t/{slug}/e/{event_type_id}" if slug and event_type_id else None
+
+    list_bookings = _listed(bookings.list_bookings)
+    get_booking = _sent(bookings.get_booking)
+    create_booking = _sent(bookings.create_booking)
+    update_booking = _sent(bookings.update_booking)
+    cancel_booking = _sent(bookings.cancel_booking)
+    reschedule_booking = _sent(bookings.reschedule_booking)
+    get_booking_contacts = _sent(bookings.get_booking_contacts)
+
+    def lookup_bookings(self, uids: Iterable[str]) -> dict[str, Booking]:
+        """Read many bookings with as few requests as it takes.
+
+        :param uids: booking ids.
+        :return: the bookings by uid.
+        :raises NotFoundError: there is no such booking.
+        """
+        return self.client.run(lookup_bookings(uids))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask for one booking, and tell apart what can be wrong with the connection."""
+        try:
+            found = connection.settings(self.get_connection(self.jicoo_conn_id))
+            with JicooClient(found, policy=RetryPolicy(attempts=1)) as client:
+                client.send(Call("GET", "/v1/bookings", query={"page": "1", "perPage": "1"}, answers="page"))
+        except errors.InvalidRequestError as error:
+            return False, str(error)
+        except errors.RequestError as error:
+            return False, _diagnosis(error, found.base_url)
+        return True, f"{found.base_url} accepts the API key"
+
+    def close(self) -> None:
+        """Close the connections."""
+        # Through __dict__: asking for the property would open what is to be closed.
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.close()
+
+    def __enter__(self) -> JicooHook:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class JicooAsyncHook(BaseHook):
+    """Jicoo's API for triggers and other coroutines.
+
+    ::
+
+        async with JicooAsyncHook() as hook:
+            async for booking in hook.list_bookings(status="open"):
+                ...
+
+    :param jicoo_conn_id: the Airflow connection, as for :class:`JicooHook`.
+    """
+
+    def __init__(self, jicoo_conn_id: str = JicooHook.default_conn_name) -> None:
+        super().__init__()
+        self.jicoo_conn_id = jicoo_conn_id
+        self._client: AsyncJicooClient | None = None
+
+    async def get_client(self) -> AsyncJicooClient:
+        """Return the client, made of the connection at its first use.
+
+        :raises InvalidRequestError: the connection cannot be right.
+        """
+        if self._client is None:
+            found = connection.settings(await get_async_connection(self.jicoo_conn_id))
+            # Somebody else may have come first while the connection was awaited.
+            self._client = self._client or AsyncJicooClient(found)
+        return self._client
+
+    list_bookings = _listed_async(bookings.list_bookings)
+    get_booking = _sent_async(bookings.get_booking)
+    create_booking = _sent_async(bookings.create_booking)
+    update_booking = _sent_async(bookings.update_booking)
+    cancel_booking = _sent_async(bookings.cancel_booking)
+    reschedule_booking = _sent_async(bookings.reschedule_booking)
+    get_booking_contacts = _sent_async(bookings.get_booking_contacts)
+
+    async def lookup_bookings(self, uids: Iterable[str]) -> dict[str, Booking]:
+        """Read many bookings, as :meth:`JicooHook.lookup_bookings`."""
+        return await (await self.get_client()).run(lookup_bookings(uids))
+
+    async def _iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
+        async for row in (await self.get_client()).iterate(listing):
+            yield row
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def __aenter__(self) -> JicooAsyncHook:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _diagnosis(error: errors.RequestError, base_url: str) -> str:
+    if isinstance(error, errors.AuthenticationError):
+        return f"{base_url} refuses the API key (401): make or copy it anew in Jicoo's dashboard"
+    if isinstance(error, errors.PermissionDeniedError):
+        return f"{base_url} knows the API key, but it has no permission to list bookings (403)"
+    if isinstance(error, errors.TransportError):
+        return f"{base_url} cannot be reached: {error.summary}"
+    if isinstance(error, (errors.UnexpectedAnswerError, errors.NotFoundError)):
+        return f"{base_url} is not Jicoo's API: {error}"
+    return f"{base_url} answers, but not with bookings: {error}"

@@ -1,0 +1,1 @@
+"""Operators: one for each call of Jicoo's API."""

@@ -1,0 +1,384 @@
+"""Operators for bookings: one for each call of Jicoo's Booking section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jicoo.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json
+from airflow_provider_jicoo.links.bookings import EventTypeLink
+from airflow_provider_jicoo.operators.base import JicooOperator, fit_for_xcom
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_jicoo.hooks.jicoo import JicooHook
+
+Moment = datetime | str
+
+
+class ListBookingsOperator(JicooOperator):
+    """List bookings, and return them as Jicoo gives them.
+
+    The result goes to an XCom and must fit there (4 MiB, some 5,000 bookings): beyond that the task fails rather than
+    fill the metadata database.
+
+    :param status: only bookings of this status: ``open`` or ``cancel``. (templated)
+    :param started_at: only bookings that start at or after this moment: an aware datetime, or ISO 8601 with an
+        offset. (templated)
+    :param ended_at: only bookings that end at or before this moment. (templated)
+    :param order_by: ``startedAt`` or ``createdAt``. (templated)
+    :param descending: the last first. (templated)
+    :param limit: return so many bookings at the most; None for all. (templated)
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    :return: the bookings; see https://developer.jicoo.com/api-5452986.
+    """
+
+    filter_fields = ("status", "started_at", "ended_at", "order_by", "descending", "limit")
+    template_fields: Sequence[str] = (*filter_fields, "jicoo_conn_id")
+
+    def __init__(
+        self,
+        *,
+        status: str | None = None,
+        started_at: Moment | None = None,
+        ended_at: Moment | None = None,
+        order_by: str = "startedAt",
+        descending: bool | str = False,
+        limit: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.status = status
+        self.started_at = started_at
+        self.ended_at = ended_at
+        self.order_by = order_by
+        self.descending = descending
+        self.limit = limit
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """List them."""
+        with self._hook() as hook:
+            found = list(hook.list_bookings(**self._given(self.filter_fields, descending=as_bool, limit=as_int)))
+            self.log.info("%d bookings", len(found))
+            return fit_for_xcom(  # type: ignore[no-any-return]
+                found, "give limit, or narrow started_at and ended_at"
+            )
+
+
+class GetBookingOperator(JicooOperator):
+    """Read one booking, and return it as Jicoo gives it.
+
+    :param uid: booking id. (templated)
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    :return: the booking; see https://developer.jicoo.com/api-5453063.
+    """
+
+    template_fields: Sequence[str] = ("uid", "jicoo_conn_id")
+    operator_extra_links = (EventTypeLink(),)
+
+    def __init__(self, *, uid: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.uid = uid
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read it."""
+        with self._hook() as hook:
+            booking = dict(hook.get_booking(self.uid))
+            self._link(hook, booking, context)
+            return booking
+
+
+class GetBookingContactsOperator(JicooOperator):
+    """Read the guests of a booking, and return them as Jicoo gives them.
+
+    The result is personal data and goes to an XCom, where everybody who may see the DAG can read it.
+
+    :param uid: booking id. (templated)
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    :return: the guests; see https://developer.jicoo.com/project-373292/api-9082713.
+    """
+
+    template_fields: Sequence[str] = ("uid", "jicoo_conn_id")
+
+    def __init__(self, *, uid: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.uid = uid
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Read them."""
+        with self._hook() as hook:
+            return [dict(contact) for contact in hook.get_booking_contacts(self.uid)]
+
+
+class CreateBookingOperator(JicooOperator):
+    """Make a booking, and return it as Jicoo gives it (the form of this answer is not documented).
+
+    Jicoo messages the guest. Jicoo knows no idempotency key: where nobody can tell whether the booking was made, the
+    task fails at once and says how to look. At a retry, the task first looks for an open booking of this guest for
+    this event type at this moment, and returns that.
+
+    What a guest gives (name, e-mail, ...) shows as ``***`` among the rendered fields in Airflow's UI.
+
+    :param started_at: when it starts: an aware datetime, ISO 8601 with an offset, or a wall clock in ``time_zone``.
+        (templated)
+    :param time_zone: the guest's time zone, an IANA name. (templated)
+    :param event_type_id: the event type. (templated)
+    :param guest_email: the guest's e-mail address; not called ``email``, since Airflow writes to the ``email`` of an
+        operator when its task fails. (templated)
+    :param name: the guest's name, at most 64 characters. (templated)
+    :param location_id: ``inPerson``, ``phone``, ``zoom``, ``googleMeet``, ``askInvitee``, ``teams``, ``custom``; that
+        it may be None is inferred. (templated)
+    :param company: at most 32 characters. (templated)
+    :param text_remind_country_code: for reminders by SMS. (templated)
+    :param text_remind_number: for reminders by SMS, at most 32 characters. (templated)
+    :param cc_emails: at most 30 addresses. (templated)
+    :param message: at most 2,000 characters. (templated)
+    :param locale: ``ja`` or ``en``. (templated)
+    :param phone_number: at most 32 characters. (templated)
+    :param tracking: ``campaign``, ``source``, ``medium``, ``content``, ``term``. (templated)
+    :param answers: list of ``{"question_uid": ..., "content": ...}``. (templated)
+    :param payment: ``payment_method`` (``none``, ``card``, ``onsite``), ``items``, ``success_url``, ``cancel_url``.
+        (templated)
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    :return: the booking; see https://developer.jicoo.com/api-5531352.
+    """
+
+    body_fields = (
+        "started_at",
+        "time_zone",
+        "event_type_id",
+        "guest_email",
+        "name",
+        "location_id",
+        "company",
+        "text_remind_country_code",
+        "text_remind_number",
+        "cc_emails",
+        "message",
+        "locale",
+        "phone_number",
+        "tracking",
+        "answers",
+        "payment",
+    )
+    private_fields = frozenset(
+        {"guest_email", "name", "company", "text_remind_number", "cc_emails", "message", "phone_number", "answers"}
+    )
+    template_fields: Sequence[str] = (*body_fields, "jicoo_conn_id")
+    operator_extra_links = (EventTypeLink(),)
+
+    def __init__(
+        self,
+        *,
+        started_at: Moment,
+        time_zone: str,
+        event_type_id: str,
+        guest_email: str,
+        name: str,
+        location_id: str | None,
+        company: str | NotGiven = NOT_GIVEN,
+        text_remind_country_code: str | NotGiven = NOT_GIVEN,
+        text_remind_number: str | NotGiven = NOT_GIVEN,
+        cc_emails: Sequence[str] | str | NotGiven = NOT_GIVEN,
+        message: str | NotGiven = NOT_GIVEN,
+        locale: str | NotGiven = NOT_GIVEN,
+        phone_number: str | NotGiven = NOT_GIVEN,
+        tracking: dict[str, str] | str | NotGiven = NOT_GIVEN,
+        answers: list[dict[str, Any]] | str | NotGiven = NOT_GIVEN,
+        payment: dict[str, Any] | str | NotGiven = NOT_GIVEN,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.started_at = started_at
+        self.time_zone = time_zone
+        self.event_type_id = event_type_id
+        self.guest_email = guest_email
+        self.name = name
+        self.location_id = location_id
+        self.company = company
+        self.text_remind_country_code = text_remind_country_code
+        self.text_remind_number = text_remind_number
+        self.cc_emails = cc_emails
+        self.message = message
+        self.locale = locale
+        self.phone_number = phone_number
+        self.tracking = tracking
+        self.answers = answers
+        self.payment = payment
+
+    def execute(self, context: Context) -> Any:
+        """Make it."""
+        from airflow_provider_jicoo.api import bookings
+
+        with self._hook() as hook:
+            fields = self._given(
+                self.body_fields, cc_emails=as_json, tracking=as_json, answers=as_json, payment=as_json
+            )
+            call = bookings.create_booking(email=fields.pop("guest_email"), **fields)
+            booking = self._made_before(hook, call.body or {}) if context["ti"].try_number > 1 else None
+            if booking is None:
+                booking = self._change(hook, call, context)
+            if isinstance(booking, dict):
+                self._link(hook, booking, context)
+            return booking
+
+    def _made_before(self, hook: JicooHook, wanted: Mapping[str, Any]) -> Any:
+        """Return the open booking that an earlier try has made, if any."""
+        from airflow_provider_jicoo.api.bookings import same_moment
+
+        for booking in hook.list_bookings(started_at=wanted["startedAt"], order_by="startedAt"):
+            if not same_moment(booking["startedAt"], wanted["startedAt"]):
+                break
+            if booking.get("status") == "cancel" or booking.get("eventTypeId") != wanted["eventTypeId"]:
+                continue
+            guests = hook.get_booking_contacts(booking["uid"])
+            if any(str(guest.get("email")).lower() == wanted["email"].lower() for guest in guests):
+                self.log.info("an earlier try has made booking %s; not made again", booking["uid"])
+                return dict(booking)
+        return None
+
+
+class UpdateBookingOperator(JicooOperator):
+    """Change a booking, and return it as it is then. Only what is given is sent.
+
+    "Not given" and None are different: ``priority=None`` takes the priority away. At a retry, the task first reads
+    whether an earlier try has made the change, so that no guest is messaged twice.
+
+    :param uid: booking id. (templated)
+    :param name: title of the booking. (templated)
+    :param description: its description, or None. (templated)
+    :param time_zone: IANA name. (templated)
+    :param started_at: new start: an aware datetime, ISO 8601 with an offset, or a wall clock in ``time_zone``.
+        (templated)
+    :param ended_at: new end. (templated)
+    :param hosts: list of ``{"user_id": ..., "role": "admin" | "editor" | "viewer"}``; replaces the whole list
+        (inferred). (templated)
+    :param priority: ``low``, ``middle``, ``high``, or None (inferred). (templated)
+    :param update_message: message to the participants, at most 2,000 characters. (templated)
+    :param is_send_updates: whether Jicoo messages the participants; Jicoo's own default, where not given, is not
+        documented. (templated)
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    :return: the booking; see https://developer.jicoo.com/project-373292/api-5545485.
+    """
+
+    body_fields = (
+        "name",
+        "description",
+        "time_zone",
+        "started_at",
+        "ended_at",
+        "hosts",
+        "priority",
+        "update_message",
+        "is_send_updates",
+    )
+    private_fields = frozenset({"name", "description", "update_message"})
+    template_fields: Sequence[str] = ("uid", *body_fields, "jicoo_conn_id")
+    operator_extra_links = (EventTypeLink(),)
+
+    def __init__(
+        self,
+        *,
+        uid: str,
+        name: str | NotGiven = NOT_GIVEN,
+        description: str | NotGiven | None = NOT_GIVEN,
+        time_zone: str | NotGiven = NOT_GIVEN,
+        started_at: Moment | NotGiven = NOT_GIVEN,
+        ended_at: Moment | NotGiven = NOT_GIVEN,
+        hosts: Iterable[dict[str, str]] | str | NotGiven = NOT_GIVEN,
+        priority: str | NotGiven | None = NOT_GIVEN,
+        update_message: str | NotGiven = NOT_GIVEN,
+        is_send_updates: bool | str | NotGiven = NOT_GIVEN,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.uid = uid
+        self.name = name
+        self.description = description
+        self.time_zone = time_zone
+        self.started_at = started_at
+        self.ended_at = ended_at
+        self.hosts = hosts
+        self.priority = priority
+        self.update_message = update_message
+        self.is_send_updates = is_send_updates
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Change it."""
+        from airflow_provider_jicoo.api import bookings
+
+        with self._hook() as hook:
+            fields = self._given(self.body_fields, hosts=as_json, is_send_updates=as_bool)
+            booking = dict(self._change(hook, bookings.update_booking(self.uid, **fields), context))
+            self._link(hook, booking, context)
+            return booking
+
+
+class CancelBookingOperator(JicooOperator):
+    """Cancel a booking, and return it as it is then. It cannot be undone, and Jicoo may message the guest.
+
+    A booking that is cancelled already is left alone: at a retry since it is read first, and otherwise where
+    Jicoo refuses.
+
+    :param uid: booking id. (templated)
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    :return: the booking; see https://developer.jicoo.com/project-373292/api-5467821.
+    """
+
+    template_fields: Sequence[str] = ("uid", "jicoo_conn_id")
+    operator_extra_links = (EventTypeLink(),)
+
+    def __init__(self, *, uid: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.uid = uid
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Cancel it."""
+        from airflow_provider_jicoo.api import bookings
+        from airflow_provider_jicoo.api.errors import RejectedError
+
+        with self._hook() as hook:
+            try:
+                booking = dict(self._change(hook, bookings.cancel_booking(self.uid), context))
+            except RejectedError:
+                booking = dict(hook.get_booking(self.uid))
+                if booking.get("status") != "cancel":
+                    raise
+                self.log.info("booking %s was cancelled already", self.uid)
+            self._link(hook, booking, context)
+            return booking
+
+
+class RescheduleBookingOperator(JicooOperator):
+    """Move a booking to a free slot, and return it as it is then. Jicoo may message the guest.
+
+    At a retry, the task first reads whether an earlier try has moved it.
+
+    :param uid: booking id. (templated)
+    :param started_at: new start: an aware datetime, ISO 8601 with an offset, or a wall clock in ``time_zone``.
+        (templated)
+    :param time_zone: IANA name. (templated)
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    :return: the booking; see https://developer.jicoo.com/apidoc/project-373292/api-5478461.
+    """
+
+    template_fields: Sequence[str] = ("uid", "started_at", "time_zone", "jicoo_conn_id")
+    operator_extra_links = (EventTypeLink(),)
+
+    def __init__(self, *, uid: str, started_at: Moment, time_zone: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.uid = uid
+        self.started_at = started_at
+        self.time_zone = time_zone
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Move it."""
+        from airflow_provider_jicoo.api import bookings
+
+        with self._hook() as hook:
+            call = bookings.reschedule_booking(self.uid, started_at=self.started_at, time_zone=self.time_zone)
+            booking = dict(self._change(hook, call, context))
+            self._link(hook, booking, context)
+            return booking

@@ -1,0 +1,38 @@
+"""The running Airflow that the system tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.stack import AirflowStack
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def airflow_stack_dags() -> list[Path]:
+    """DAG files, or folders of them, that Airflow finds when it starts."""
+    return [HERE / "dags"]
+
+
+@pytest.fixture(scope="session")
+def airflow_stack_env() -> dict[str, str]:
+    """Environment variables that all components get, on top of the stack's own configuration."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def airflow_stack(airflow_stack_dags: list[Path], airflow_stack_env: dict[str, str]) -> Iterator[AirflowStack]:
+    """A running Airflow: api-server, scheduler, dag-processor, triggerer, PostgreSQL.
+
+    Set ``AIRFLOW_STACK_KEEP=1`` to find its folder with all logs after the tests.
+    """
+    keep = os.environ.get("AIRFLOW_STACK_KEEP") == "1"
+    with AirflowStack(airflow_stack_dags, airflow_stack_env, keep=keep) as stack:
+        yield stack
+    if keep:
+        print(f"\nthe stack's folder: {stack.root}")
