@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def jicoo_sandbox() -> Iterator[Sandbox]:
-    """A running :class:`~airflow_provider_jicoo.sandbox.server.Sandbox` with 50 bookings, fresh in each test."""
+    """Run a :class:`~airflow_provider_jicoo.sandbox.server.Sandbox` with 50 bookings, fresh in each test."""
     # Where the package is installed, every pytest run imports this module: nothing heavy before the fixture is used.
     from airflow_provider_jicoo.sandbox.server import Sandbox
 
