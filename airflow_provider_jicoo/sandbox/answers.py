@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.models import Body
+from airflow_provider_jicoo.sandbox import choices
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.faults import Answer, json_answer, refusal
 from airflow_provider_jicoo.sandbox.shapes import Refused
@@ -98,7 +99,8 @@ def parsed(kind: type[B], raw: bytes) -> B:
     for name in map(to_camel, kind.moments):
         if value.get(name) is not None:
             try:
-                moment(value[name])
+                if moment(value[name]).year < choices.FIRST_YEAR:
+                    errors[name] = [f"is before {choices.FIRST_YEAR}"]
             except ValueError as error:
                 errors[name] = [str(error)]
     if not errors:

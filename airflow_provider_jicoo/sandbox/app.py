@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
@@ -37,9 +38,13 @@ def make(state: State) -> FastAPI:
         return refused(400, {str(fault["loc"][-1]): [fault["msg"]] for fault in error.errors()})
 
     @app.exception_handler(HTTPException)
-    async def no_route(_: Request, error: HTTPException) -> Response:
+    async def no_route(request: Request, error: HTTPException) -> Response:
         answer = refused(error.status_code, {NO_FIELD: [error.detail]})
-        answer.headers.update(error.headers or {})
+        if error.status_code == 405:
+            # Starlette's own Allow names the methods of the first endpoint with this path only.
+            routes = [route for route in app.routes if isinstance(route, APIRoute)]
+            fitting = [route.methods for route in routes if route.path_regex.match(request.url.path)]
+            answer.headers["Allow"] = ", ".join(sorted(set().union(*fitting)))
         return answer
 
     made = app.openapi

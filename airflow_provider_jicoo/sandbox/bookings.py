@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import random
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -170,14 +169,12 @@ def routes(state: State) -> APIRouter:
 
 def fresh(state: State, fields: Row) -> Row:
     """Return a new booking: ``fields``, and something sensible for the rest."""
-    # The uids of one state must differ, not repeat: no seed.
-    chance = random.Random()
     start = times.moment(fields.get("startedAt") or times.moment(state.now()) + timedelta(days=7))
     event_type = state.event_types.get(fields.get("eventTypeId") or "", next(iter(state.event_types.values())))
     location = fields.get("locationId", event_type["locationId"])
     now = state.now()
     booking: Row = {
-        "uid": data.text(chance, data.UID_LETTERS, 12),
+        "uid": state.new_uid(),
         "eventTypeId": event_type["uid"],
         "name": f"John Doe / {event_type['name']}",
         "description": None,
@@ -185,7 +182,7 @@ def fresh(state: State, fields: Row) -> Row:
         "startedAt": times.wire(start),
         "endedAt": _end(start, timedelta(minutes=event_type["duration"])),
         "locationId": location,
-        **data.place(location, chance),
+        **data.place(location, state.chance),
         "timeZone": "Asia/Tokyo",
         "priority": None,
         "cancelReason": None,

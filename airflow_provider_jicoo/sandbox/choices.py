@@ -12,6 +12,7 @@ bad query                                  400; unknown query parameters are ign
 body that is not JSON, or empty            400; only cancel takes an empty body
 JSON that is no object, unknown field      422; only camelCase is known
 time without an offset                     400 in a query, 422 in a body, even where ``timeZone`` stands beside it
+time before :data:`FIRST_YEAR`              422 in a body, allowed in a query
 Content-Type of a request                  not looked at
 unknown path / method under ``/v1``        404 / 405, in the form above
 default and largest page                   :data:`PER_PAGE`, :data:`MAX_PER_PAGE`; a larger ``perPage`` is cut to that,
@@ -67,6 +68,8 @@ PER_PAGE: Final = 20
 MAX_PER_PAGE: Final = 100
 ORDER: Final = "startedAt"
 SORT: Final = "asc"
+
+FIRST_YEAR: Final = 1970
 
 CANCELLED_BY: Final = "host"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 import sqlite3
 import threading
 import time
@@ -53,6 +54,7 @@ class State:
 
     def __init__(self, bookings: int, seed: int, now: datetime | None = None, file: Path | None = None) -> None:
         self.lock = threading.RLock()
+        self._seed = seed
         self._now = now and now.astimezone(timezone.utc)
         self._file = None if file is None else _File(file)
         kept = None if self._file is None else self._file.read()
@@ -64,6 +66,7 @@ class State:
     def reset(self, bookings: int, seed: int) -> None:
         """Forget everything and make new data."""
         with self.lock:
+            self._seed = seed
             fresh = data.make(bookings, seed, self._now or datetime.now(timezone.utc))
             self._start(fresh, [])
             if self._file is not None:
@@ -71,6 +74,7 @@ class State:
 
     def _start(self, start: data.Data, messages: list[Message]) -> None:
         self._clock = (self._now or datetime.now(timezone.utc), time.monotonic())
+        self.chance = random.Random(f"new {self._seed}")
         self.users = start.users
         self.event_types = start.event_types
         self.bookings = start.bookings
@@ -94,6 +98,13 @@ class State:
     def now(self) -> str:
         """Return the sandbox's time, as the API writes it."""
         return times.wire(self.clock())
+
+    def new_uid(self) -> str:
+        """Return a uid that no booking has."""
+        while True:
+            uid = data.text(self.chance, data.UID_LETTERS, 12)
+            if uid not in self.bookings:
+                return uid
 
     @contextmanager
     def changing(self) -> Iterator[None]:
