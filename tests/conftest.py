@@ -1,0 +1,219 @@
+"""What the tests of the Airflow face share: a throw-away Airflow, a connection to the sandbox, and shorter waits.
+
+Nothing here imports Airflow or the package before a fixture is asked for: the tests of the API and of the sandbox do
+without them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE_DAGS = ROOT / "example_dags"
+TEST_DAGS = ROOT / "tests" / "operators" / "dags"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give Airflow a home of its own, before anything can import it: it reads these when it is imported."""
+    home = tempfile.TemporaryDirectory(prefix="airflow-home-", ignore_cleanup_errors=True)
+    config.add_cleanup(home.cleanup)
+    for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+        del os.environ[name]
+    bundles = [
+        {
+            "name": name,
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(folder)},
+        }
+        for name, folder in (("examples", EXAMPLE_DAGS), ("tests", TEST_DAGS))
+    ]
+    os.environ |= {
+        "AIRFLOW_HOME": home.name,
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLE_DAGS),
+        "AIRFLOW__CORE__FERNET_KEY": "c2V2ZW50aCBmcm9zdCBvZiBhIGxvbmcgd2ludGVyISE=",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.name}/airflow.db",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """The folder of the throw-away Airflow."""
+    return Path(os.environ["AIRFLOW_HOME"])
+
+
+@pytest.fixture(scope="session")
+def airflow_database(airflow_home: Path) -> Path:
+    """Airflow's metadata database, empty."""
+    airflow_cli("db", "migrate")
+    return airflow_home / "airflow.db"
+
+
+def airflow_cli(*arguments: str, **environment: str) -> str:
+    """Run Airflow's command line and return what it printed; a failure fails the test."""
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", *arguments],
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def run_airflow() -> Callable[..., str]:
+    """Airflow's command line, as a function that returns what it printed."""
+    return airflow_cli
+
+
+@pytest.fixture
+def jicoo_connection(jicoo_sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let ``jicoo_default`` be a connection to the sandbox; call it to change some of its fields."""
+
+    def connect(**fields: Any) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_JICOO_DEFAULT", json.dumps({**jicoo_sandbox.connection(), **fields}))
+
+    connect()
+    return connect
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Retry as often as always, but without the waits between; returns how often a request is sent at the most.
+
+    The clients take a policy, the hooks choose the default one: what is replaced is only what a hook finds under the
+    clients' names.
+    """
+    import airflow_provider_jicoo.hooks.jicoo as hooks
+    from airflow_provider_jicoo.api.retry import RetryPolicy
+
+    policy = dataclasses.replace(RetryPolicy(), base=0.0, floor=0.0)
+    for name in ("JicooClient", "AsyncJicooClient"):
+        monkeypatch.setattr(hooks, name, functools.partial(getattr(hooks, name), policy=policy))
+    return policy.attempts
+
+
+class TaskInstance:
+    """The little that the operators need of a task instance."""
+
+    def __init__(self, try_number: int = 1) -> None:
+        self.try_number = try_number
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+    def get_first_reschedule_date(self, context: Any) -> Any:
+        return None
+
+
+@pytest.fixture
+def context() -> Callable[..., dict[str, Any]]:
+    """Make the context of a task: ``context(try_number=2, params={...})``."""
+
+    def make(try_number: int = 1, **more: Any) -> dict[str, Any]:
+        return {"ti": TaskInstance(try_number), **more}
+
+    return make
+
+
+@dataclasses.dataclass
+class DagRun:
+    """What became of a DAG.
+
+    :param states: of the tasks, by task id, with the map index behind a mapped one: ``move[0]``.
+    :param database: where everything about it stands.
+    """
+
+    dag_id: str
+    run_id: str
+    state: str
+    states: dict[str, str]
+    database: Path
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self.sqlite() as connection:
+            return connection.execute(query, values).fetchall()
+
+    def sqlite(self) -> Any:
+        import contextlib
+
+        return contextlib.closing(sqlite3.connect(self.database))
+
+    def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        """Return what a task pushed, or None."""
+        rows = self.rows(
+            "SELECT value FROM xcom WHERE run_id = ? AND dag_id = ? AND task_id = ? AND key = ? AND map_index = ?",
+            self.run_id,
+            self.dag_id,
+            task_id,
+            key,
+            map_index,
+        )
+        if not rows:
+            return None
+        value = json.loads(rows[0][0])
+        # Airflow 3.1 stores a text of JSON in the column of JSON.
+        return json.loads(value) if isinstance(value, str) and value[:1] in '[{"' else value
+
+    def rendered(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """Return the rendered fields that Airflow's UI shows."""
+        rows = self.rows(
+            "SELECT rendered_fields FROM rendered_task_instance_fields "
+            "WHERE run_id = ? AND dag_id = ? AND task_id = ? AND map_index = ?",
+            self.run_id,
+            self.dag_id,
+            task_id,
+            map_index,
+        )
+        return json.loads(rows[0][0])
+
+
+@pytest.fixture(scope="session")
+def dags(airflow_database: Path) -> Callable[[Path], Any]:
+    """Parse a folder or a file of DAGs, as Airflow does."""
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # Airflow 3.1
+        from airflow.models.dagbag import DagBag
+
+    return lambda folder: DagBag(str(folder))
+
+
+@pytest.fixture
+def run_dag(airflow_database: Path, dags: Callable[[Path], Any]) -> Callable[..., DagRun]:
+    """Run a DAG to its end within this process, with ``dag.test()``: ``run_dag(file, uid="...")``."""
+
+    def run(file: Path, dag_id: str | None = None, /, **conf: Any) -> DagRun:
+        bag = dags(file)
+        assert not bag.import_errors
+        found = bag.dags[dag_id or file.stem].test(run_conf=conf)
+        result = DagRun(
+            found.dag_id, found.run_id, str(getattr(found.state, "value", found.state)), {}, airflow_database
+        )
+        for task_id, map_index, state in result.rows(
+            "SELECT task_id, map_index, state FROM task_instance WHERE run_id = ? AND dag_id = ?",
+            result.run_id,
+            result.dag_id,
+        ):
+            result.states[task_id if map_index < 0 else f"{task_id}[{map_index}]"] = state
+        return result
+
+    return run
