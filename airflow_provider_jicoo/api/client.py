@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.cookiejar
 import json
 import logging
+import ssl
 import time
 from collections.abc import Generator, Iterator
 from types import TracebackType
@@ -27,8 +29,14 @@ _NEVER_SENT = (
     urllib3.exceptions.NewConnectionError,  # refused, unreachable, name not found
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.ProxyError,
-    urllib3.exceptions.SSLError,
+    ssl.SSLCertVerificationError,  # any other SSL error may come after the request has left
 )
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        # Told not to follow a redirect, requests prepares for it nevertheless, and fails where its address is rubbish.
+        return None
 
 
 class JicooClient:
@@ -48,7 +56,8 @@ class JicooClient:
         self._settings = settings
         self._policy = policy or RetryPolicy()
         self._ceiling = Ceiling(settings.max_requests_per_second)
-        self._session = requests.Session()
+        self._session = _Session()
+        self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
         self._session.headers.update(settings.headers(f"requests/{requests.__version__}"))
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount("https://", adapter)
