@@ -77,7 +77,10 @@ class RequestError(JicooError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only arguments are not what Exception would pickle; Celery and multiprocessing do pickle errors.
-        return (_rebuild, (type(self), dict(self.__dict__)))
+        return (_rebuild, (type(self), {name: self.__dict__[name] for name in _FIELDS}), self.__dict__)
+
+
+_FIELDS = ("summary", "method", "path", "status", "said", "errors", "retry_after")
 
 
 def _rebuild(kind: type[RequestError], fields: dict[str, Any]) -> RequestError:
