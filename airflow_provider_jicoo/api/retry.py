@@ -17,6 +17,7 @@ import email.utils
 import enum
 import math
 from dataclasses import dataclass
+from datetime import timezone
 from typing import Literal
 
 from airflow_provider_jicoo.api.call import Repeat
@@ -90,7 +91,7 @@ def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, luck: float,
     :param luck: random in [0, 1): where in the range of the back-off (full jitter).
     """
     last = attempt >= policy.attempts
-    backoff = luck * min(policy.longest_backoff, policy.base * 2 ** (attempt - 1))
+    backoff = luck * min(policy.longest_backoff, policy.base * 2.0 ** min(attempt - 1, 100))
     if isinstance(what, Answered):
         if 200 <= what.status < 300 and what.body == "good":
             return Decision(Action.ACCEPT)
@@ -127,7 +128,9 @@ def retry_after(value: str | None, now: float) -> float | None:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
+            date = email.utils.parsedate_to_datetime(value)
+            # A date without a zone, as in the oldest of the three forms, is in UTC too.
+            seconds = (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp() - now
         except (ValueError, TypeError, OverflowError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
