@@ -48,7 +48,10 @@ def moment(value: Any, time_zone: str | None = None) -> datetime:
         if local.astimezone(timezone.utc).astimezone(local.tzinfo).replace(tzinfo=None) != parsed:
             raise ValueError(f"{_show(value)} does not exist in {time_zone}: the clocks go forward over it")
         parsed = local
-    utc = parsed.astimezone(timezone.utc)
+    try:
+        utc = parsed.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError(f"{_show(value)} is not between the years 1 and 9999 in UTC") from None
     # A plain datetime: pendulum's subclass would not compare equal in strict models.
     return datetime(
         utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000 * 1000, timezone.utc
@@ -57,7 +60,7 @@ def moment(value: Any, time_zone: str | None = None) -> datetime:
 
 def wire(value: datetime) -> str:
     """Write a UTC datetime as Jicoo does: ``2024-03-01T20:00:00.000Z``."""
-    return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+    return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _parse(value: Any) -> datetime:
