@@ -18,7 +18,7 @@ class NotGiven(enum.Enum):
 
     def __repr__(self) -> str:
         """Return the word that Airflow's UI shows."""
-        return self.value
+        return str(self.value)
 
     __str__ = __repr__
 

@@ -54,7 +54,7 @@ def jicoo_reassign_host() -> None:
             )
         return changes
 
-    changes = keep_those_of_the_host(bookings.output)  # type: ignore[call-arg]
+    changes = keep_those_of_the_host(bookings.output)
     hand_over = UpdateBookingOperator.partial(task_id="hand_over", is_send_updates=False).expand_kwargs(changes)
 
     @task.sensor(poke_interval=10, timeout=300, mode="reschedule")
@@ -66,7 +66,7 @@ def jicoo_reassign_host() -> None:
         hosts = [{host["userId"] for host in booking["hosts"]} for booking in found.values()]
         return all(params["to_user_id"] in each and params["from_user_id"] not in each for each in hosts)
 
-    hand_over >> all_show_the_colleague(changes)  # type: ignore[call-arg]
+    hand_over >> all_show_the_colleague(changes)
 
 
 jicoo_reassign_host()

@@ -34,7 +34,7 @@ def jicoo_reschedule_day() -> None:
         assert isinstance(start, pendulum.DateTime)
         return {"start": start.isoformat(), "end": start.add(days=1).isoformat()}
 
-    day = the_day()  # type: ignore[call-arg]
+    day = the_day()
     bookings = ListBookingsOperator(
         task_id="list_bookings_of_the_day", status="open", started_at=day["start"], ended_at=day["end"]
     )
@@ -51,12 +51,10 @@ def jicoo_reschedule_day() -> None:
             assert isinstance(start, pendulum.DateTime)
             local = start.in_timezone(params["time_zone"])
             moved = local.set(year=to_day.year, month=to_day.month, day=to_day.day)
-            moves.append(
-                {"uid": booking["uid"], "started_at": moved.isoformat(), "time_zone": booking["timeZone"]}
-            )
+            moves.append({"uid": booking["uid"], "started_at": moved.isoformat(), "time_zone": booking["timeZone"]})
         return moves
 
-    RescheduleBookingOperator.partial(task_id="move").expand_kwargs(new_starts(bookings.output))  # type: ignore[call-arg]
+    RescheduleBookingOperator.partial(task_id="move").expand_kwargs(new_starts(bookings.output))
 
 
 jicoo_reschedule_day()

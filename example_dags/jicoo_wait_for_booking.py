@@ -36,7 +36,7 @@ def jicoo_wait_for_booking() -> None:
         booking = bookings[0]
         return f"booking {booking['uid']} is {booking['status']} and starts at {booking['startedAt']}"
 
-    go_on_with(approved.output)  # type: ignore[arg-type]
+    go_on_with(approved.output)
 
 
 jicoo_wait_for_booking()

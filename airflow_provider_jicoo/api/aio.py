@@ -60,7 +60,8 @@ class AsyncJicooClient:
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=self._settings.timeout, sock_read=self._settings.timeout
                 ),
-                trust_env=True,
+                # Not trust_env: that would read ~/.netrc in a thread for each request, and send what it finds there.
+                proxy=self._settings.proxy(),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from airflow_provider_jicoo.api import times
@@ -93,7 +94,7 @@ def create_booking(**fields: Any) -> Call[Booking]:
         answers="anything",
         repeat=Repeat.NEVER,
         check=f"list the bookings that start at {times.wire(checked.started_at)} and look for this guest",
-        private=checked.private_values(),
+        private=checked.private_on_the_wire(),
     )
 
 
@@ -112,9 +113,9 @@ def update_booking(uid: str, **fields: Any) -> Call[Booking]:
         path,
         body=sent,
         repeat=Repeat.READ_BACK,
-        confirm=Confirm(get_booking(uid), lambda booking: shows(booking, sent)),
+        confirm=Confirm(partial(get_booking, uid), lambda booking: shows(booking, sent)),
         check=_look_at(uid),
-        private=checked.private_values(),
+        private=checked.private_on_the_wire(),
     )
 
 
@@ -128,7 +129,7 @@ def cancel_booking(uid: str) -> Call[Booking]:
         _path(uid, "/cancel"),
         body={},
         repeat=Repeat.READ_BACK,
-        confirm=Confirm(get_booking(uid), lambda booking: booking.get("status") == "cancel"),
+        confirm=Confirm(partial(get_booking, uid), lambda booking: booking.get("status") == "cancel"),
         check=_look_at(uid),
     )
 
@@ -150,7 +151,7 @@ def reschedule_booking(uid: str, *, started_at: datetime | str, time_zone: str) 
         path,
         body=sent,
         repeat=Repeat.READ_BACK,
-        confirm=Confirm(get_booking(uid), lambda booking: shows(booking, moved)),
+        confirm=Confirm(partial(get_booking, uid), lambda booking: shows(booking, moved)),
         check=_look_at(uid),
     )
 

@@ -10,7 +10,7 @@ import html
 import json
 import random
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
@@ -73,7 +73,7 @@ def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) 
         attempt += 1
         came = yield call
         assert came is not None
-        outcome = _Outcome(call, came, (*secrets, *call.private))
+        outcome = _Outcome(call, came, secrets)
         decision = decide(call.repeat, outcome.event, attempt=attempt, luck=random.random(), policy=policy)
         if decision.action is Action.ACCEPT:
             return outcome.data  # type: ignore[no-any-return]
@@ -100,7 +100,7 @@ def _read_back(
     """Return the thing where it shows the change, None where it does not."""
     assert call.confirm is not None, f"{call.method} {call.path} is to be read back, but does not say how"
     try:
-        found = yield from exchange(call.confirm.read, policy, secrets)
+        found = yield from exchange(call.confirm.read(), policy, secrets)
     except errors.RequestError as error:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
@@ -144,13 +144,15 @@ class _Outcome:
 
     def error(self, kind: type[errors.RequestError], summary: str) -> errors.RequestError:
         reply = self._came if isinstance(self._came, Reply) else None
+        body = self.call.body or {}
+        secrets = (*self._secrets, *_texts([body[name] for name in self.call.private if name in body]))
         return kind(
             summary,
             method=self.call.method,
             path=self.call.path,
             status=None if reply is None else reply.status,
-            said="" if reply is None else blot(_said(reply, self._parsed), self._secrets),
-            errors=blot(self._parsed.get("errors"), self._secrets) if isinstance(self._parsed, dict) else None,
+            said="" if reply is None else blot(_said(reply, self._parsed), secrets),
+            errors=blot(self._parsed.get("errors"), secrets) if isinstance(self._parsed, dict) else None,
             retry_after=self.event.retry_after if isinstance(self.event, Answered) else None,
         )
 
@@ -219,6 +221,17 @@ def _said(reply: Reply, parsed: Any) -> str:
         text = html.unescape(_TAGS.sub(" ", reply.body[:10_000].decode("utf-8", "replace")))
     text = " ".join(text.split())
     return text if len(text) <= _SAID_AT_MOST else text[:_SAID_AT_MOST] + " …"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in ``value``."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _texts(part)
 
 
 def blot(value: Any, secrets: tuple[str, ...]) -> Any:

@@ -8,6 +8,7 @@ None is sent as ``null``, where Jicoo allows it.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -96,6 +97,14 @@ class BookingContact(TypedDict, total=False):
 # --- bodies: what is sent, checked first ----------------------------------------------------------------------------
 
 
+@functools.cache
+def _camel(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(to_camel, names))
+
+
+_snake = functools.lru_cache(maxsize=1024)(to_snake)
+
+
 def _known_zone(value: Any) -> Any:
     if isinstance(value, str):
         times.zone(value)
@@ -146,23 +155,22 @@ class Body(BaseModel):
             return given
         zone_beside = given.get("time_zone", given.get("timeZone"))
         made = dict(given)
-        for name in (*cls.moments, *map(to_camel, cls.moments)):
-            if name in made and made[name] is not None:
+        for name in made:
+            if _snake(name) in cls.moments and made[name] is not None:
                 try:
                     made[name] = times.moment(made[name], zone_beside if isinstance(zone_beside, str) else None)
                 except ValueError as error:
-                    raise ValueError(f"{to_snake(name)}: {error}") from None
+                    raise ValueError(f"{_snake(name)}: {error}") from None
         return made
 
     def wire(self) -> dict[str, Any]:
         """Return the JSON object to send: only what was given, in Jicoo's spelling."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return self.model_dump(by_alias=True, exclude_unset=True)
 
-    def private_values(self) -> tuple[str, ...]:
-        """Return the personal texts in here, to be blotted out of error messages."""
-        found: list[str] = []
-        _texts(self.model_dump(include=set(self.private), exclude_unset=True), found)
-        return tuple(found)
+    @classmethod
+    def private_on_the_wire(cls) -> frozenset[str]:
+        """Return :attr:`private` in Jicoo's spelling."""
+        return _camel(cls.private)
 
 
 class HostBody(Body):
@@ -286,8 +294,8 @@ def body(kind: type[B], fields: Mapping[str, Any], what: str) -> B:
 
 def _same_field_twice(fields: Mapping[str, Any], what: str) -> None:
     for name in fields:
-        if to_snake(name) != name and to_snake(name) in fields:
-            raise InvalidRequestError(f"{what}: {to_snake(name)} is given twice, also as {name}")
+        if _snake(name) != name and _snake(name) in fields:
+            raise InvalidRequestError(f"{what}: {_snake(name)} is given twice, also as {name}")
 
 
 def _explain(kind: type[Body], fields: Mapping[str, Any], error: ValidationError) -> str:
@@ -299,8 +307,8 @@ def _explain_one(kind: type[Body], fields: Mapping[str, Any], fault: Mapping[str
     message = str(fault["msg"]).removeprefix("Value error, ")
     if not where:
         return message
-    top = to_snake(str(where[0]))
-    place = ".".join(str(part) if isinstance(part, int) else to_snake(part) for part in where)
+    top = _snake(str(where[0]))
+    place = ".".join(str(part) if isinstance(part, int) else _snake(part) for part in where)
     if fault["type"] == "extra_forbidden":
         return f"unknown field {str(where[-1])!r}{_nearest(kind, where)}"
     if fault["type"] == "missing":
@@ -313,11 +321,11 @@ def _explain_one(kind: type[Body], fields: Mapping[str, Any], fault: Mapping[str
 def _nearest(kind: type[Body], where: tuple[str | int, ...]) -> str:
     known = kind
     for part in where[:-1]:
-        field = known.model_fields.get(to_snake(part)) if isinstance(part, str) else None
+        field = known.model_fields.get(_snake(part)) if isinstance(part, str) else None
         nested = None if field is None else _body_in(field.annotation)
         known = nested or known
     names = list(known.model_fields)
-    near = difflib.get_close_matches(to_snake(str(where[-1])), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(_snake(str(where[-1])), names, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}"
 
 
@@ -330,13 +338,3 @@ def _body_in(annotation: Any) -> type[Body] | None:
             return found
     return None
 
-
-def _texts(value: Any, found: list[str]) -> None:
-    if isinstance(value, str):
-        found.append(value)
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            _texts(part, found)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            _texts(part, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import urllib.parse
+import urllib.request
 from dataclasses import dataclass, field
 
 from airflow_provider_jicoo import __version__
@@ -43,6 +44,13 @@ class Settings:
         _positive("timeout", self.timeout, "seconds")
         if self.max_requests_per_second is not None:
             _positive("max_requests_per_second", self.max_requests_per_second, "requests per second")
+
+    def proxy(self) -> str | None:
+        """Return the proxy that the environment names for this address (``https_proxy``, ``no_proxy``), or None."""
+        parts = urllib.parse.urlsplit(self.base_url)
+        if urllib.request.proxy_bypass(parts.netloc):
+            return None
+        return urllib.request.getproxies().get(parts.scheme)
 
     def headers(self, library: str) -> dict[str, str]:
         """Return the headers of every request.

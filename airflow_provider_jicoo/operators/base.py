@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_jicoo.compat import AirflowFailException
+from airflow_provider_jicoo.failure import failing_at_once
 from airflow_provider_jicoo.given import Private, given
 
 if TYPE_CHECKING:
@@ -17,43 +16,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_jicoo.api.call import Call
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
-
-XCOM_BYTES = 4 * 1024 * 1024
-"""What an operator returns at the most: XComs live in Airflow's metadata database."""
-
-
-@contextmanager
-def failing_at_once() -> Iterator[None]:
-    """Turn what a retry cannot mend into an :class:`AirflowFailException`, so that no retry is spent on it.
-
-    Its ``__cause__`` is the :class:`~airflow_provider_jicoo.api.errors.JicooError`, with its fields.
-    """
-    from airflow_provider_jicoo.api.errors import InvalidRequestError, JicooError
-
-    try:
-        yield
-    except JicooError as error:
-        if error.permanent:
-            raise AirflowFailException(str(error)) from error
-        raise
-    except ValueError as error:
-        raise AirflowFailException(str(error)) from InvalidRequestError(str(error))
-
-
-def fit_for_xcom(value: Any, instead: str) -> Any:
-    """Return a value that is small enough for an XCom.
-
-    :param value: JSON.
-    :param instead: what to do where it is too large.
-    :raises AirflowFailException: it is larger than :data:`XCOM_BYTES`.
-    """
-    size = len(json.dumps(value))
-    if size > XCOM_BYTES:
-        raise AirflowFailException(
-            f"the result of {size:,} bytes is too large for an XCom (at most {XCOM_BYTES:,}): {instead}"
-        )
-    return value
-
 
 class JicooOperator(BaseOperator):
     """Base of the operators.
@@ -100,7 +62,7 @@ class JicooOperator(BaseOperator):
         A worker may have died between the answer and its end. To send it again would message the guest again.
         """
         if call.confirm is not None and context["ti"].try_number > 1:
-            found = hook.client.send(call.confirm.read)
+            found = hook.client.send(call.confirm.read())
             if call.confirm.done(found):
                 self.log.info("%s %s: an earlier try has done it; not sent again", call.method, call.path)
                 return found

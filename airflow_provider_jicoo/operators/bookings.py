@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jicoo.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json
 from airflow_provider_jicoo.links.bookings import EventTypeLink
-from airflow_provider_jicoo.operators.base import JicooOperator, fit_for_xcom
+from airflow_provider_jicoo.operators.base import JicooOperator
+from airflow_provider_jicoo.xcom import fit_for_xcom
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -60,11 +61,10 @@ class ListBookingsOperator(JicooOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List them."""
         with self._hook() as hook:
-            found = list(hook.list_bookings(**self._given(self.filter_fields, descending=as_bool, limit=as_int)))
+            rows = hook.list_bookings(**self._given(self.filter_fields, descending=as_bool, limit=as_int))
+            found = [dict(booking) for booking in rows]
             self.log.info("%d bookings", len(found))
-            return fit_for_xcom(  # type: ignore[no-any-return]
-                found, "give limit, or narrow started_at and ended_at"
-            )
+            return fit_for_xcom(found, "give limit, or narrow started_at and ended_at")
 
 
 class GetBookingOperator(JicooOperator):

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_jicoo.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
+from airflow_provider_jicoo.failure import failing_at_once
 from airflow_provider_jicoo.given import as_list
-from airflow_provider_jicoo.operators.base import failing_at_once, fit_for_xcom
 from airflow_provider_jicoo.triggers.bookings import BookingStatusTrigger, Verdict, judge
+from airflow_provider_jicoo.xcom import fit_for_xcom
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

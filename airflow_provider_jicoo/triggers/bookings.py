@@ -82,7 +82,7 @@ class BookingStatusTrigger(BaseTrigger):
         deadline: float | None = None,
         jicoo_conn_id: str = "jicoo_default",
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.uids = uids
         self.statuses = statuses
         self.fail_on = fail_on

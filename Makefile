@@ -1,0 +1,44 @@
+# Everything from a fresh clone, with Python 3.10 to 3.13 and nothing else.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+MATRIX := 3.1 3.2
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help demo test check test-matrix bench setup clean
+
+help:
+	@echo "make demo         a host leaves: an Airflow DAG hands their bookings over, on an embedded Jicoo"
+	@echo "make test         all checks and tests, with a running Airflow 3.3 on PostgreSQL"
+	@echo "make test-matrix  the tests and the example DAGs on Airflow $(MATRIX)"
+	@echo "make bench        measure, and write benchmarks/results.md"
+	@echo "make clean        remove what these made"
+
+setup:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.10 to 3.13, or name one, as in: make PYTHON=python3.12 demo"; exit 1; }
+	@$(PYTHON) scripts/setup.py 3.3 $(VENV)
+
+demo: setup
+	@$(PY) scripts/demo.py
+
+check: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+test: check
+	$(PY) -m pytest --cov --cov-fail-under=95
+
+test-matrix:
+	@set -e; for minor in $(MATRIX); do \
+		$(PYTHON) scripts/setup.py $$minor .venvs/$$minor; \
+		echo "Airflow $$minor"; \
+		.venvs/$$minor/bin/python -m pytest -m "not system and not once"; \
+	done
+
+bench: setup
+	$(PY) benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) .venvs build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,28 @@
+"""What fits into an XCom."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+from airflow_provider_jicoo.compat import AirflowFailException
+
+T = TypeVar("T")
+
+XCOM_BYTES = 4 * 1024 * 1024
+"""What a task of this package returns at the most: XComs live in Airflow's metadata database."""
+
+
+def fit_for_xcom(value: T, instead: str) -> T:
+    """Return a value that is small enough for an XCom.
+
+    :param value: JSON.
+    :param instead: what to do where it is too large.
+    :raises AirflowFailException: it is larger than :data:`XCOM_BYTES`.
+    """
+    size = len(json.dumps(value))
+    if size > XCOM_BYTES:
+        raise AirflowFailException(
+            f"the result of {size:,} bytes is too large for an XCom (at most {XCOM_BYTES:,}): {instead}"
+        )
+    return value

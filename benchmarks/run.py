@@ -1,0 +1,50 @@
+"""Measure the figures that the project promises, print them and write them to ``benchmarks/results.md``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from pathlib import Path
+
+import clients
+import imports
+import trigger
+
+RESULTS = Path(__file__).with_name("results.md")
+LIBRARIES = ("apache-airflow", "aiohttp", "requests", "pydantic")
+
+
+def main() -> int:
+    lines = ["| what | measured | to reach | reached |", "| --- | --- | --- | --- |"]
+    missed = 0
+    for module in (imports, clients, trigger):
+        for what, measured, wanted, reached in module.run():
+            lines.append(f"| {what} | {measured} | {wanted} | {'yes' if reached else '**no**'} |")
+            print(lines[-1], flush=True)
+            missed += not reached
+    RESULTS.write_text("\n".join(["# Figures", "", machine(), "", *lines, ""]))
+    print(f"\n{missed} missed; written to {RESULTS.relative_to(Path.cwd())}")
+    return 0
+
+
+def machine() -> str:
+    """Describe what the figures were measured on."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
+    return (
+        f"`make bench`, medians, ratios within one run. {os.cpu_count()} cores ({processor()}), "
+        f"{platform.system()}, Python {platform.python_version()}, {versions}. The server runs on the same machine."
+    )
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
