@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -15,10 +16,14 @@ from starlette.responses import Response
 from airflow_provider_jicoo.sandbox import bookings
 from airflow_provider_jicoo.sandbox.answers import Refusal, refused
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
+from airflow_provider_jicoo.sandbox.shapes import Refused
 from airflow_provider_jicoo.sandbox.state import State
 
 # A further section of the API (event types, schedules, ...) is one more module here.
 SECTIONS = (bookings,)
+
+Mode = Literal["validation", "serialization"]
+REF = "#/components/schemas/{model}"
 
 
 def make(state: State) -> FastAPI:
@@ -51,30 +56,28 @@ def make(state: State) -> FastAPI:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = made()
-            _add_bodies(document)
+            _complete(made())
         return made()
 
     app.openapi = openapi  # type: ignore[method-assign]
     return app
 
 
-def _add_bodies(document: dict[str, Any]) -> None:
-    # The endpoints read their bodies themselves (400 is not 422 to Jicoo), so FastAPI does not know them.
-    kinds = [(kind, "validation") for section in SECTIONS for kind in section.BODIES]
-    _, made = models_json_schema(kinds, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+def _complete(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    for name, schema in made["$defs"].items():
+    # FastAPI's own forms of an error, which is sent nowhere here.
+    del schemas["HTTPValidationError"], schemas["ValidationError"]
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
+    # What FastAPI does not know: the endpoints read their bodies themselves, since 400 is not 422 to Jicoo.
+    bodies: list[tuple[type[BaseModel], Mode]] = [(kind, "validation") for one in SECTIONS for kind in one.BODIES]
+    answers: list[tuple[type[BaseModel], Mode]] = [(kind, "serialization") for one in SECTIONS for kind in one.ANSWERS]
+    _, known = models_json_schema([*bodies, *answers, (Refused, "serialization")], ref_template=REF)
+    for name, schema in known["$defs"].items():
         for field in schema.get("properties", {}).values():
-            # Only the model's mark for "not given"; over the wire null is refused there.
+            # Only the models' mark for "not given"; over the wire null is refused there.
             if field.get("default", ...) is None:
                 del field["default"]
         schemas[name] = schema
-    for path in document["paths"].values():
-        for operation in path.values():
-            # FastAPI adds its own form of 422 wherever there is a parameter.
-            answer = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
-            if answer.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
-                del operation["responses"]["422"]
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)

@@ -49,7 +49,8 @@ class CancelBooking(Body):
 
 
 BODIES: tuple[type[Body], ...] = (CreateBookingBody, UpdateBooking, CancelBooking, RescheduleBookingBody)
-"""The bodies of this section, for the OpenAPI document."""
+ANSWERS = (BookingAnswered, BookingsAnswered, ContactsAnswered)
+"""The forms of this section, for the OpenAPI document."""
 
 
 def routes(state: State) -> APIRouter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import socket
 import threading
@@ -18,6 +19,9 @@ from airflow_provider_jicoo.sandbox.data import Row
 from airflow_provider_jicoo.sandbox.door import Bucket, Door, Received
 from airflow_provider_jicoo.sandbox.faults import FaultName, Faults, matcher
 from airflow_provider_jicoo.sandbox.state import Message, State
+
+STOPPING_SECONDS = 1
+"""How long requests at work may take when the server stops."""
 
 
 class Sandbox:
@@ -55,7 +59,7 @@ class Sandbox:
         self.latency = latency
         self._address = (host, port)
         self._socket: socket.socket | None = None
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     # --- the server ------------------------------------------------------------------------------------------------
@@ -70,20 +74,23 @@ class Sandbox:
             access_log=False,  # paths and queries tell who booked what
             lifespan="off",
             ws="none",
-            timeout_graceful_shutdown=1,
+            # After uvicorn's 5 seconds a slow test would meet a closed connection that it did not ask for.
+            timeout_keep_alive=75,
         )
         self._server = server = _Server(config, self._door)
         self._thread = threading.Thread(
             target=server.run, kwargs={"sockets": [self._socket]}, name="jicoo-sandbox", daemon=True
         )
         self._thread.start()
-        server.ready.wait()
+        while not server.ready.wait(0.1):
+            if not self._thread.is_alive():
+                raise RuntimeError("the sandbox's server did not start; its log says why")
         return self
 
     def stop(self) -> None:
         """Stop to listen, close every connection and the state's file."""
         if self._server is not None and self._thread is not None and self._socket is not None:
-            self._server.should_exit = True
+            self._server.leave()
             self._thread.join()
             self._socket.close()
             self._server = self._thread = self._socket = None
@@ -289,19 +296,42 @@ class Sandbox:
 
 
 class _Server(uvicorn.Server):
+    """uvicorn, but it starts and stops at once: it looks only ten times a second whether to stop, and then waits again.
+
+    A suite with a fresh sandbox in each of hundreds of tests would spend most of its time on that.
+    """
+
     def __init__(self, config: uvicorn.Config, door: Door) -> None:
         super().__init__(config)
         self._door = door
+        self._leave = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.ready = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self.ready.set()
 
+    def leave(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._leave.set)
+
+    async def main_loop(self) -> None:
+        leaving = asyncio.ensure_future(self._leave.wait())
+        while not leaving.done():
+            await self.on_tick(0)  # the header Date
+            await asyncio.wait([leaving], timeout=1)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # A request that hangs would hold up the end of the test that made it hang.
+        for server in self.servers:
+            server.close()
+        # Requests that hang end here, those at work go on, and no connection is kept.
         self._door.stopping.set()
-        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            await asyncio.wait(list(self.server_state.tasks), timeout=STOPPING_SECONDS)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -36,7 +36,7 @@ def test_schemathesis_finds_no_failure(sandbox: Sandbox) -> None:
         headers={"X-Jicoo-Api-Key": sandbox.api_key},
         continue_on_failure=True,
         checks=ChecksConfig(positive_data_acceptance=accepted),
-        generation=GenerationConfig(max_examples=30, deterministic=True, database="none"),
+        generation=GenerationConfig(max_examples=10, deterministic=True, database="none"),
     )
     config = SchemathesisConfig(projects=ProjectsConfig(default=project))
     schema = schemathesis.openapi.from_url(f"{sandbox.url}/openapi.json", config=config)
