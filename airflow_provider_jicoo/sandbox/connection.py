@@ -28,12 +28,16 @@ async def cut(answer: Answer, receive: Receive, send: Send) -> None:
     await _close(receive)
 
 
-async def hold(receive: Receive, seconds: float, stopping: asyncio.Event) -> None:
-    """Keep the client waiting, until it goes away or the server stops."""
+async def hold(receive: Receive, seconds: float, stopping: asyncio.Event) -> bool:
+    """Keep the client waiting.
+
+    :returns: whether it waited to the end, and did not go away; nor has the server stopped.
+    """
     ends = {asyncio.create_task(_gone(receive)), asyncio.create_task(stopping.wait())}
-    _, pending = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    ended, pending = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
+    return not ended
 
 
 async def _close(receive: Receive) -> None:

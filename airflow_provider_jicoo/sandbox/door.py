@@ -114,10 +114,9 @@ class Door:
             answer = await self._ask({**scope, REQUEST_NUMBER: request.number}, body)
         if self.latency:
             await asyncio.sleep(self.latency)
-        if fault and fault.wait:
-            await connection.hold(receive, fault.wait, self.stopping)
+        waited = not (fault and fault.wait) or await connection.hold(receive, fault.wait, self.stopping)
         answer = fault.answer if fault and fault.answer else answer
-        if answer is None or (fault and fault.sent == "nothing") or self.stopping.is_set():
+        if answer is None or (fault and fault.sent == "nothing") or not waited:
             await connection.drop(receive)
             return
         request.status = answer.status
