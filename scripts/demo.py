@@ -1,7 +1,7 @@
 """Run the DAG ``jicoo_reassign_host`` on an embedded Jicoo, and show the bookings before and after.
 
 Everything it starts and writes is gone when it ends, also after Ctrl-C or a failure; the log of Airflow stays, as
-``build/demo.log``.
+``build/demo.log``. With a path behind it, it saves a picture of what it showed there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DAG = "jicoo_reassign_host"
 SHOWN = 10
 TASK_ENDED = re.compile(r"\[DAG TEST\] end task task_id=(\S+) map_index=(\S+)")
 
-console = Console(width=max(100, min(Console().width, 140)))
+console = Console(width=max(100, min(Console().width, 140)), record=True)
 Bookings = list[dict[str, Any]]
 
 
@@ -44,7 +44,7 @@ def main() -> int:
         leaves, takes_over = busiest(future(jicoo.bookings()))
         affected = hosted_by(leaves, future(jicoo.bookings()))
         console.print(
-            f"\nAn embedded Jicoo with {len(jicoo.bookings())} bookings runs at {jicoo.url}.\n"
+            f"\nAn embedded Jicoo with {len(jicoo.bookings())} bookings runs at {jicoo.url} .\n"
             f"[bold]{names[leaves]}[/] leaves and has {len(affected)} open bookings to come; "
             f"[bold]{names[takes_over]}[/] takes over.\n"
         )
@@ -170,9 +170,20 @@ def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def picture(path: Path) -> None:
+    """Save what was shown as an SVG that loads nothing from elsewhere."""
+    svg = console.export_svg(title="make demo", clear=False)
+    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    # It squeezes text into as many columns as it has characters; Japanese ones take two.
+    path.write_text(re.sub(r' textLength="[^"]*"([^>]*>[^<]*[\u3000-\u9fff][^<]*<)', r"\1", svg))
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, interrupted)
     try:
-        sys.exit(main())
+        code = main()
+        if len(sys.argv) > 1:
+            picture(Path(sys.argv[1]))
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit("Interrupted: everything the demo started is stopped.")
