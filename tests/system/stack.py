@@ -266,7 +266,7 @@ class AirflowStack:
         env: Mapping[str, str] | None = None,
         *,
         keep: bool = False,
-        start_timeout: float = 120,
+        start_timeout: float = 240,
     ) -> None:
         # Not pytest's tmp_path: run by root, PostgreSQL needs another user, who must be let through to its folder.
         self.root = Path(tempfile.mkdtemp(prefix="airflow-stack-")).resolve()
@@ -413,7 +413,7 @@ class AirflowStack:
             self.undertaker.tell(service)
         return service
 
-    def airflow(self, *arguments: str, timeout: float = 120) -> str:
+    def airflow(self, *arguments: str, timeout: float = 240) -> str:
         """Run a command of Airflow's CLI in the stack's environment and return what it printed.
 
         :raises StackError: it failed.
