@@ -1,0 +1,52 @@
+"""``make demo``, as a person runs it, and as it is when interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
+
+
+def start(temporary: Path) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / "demo.py")],
+        env={**environment, "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"},
+        cwd=temporary,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_the_demo_hands_over_every_booking(tmp_path: Path) -> None:
+    with start(tmp_path) as process:
+        shown, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, shown
+    assert "26 of 26 bookings handed over with 26 updates; 0 guests were messaged" in shown
+    assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_stops_what_it_started(tmp_path: Path, signum: signal.Signals) -> None:
+    with start(tmp_path) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "$ airflow dags test" in line:
+                break
+        time.sleep(1)
+        process.send_signal(signum)
+        rest = process.stdout.read()  # ends when nobody has the pipe open any more
+        process.wait(30)
+    assert "Interrupted: everything the demo started is stopped." in rest
+    assert process.returncode == 1
+    assert list(tmp_path.iterdir()) == []
