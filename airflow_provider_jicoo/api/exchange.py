@@ -22,7 +22,8 @@ T = TypeVar("T")
 
 _SAID_AT_MOST = 300
 _TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-_EMAIL = re.compile(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+\.[A-Za-z]+")
+# It begins where a word does: tried from every letter of a long one, it would take minutes.
+_EMAIL = re.compile(r"(?<![^\s@\"'<>(),;:])[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+\.[A-Za-z]+")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _read_back(
     """Return the thing where it shows the change, None where it does not."""
     assert call.confirm is not None, f"{call.method} {call.path} is to be read back, but does not say how"
     try:
-        found = yield from exchange(call.confirm.read(), policy, secrets)
+        found = yield from exchange(call.confirm.read(), policy, (*secrets, *_private(call)))
     except errors.RequestError as error:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
@@ -130,9 +131,8 @@ class _Outcome:
         wait = retry_after(reply.headers.get("Retry-After"), reply.at) if reply.status >= 400 else None
         try:
             self._parsed = json.loads(reply.body) if reply.body else None
-        except ValueError:
-            is_json = "json" in reply.headers.get("Content-Type", "")
-            return Answered(reply.status, "cut" if is_json else "foreign", wait)
+        except (ValueError, RecursionError):
+            return Answered(reply.status, "cut" if _is_json(reply) else "foreign", wait)
         if not 200 <= reply.status < 300:
             return Answered(reply.status, "good", wait)
         try:
@@ -144,14 +144,13 @@ class _Outcome:
 
     def error(self, kind: type[errors.RequestError], summary: str) -> errors.RequestError:
         reply = self._came if isinstance(self._came, Reply) else None
-        body = self.call.body or {}
-        secrets = (*self._secrets, *_texts([body[name] for name in self.call.private if name in body]))
+        secrets = (*self._secrets, *_private(self.call))
         return kind(
             summary,
             method=self.call.method,
             path=self.call.path,
             status=None if reply is None else reply.status,
-            said="" if reply is None else blot(_said(reply, self._parsed), secrets),
+            said="" if reply is None else _said(reply, self._parsed, secrets),
             errors=blot(self._parsed.get("errors"), secrets) if isinstance(self._parsed, dict) else None,
             retry_after=self.event.retry_after if isinstance(self.event, Answered) else None,
         )
@@ -212,15 +211,33 @@ def _why(outcome: _Outcome, decision: Decision, attempt: int, policy: RetryPolic
     return f"{outcome.what} (try {attempt} of {policy.attempts}); {then} in {decision.delay:.1f} s"
 
 
-def _said(reply: Reply, parsed: Any) -> str:
-    """Return the API's own words, from whichever of the forms an error may have (its form is not documented)."""
+def _is_json(reply: Reply) -> bool:
+    return "json" in reply.headers.get("Content-Type", "").lower()
+
+
+def _said(reply: Reply, parsed: Any, secrets: tuple[str, ...]) -> str:
+    """Return the API's own words, from whichever of the forms an error may have (its form is not documented).
+
+    The data in an answer of success are no words: they are somebody's booking, and not repeated.
+    """
+    success = 200 <= reply.status < 300
     if isinstance(parsed, dict):
-        words = parsed.get("errors") or parsed.get("message") or parsed.get("error") or parsed
+        words = parsed.get("errors") or parsed.get("message") or parsed.get("error") or ("" if success else parsed)
+        words = blot(words, secrets)  # before JSON escapes what it would be known by
         text = words if isinstance(words, str) else json.dumps(words, ensure_ascii=False)
+    elif success and (parsed is not None or _is_json(reply)):
+        text = ""
     else:
-        text = html.unescape(_TAGS.sub(" ", reply.body[:10_000].decode("utf-8", "replace")))
-    text = " ".join(text.split())
+        page: str = blot(reply.body[:10_000].decode("utf-8", "replace"), secrets)
+        text = html.unescape(_TAGS.sub(" ", page))
+    text = str(blot(" ".join(text.split()), secrets))  # before it is cut, perhaps in the middle of a secret
     return text if len(text) <= _SAID_AT_MOST else text[:_SAID_AT_MOST] + " …"
+
+
+def _private(call: Call[Any]) -> Iterator[str]:
+    """Yield the personal texts that the call sends."""
+    body = call.body or {}
+    return _texts([body[name] for name in call.private if name in body])
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -241,12 +258,13 @@ def blot(value: Any, secrets: tuple[str, ...]) -> Any:
     :param secrets: texts to blot out; a single character is left, it would blot out half of any text.
     """
     if isinstance(value, str):
-        for secret in sorted(secrets, key=len, reverse=True):
+        # What is to be shown has its white space made single blanks.
+        for secret in sorted({*secrets, *(" ".join(secret.split()) for secret in secrets)}, key=len, reverse=True):
             if len(secret) > 1:
                 value = value.replace(secret, "***")
         return _EMAIL.sub("***", value)
     if isinstance(value, dict):
-        return {key: blot(part, secrets) for key, part in value.items()}
+        return {blot(key, secrets): blot(part, secrets) for key, part in value.items()}
     if isinstance(value, list):
         return [blot(part, secrets) for part in value]
     return value
