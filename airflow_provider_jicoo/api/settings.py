@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+import re
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from airflow_provider_jicoo.api.errors import InvalidRequestError
 BASE_URL = "https://api.jicoo.com"
 """Source: https://developer.jicoo.com/apidoc/project-373292/doc-468187"""
 KEY_HEADER = "X-Jicoo-Api-Key"
+_HOST = re.compile(r"[\w.:%-]+")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -65,15 +67,18 @@ class Settings:
 
 
 def _checked(base_url: str) -> str:
+    base_url = base_url.strip()
+    # Before any error that shows the address.
+    if "@" in base_url or "sk_live_" in base_url:
+        raise InvalidRequestError("the host has a user or a password in it; the API key belongs in the password field")
     try:
         parts = urllib.parse.urlsplit(base_url)
-        host, _ = parts.hostname, parts.port  # an unreadable port raises here
+        host, _ = parts.hostname or "", parts.port  # an unreadable port raises here
+        host.encode("idna")  # as does an empty or overlong part of a name
     except ValueError as error:
         raise InvalidRequestError(f"host {base_url!r} is no address: {error}") from None
-    if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or re.search(r"[\s?#]", base_url):
         raise InvalidRequestError(f"host {base_url!r} is no address such as {BASE_URL}")
-    if parts.username is not None or parts.password is not None:
-        raise InvalidRequestError("the host has a user or a password in it; the API key belongs in the password field")
     if parts.scheme == "http" and host not in _LOOPBACK:
         raise InvalidRequestError(f"host {base_url!r} is not https: the API key would travel in the open")
     return base_url.rstrip("/")
