@@ -337,4 +337,3 @@ def _body_in(annotation: Any) -> type[Body] | None:
         if found is not None:
             return found
     return None
-
