@@ -11,7 +11,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_jicoo.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
 from airflow_provider_jicoo.failure import failing_at_once
-from airflow_provider_jicoo.given import as_list
+from airflow_provider_jicoo.given import as_json, as_list
 from airflow_provider_jicoo.triggers.bookings import BookingStatusTrigger, Verdict, judge
 from airflow_provider_jicoo.xcom import fit_for_xcom
 
@@ -151,7 +151,8 @@ class BookingStatusSensor(BaseSensorOperator):
     def _fail_on(self) -> list[str]:
         if self.fail_on is None:
             return [status for status in ("cancel",) if status not in self._statuses()]
-        return as_list("fail_on", self.fail_on) if self.fail_on else []
+        given = as_json("fail_on", self.fail_on)
+        return as_list("fail_on", given) if given else []
 
     def _check(self) -> None:
         from airflow_provider_jicoo.api.bookings import booking_id
