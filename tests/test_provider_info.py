@@ -1,0 +1,127 @@
+"""What Airflow discovers of the package: by the schema, by its own manager, and by its command line."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+import warnings
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import airflow
+import jsonschema
+import pytest
+
+from airflow_provider_jicoo import __version__
+from airflow_provider_jicoo.get_provider_info import get_provider_info
+
+PACKAGE = "airflow_provider_jicoo"
+
+# In a process of its own: the manager is a singleton that keeps what it has found.
+MANAGER = """
+import json, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    from airflow.providers_manager import ProvidersManager
+    manager = ProvidersManager()
+    hook = manager.hooks["jicoo"]
+    found = {
+        "provider": "airflow-provider-jicoo" in manager.providers,
+        "hook": [hook.connection_type, hook.hook_class_name, hook.hook_name, hook.connection_id_attribute_name],
+        "testable": hook.connection_testable,
+        "links": sorted(each for each in manager.extra_links_class_names if "jicoo" in each),
+        "triggers": [each.trigger_class_name for each in manager.trigger if "jicoo" in each.trigger_class_name],
+        "behaviour": manager.field_behaviours.get("jicoo"),
+    }
+found["warnings"] = [str(each.message) for each in caught if "jicoo" in str(each.message) + each.filename]
+print(json.dumps(found))
+"""
+
+
+def paths(value):
+    """Yield every dotted path of ours in the provider info."""
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from paths(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from paths(part)
+    elif isinstance(value, str) and value.startswith(f"{PACKAGE}."):
+        yield value
+
+
+def test_it_is_what_the_entry_point_names():
+    (found,) = [each for each in entry_points(group="apache_airflow_provider") if PACKAGE in each.value]
+    assert found.load() is get_provider_info
+
+
+def test_it_is_valid():
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+    info = get_provider_info()
+    jsonschema.validate(info, schema)
+    assert json.loads(json.dumps(info)) == info
+
+
+def test_every_path_in_it_can_be_imported():
+    found = sorted(set(paths(get_provider_info())))
+    assert len(found) >= 6
+    for path in found:
+        try:
+            importlib.import_module(path)
+        except ModuleNotFoundError:
+            module, name = path.rsplit(".", 1)
+            assert isinstance(getattr(importlib.import_module(module), name), type), path
+
+
+def test_every_module_of_the_package_is_in_it():
+    """An operator that is in no list is one that Airflow does not know."""
+    folder = Path(importlib.import_module(PACKAGE).__file__).parent
+    named = set(paths(get_provider_info()))
+    for kind in ("operators", "sensors", "triggers", "transfers"):
+        for file in (folder / kind).glob("*.py"):
+            if file.stem not in ("__init__", "base"):
+                assert f"{PACKAGE}.{kind}.{file.stem}" in named
+
+
+def test_importing_it_warns_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        get_provider_info()
+        for path in paths(get_provider_info()):
+            module = path if path.islower() else path.rsplit(".", 1)[0]
+            importlib.reload(importlib.import_module(f"{PACKAGE}.get_provider_info"))
+            importlib.import_module(module)
+
+
+def test_what_the_manager_finds():
+    done = subprocess.run(
+        [sys.executable, "-W", f"error:::{PACKAGE}", "-c", MANAGER], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+
+    assert found["provider"]
+    assert found["hook"] == ["jicoo", f"{PACKAGE}.hooks.jicoo.JicooHook", "Jicoo", "jicoo_conn_id"]
+    assert found["testable"] is True
+    assert found["links"] == [f"{PACKAGE}.links.bookings.EventTypeLink"]
+    assert found["triggers"] == [f"{PACKAGE}.triggers.bookings"]
+    assert found["behaviour"]["relabeling"]["password"] == "API key"
+    assert found["warnings"] == []
+    assert "jicoo" not in done.stderr.lower(), "Airflow complains of something"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("list", ["airflow-provider-jicoo", "Jicoo https://www.jicoo.com, the scheduling service", __version__]),
+        ("hooks", ["jicoo", "airflow_provider_jicoo.hooks.jicoo.JicooHook", "Jicoo"]),
+        ("links", ["airflow_provider_jicoo.links.bookings.EventTypeLink"]),
+    ],
+)
+def test_what_the_command_line_lists(run_airflow, command, words):
+    said = run_airflow("providers", command, "--output", "plain", COLUMNS="300")
+    (line,) = [line for line in said.splitlines() if "jicoo" in line.lower()]
+    for word in words:
+        assert word in line
