@@ -26,6 +26,7 @@ _NEVER_SENT = (
     aiohttp.ClientConnectorError,  # refused, unreachable, name not found, certificate refused
     aiohttp.ConnectionTimeoutError,
     aiohttp.ClientProxyConnectionError,
+    aiohttp.ClientHttpProxyError,  # the proxy refused to connect
 )
 _JSON = {"Content-Type": "application/json"}
 
@@ -121,10 +122,13 @@ class AsyncJicooClient:
                 data=None if call.body is None else json.dumps(call.body).encode(),
                 headers=None if call.body is None else _JSON,
                 allow_redirects=False,
+                middlewares=(_once,) if call.method in ("GET", "DELETE") else None,
             ) as response:
                 return Reply(response.status, response.headers, await response.read(), time.time())
         except _NEVER_SENT as error:
             return Broken(Fault.NOT_SENT, _reason(error))
+        except _Lost as error:
+            return Broken(Fault.NO_ANSWER, str(error))
         except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
             return Broken(Fault.NO_ANSWER, _reason(error))
 
@@ -143,6 +147,24 @@ class AsyncJicooClient:
         await self.close()
 
 
+class _Lost(aiohttp.ClientError):
+    """No answer, in words."""
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a lost GET or DELETE again by itself, past the ceiling, the count of tries and the log.
+
+    It does so after these two errors; see its ``retry_persistent_connection``.
+    """
+    try:
+        return await handler(request)
+    except _NEVER_SENT:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Lost(_reason(error)) from error
+
+
 def _reason(cause: BaseException) -> str:
-    text = str(cause)
+    # The text of this one has the URL in it: the proxy's, with its password, where the proxy failed.
+    text = f"{cause.status} {cause.message}" if isinstance(cause, aiohttp.ClientResponseError) else str(cause)
     return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
