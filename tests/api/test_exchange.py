@@ -1,0 +1,598 @@
+"""One call from its first sending to its result, driven by hand: no clock, no socket."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from requests.structures import CaseInsensitiveDict
+
+from airflow_provider_jicoo.api import bookings, errors
+from airflow_provider_jicoo.api.call import Call
+from airflow_provider_jicoo.api.exchange import Broken, Reply, Sleep, blot, exchange
+from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
+
+POLICY = RetryPolicy(attempts=3, base=0.01, floor=0.5)
+SECRET = "sk_live_4Qm9Zt7cVx2Lw8Rb"
+LOST = Broken(Fault.NO_ANSWER, "ReadTimeout")
+NOT_SENT = Broken(Fault.NOT_SENT, "refused")
+UID = "mzgdPJVBb7RE"
+
+GET = bookings.get_booking(UID)
+UPDATE = bookings.update_booking(UID, name="Renamed", is_send_updates=True)
+CANCEL = bookings.cancel_booking(UID)
+RESCHEDULE = bookings.reschedule_booking(UID, started_at="2031-03-01T20:00:00+09:00", time_zone="Asia/Tokyo")
+CREATE = bookings.create_booking(
+    started_at="2031-03-01T20:00:00+09:00",
+    time_zone="Asia/Tokyo",
+    event_type_id="o072r8CvwVF4",
+    email="taro.yamada@example.jp",
+    name="山田 太郎",
+    location_id=None,
+    message='Line one\nline  two, with "quotes" and <b>',
+    company="Sakura",
+)
+CHANGES = {
+    "update": (UPDATE, {"uid": UID, "name": "Renamed"}),
+    "cancel": (CANCEL, {"uid": UID, "status": "cancel"}),
+    "reschedule": (RESCHEDULE, {"uid": UID, "startedAt": "2031-03-01T11:00:00.000Z"}),
+}
+BEFORE = {"uid": UID, "name": "Before", "status": "open", "startedAt": "2031-01-01T00:00:00.000Z"}
+
+
+def answer(status, content=b"", kind="application/json", **headers):
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status, CaseInsensitiveDict({"content-type": kind, **named}), body, 1_700_000_000.0)
+
+
+def ok(data, status=200):
+    return answer(status, {"data": data, "errors": {}})
+
+
+def refused(code, **errors_):
+    return answer(code, {"data": None, "errors": errors_})
+
+
+def drive(call, *came, policy=POLICY, secrets=(SECRET,)):
+    """Answer what the exchange sends with ``came``, one by one. Returns the calls, the sleeps, and what came out."""
+    steps = exchange(call, policy, secrets)
+    left, sent, sleeps = list(came), [], []
+    try:
+        step = next(steps)
+        while True:
+            if isinstance(step, Sleep):
+                sleeps.append(step)
+                step = steps.send(None)
+            else:
+                sent.append(f"{step.method} {step.path}")
+                step = steps.send(left.pop(0))
+    except StopIteration as end:
+        outcome = end.value
+    except errors.RequestError as error:
+        outcome = error
+    assert not left, f"it was done before {left} came"
+    return sent, sleeps, outcome
+
+
+def failure(call, *came, **options):
+    error = drive(call, *came, **options)[2]
+    assert isinstance(error, errors.RequestError), error
+    return error
+
+
+# --- reading back ---------------------------------------------------------------------------------------------------
+
+DOUBTS = {
+    "lost": LOST,
+    "500": answer(500),
+    "503 html": answer(503, b"<h1>Bad</h1>", "text/html"),
+    "408": answer(408),
+    "200 html": answer(200, b"<h1>Login</h1>", "text/html"),
+    "200 cut": answer(200, b'{"data": {"ui'),
+    "200 with errors": answer(200, {"data": {"uid": UID}, "errors": {"base": ["hm"]}}),
+    "200 without data": answer(200, {"uid": UID}),
+    "200 with a list": ok([{"uid": UID}]),
+    "204": answer(204),
+}
+
+
+@pytest.mark.parametrize("doubt", DOUBTS.values(), ids=DOUBTS)
+@pytest.mark.parametrize("change", CHANGES)
+def test_in_doubt_a_change_that_shows_is_not_sent_again(change, doubt):
+    call, after = CHANGES[change]
+
+    sent, sleeps, found = drive(call, doubt, ok(after))
+
+    assert found == after
+    assert sent == [f"{call.method} {call.path}", f"GET /v1/bookings/{UID}"]
+    assert [sleep.seconds for sleep in sleeps] == [POLICY.floor]
+    assert "reading back" in sleeps[0].why
+
+
+@pytest.mark.parametrize("doubt", DOUBTS.values(), ids=DOUBTS)
+@pytest.mark.parametrize("change", CHANGES)
+def test_in_doubt_a_change_that_does_not_show_is_sent_again(change, doubt):
+    call, after = CHANGES[change]
+
+    sent, _, found = drive(call, doubt, ok(BEFORE), ok(after))
+
+    assert found == after
+    assert sent == [f"{call.method} {call.path}", f"GET /v1/bookings/{UID}", f"{call.method} {call.path}"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    ("doubt", "kind"),
+    [
+        (LOST, errors.TransportError),
+        (answer(408), errors.TransportError),
+        (answer(503), errors.ServerError),
+        (answer(200, b"<p>hm", "text/html"), errors.UnexpectedAnswerError),
+    ],
+    ids=["lost", "408", "503", "html"],
+)
+def test_a_change_is_given_up_when_it_never_shows(change, doubt, kind):
+    call, _ = CHANGES[change]
+
+    sent, _, error = drive(call, *[doubt, ok(BEFORE)] * POLICY.attempts)
+
+    assert type(error) is kind
+    assert len(sent) == 2 * POLICY.attempts
+    assert sent[-1].startswith("GET"), "the last try is read back too"
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_that_shows_after_the_last_try_is_done(change):
+    call, after = CHANGES[change]
+
+    assert drive(call, *[LOST, ok(BEFORE)] * 2, LOST, ok(after))[2] == after
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    "read", [[LOST] * 3, [answer(500)] * 3, [refused(401)], [refused(404)], [answer(200, b"<p>", "text/html")]]
+)
+def test_nobody_knows_where_reading_back_fails(change, read):
+    call, _ = CHANGES[change]
+
+    error = failure(call, answer(502, {"message": "bad gateway"}), *read)
+
+    assert type(error) is errors.AmbiguousOutcomeError
+    assert error.permanent
+    assert (error.method, error.path, error.status) == (call.method, call.path, 502), "of the change, not of the GET"
+    assert error.said == "bad gateway"
+    assert f"Before you repeat it, read booking {UID} and compare it" in str(error)
+    assert isinstance(error.__cause__, errors.RequestError)
+    assert error.__cause__.method == "GET"
+
+
+def test_reading_back_has_its_own_tries():
+    sent, _, found = drive(UPDATE, LOST, answer(500), NOT_SENT, ok({"uid": UID, "name": "Renamed"}))
+
+    assert found["name"] == "Renamed"
+    assert sent[1:] == [f"GET /v1/bookings/{UID}"] * 3
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_refusal_after_a_doubted_sending_is_read_back_once_more(change):
+    # The first sending arrives late, so that the second one is refused: "already cancelled" is our own doing.
+    call, after = CHANGES[change]
+
+    sent, _, found = drive(call, LOST, ok(BEFORE), refused(422, status=["is cancelled"]), ok(after))
+
+    assert found == after
+    assert [line.split()[0] for line in sent] == [call.method, "GET", call.method, "GET"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_refusal_after_a_doubted_sending_stands_where_the_change_does_not_show(change):
+    call, _ = CHANGES[change]
+
+    error = failure(call, LOST, ok(BEFORE), refused(422, base=["no"]), ok(BEFORE))
+
+    assert (type(error), error.status, error.errors) == (errors.RejectedError, 422, {"base": ["no"]})
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_refusal_without_a_doubt_is_not_read_back(change):
+    call, _ = CHANGES[change]
+
+    sent, sleeps, error = drive(call, NOT_SENT, answer(429), refused(422, base=["no"]))
+
+    assert type(error) is errors.RejectedError
+    assert sent == [f"{call.method} {call.path}"] * 3
+    assert len(sleeps) == 2
+
+
+# --- a create -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "doubt", [d for name, d in DOUBTS.items() if name not in ("200 without data", "204", "200 with a list")]
+)
+def test_a_create_in_doubt_is_neither_repeated_nor_called_failed(doubt):
+    sent, sleeps, error = drive(CREATE, doubt)
+
+    assert sent == ["POST /v1/bookings"]
+    assert not sleeps
+    assert type(error) is errors.AmbiguousOutcomeError
+    assert "list the bookings that start at 2031-03-01T11:00:00.000Z and look for this guest" in str(error)
+
+
+def test_a_create_that_was_not_sent_or_not_taken_is_sent_again():
+    sent, sleeps, found = drive(CREATE, NOT_SENT, answer(429), ok({"uid": "new"}, 201))
+
+    assert found == {"uid": "new"}
+    assert sent == ["POST /v1/bookings"] * 3
+    assert sleeps[1].seconds == POLICY.floor
+
+
+@pytest.mark.parametrize(
+    ("came", "data"),
+    [
+        (ok({"uid": "new"}, 201), {"uid": "new"}),
+        (answer(201, {"uid": "new"}), {"uid": "new"}),
+        (answer(201, {"data": None}), None),
+        (answer(201, [1]), [1]),
+        (answer(204), None),
+    ],
+)
+def test_the_answer_to_a_create_may_have_any_form(came, data):
+    assert drive(CREATE, came)[2] == data
+
+
+# --- forms of an answer ---------------------------------------------------------------------------------------------
+
+LIST = Call("GET", "/v1/things", answers="list")
+PAGE = Call("GET", "/v1/things", answers="page")
+
+
+@pytest.mark.parametrize(
+    ("call", "content", "data"),
+    [
+        (GET, {"data": {"uid": UID}}, {"uid": UID}),
+        (GET, {"data": {"uid": UID}, "errors": None}, {"uid": UID}),
+        (GET, {"data": {}, "errors": []}, {}),
+        (LIST, {"data": [1, 2], "errors": {}}, [1, 2]),
+        (PAGE, {"data": [], "totalCount": 0}, {"data": [], "totalCount": 0}),
+    ],
+)
+def test_forms_that_are_accepted(call, content, data):
+    assert drive(call, answer(200, content))[2] == data
+
+
+@pytest.mark.parametrize(
+    ("call", "content", "why"),
+    [
+        (GET, {"data": []}, "whose data is no object"),
+        (GET, {"data": None}, "whose data is no object"),
+        (GET, {"uid": UID}, "without the data"),
+        (GET, [{"uid": UID}], "without the data"),
+        (GET, b"null", "without the data"),
+        (GET, b"", "without the data"),
+        (GET, {"data": {"uid": UID}, "errors": {"base": ["x"]}}, "with errors in it"),
+        (LIST, {"data": {}}, "whose data is no list"),
+        (PAGE, {"data": {}}, "whose data is no page"),
+    ],
+)
+def test_forms_that_are_not(call, content, why):
+    sent, _, error = drive(call, answer(200, content))
+
+    assert type(error) is errors.UnexpectedAnswerError
+    assert why in str(error)
+    assert len(sent) == 1, "the same would come again"
+
+
+def test_json_that_breaks_off_is_asked_for_again():
+    assert drive(GET, answer(200, b'{"data": {"uid'), ok({"uid": UID}))[2] == {"uid": UID}
+    assert type(failure(GET, *[answer(200, b'{"data"')] * 3)) is errors.UnexpectedAnswerError
+
+
+@pytest.mark.parametrize("nested", [b"[" * 200_000, b'{"a":' * 200_000], ids=["lists", "objects"])
+def test_json_too_deep_to_read_is_an_answer_that_cannot_be_read(nested):
+    assert type(failure(GET, *[answer(200, nested)] * 3)) is errors.UnexpectedAnswerError
+    assert type(failure(GET, answer(404, nested))) is errors.NotFoundError
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
+
+KINDS = {
+    400: errors.RejectedError,
+    401: errors.AuthenticationError,
+    402: errors.RejectedError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    405: errors.RejectedError,
+    409: errors.RejectedError,
+    422: errors.RejectedError,
+    301: errors.UnexpectedAnswerError,
+    302: errors.UnexpectedAnswerError,
+    307: errors.UnexpectedAnswerError,
+}
+TIRED = {
+    408: errors.TransportError,
+    429: errors.RateLimitError,
+    500: errors.ServerError,
+    502: errors.ServerError,
+    503: errors.ServerError,
+    504: errors.ServerError,
+}
+
+
+@pytest.mark.parametrize(("status", "kind"), KINDS.items())
+@pytest.mark.parametrize("call", [GET, UPDATE, CANCEL, RESCHEDULE, CREATE], ids=lambda c: f"{c.method} {c.path}")
+def test_a_refusal_has_its_type_and_its_fields_and_is_not_repeated(call, status, kind):
+    sent, sleeps, error = drive(call, refused(status, startedAt=["is not a free slot"]))
+
+    assert type(error) is kind
+    assert error.permanent
+    assert (error.method, error.path, error.status) == (call.method, call.path, status)
+    assert error.errors == {"startedAt": ["is not a free slot"]}
+    assert error.said == '{"startedAt": ["is not a free slot"]}'
+    assert error.retry_after is None
+    assert str(error).startswith(f"{call.method} {call.path} ({status}): {error.summary}")
+    assert str(error).endswith(f"Jicoo said: {error.said}")
+    assert (len(sent), sleeps) == (1, [])
+
+
+@pytest.mark.parametrize(("status", "kind"), TIRED.items())
+def test_a_read_is_given_up_after_its_tries(status, kind):
+    sent, sleeps, error = drive(GET, *[answer(status, {"message": "busy"}, Retry_After="2")] * 3)
+
+    assert type(error) is kind
+    assert not error.permanent
+    assert (error.status, error.said, error.retry_after) == (status, "busy", 2.0)
+    assert len(sent) == POLICY.attempts
+    assert [sleep.seconds for sleep in sleeps] == [2.0, 2.0]
+    assert sleeps[0].why == f"answer {status} (try 1 of 3); sending it again in 2.0 s"
+
+
+def test_a_wait_that_is_too_long_is_the_callers():
+    sent, sleeps, error = drive(GET, answer(429, Retry_After="3600"))
+
+    assert (type(error), error.retry_after) == (errors.RateLimitError, 3600.0)
+    assert (len(sent), sleeps) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("broken", "what"), [(LOST, "no answer (ReadTimeout)"), (NOT_SENT, "could not connect (refused)")]
+)
+def test_no_answer_has_no_status(broken, what):
+    error = failure(GET, broken, broken, broken)
+
+    assert type(error) is errors.TransportError
+    assert (error.status, error.said, error.errors, error.retry_after) == (None, "", None, None)
+    assert str(error) == f"GET /v1/bookings/{UID}: {what}"
+
+
+@pytest.mark.parametrize("kind", [*dict.fromkeys([*KINDS.values(), *TIRED.values()]), errors.AmbiguousOutcomeError])
+def test_every_error_is_a_jicoo_error(kind):
+    assert issubclass(kind, errors.RequestError)
+    assert issubclass(kind, errors.JicooError)
+
+
+SAID = {
+    "errors": (answer(422, {"data": None, "errors": {"name": ["too long"]}}), '{"name": ["too long"]}'),
+    "errors as a list": (answer(422, {"errors": ["a", "b"]}), '["a", "b"]'),
+    "errors as text": (answer(422, {"errors": "nope"}), "nope"),
+    "message": (answer(422, {"message": "no such slot"}), "no such slot"),
+    "message beside empty errors": (answer(422, {"errors": {}, "message": "no such slot"}), "no such slot"),
+    "error": (answer(422, {"error": "bad"}), "bad"),
+    "error object": (answer(422, {"error": {"code": 7}}), '{"code": 7}'),
+    "something else": (answer(422, {"detail": "d"}), '{"detail": "d"}'),
+    "JSON list": (answer(422, ["no"]), '["no"]'),
+    "JSON text": (answer(422, b'"no"'), '"no"'),
+    "not ASCII": (answer(422, {"message": "予約できません"}), "予約できません"),
+    "empty": (answer(422), ""),
+    "blank": (answer(422, b" \n ", "text/plain"), ""),
+    "text": (answer(422, b"  Unprocessable\n\tEntity ", "text/plain"), "Unprocessable Entity"),
+    "no type": (answer(422, b"what?", ""), "what?"),
+    "broken UTF-8": (answer(422, b"caf\xe9", "text/plain"), "caf�"),
+    "broken JSON": (answer(422, b'{"message": "no'), '{"message": "no'),
+    "HTML": (
+        answer(
+            422,
+            b"<html><head><style>b {color: red}</style><script>if (1 < 2) {}</script></head>"
+            b"<body><h1>Not&nbsp;here</h1><p>A &amp; B</p></body>",
+            "text/html",
+        ),
+        "Not here A & B",
+    ),
+}
+
+
+@pytest.mark.parametrize(("came", "said"), SAID.values(), ids=SAID)
+def test_what_the_api_said_in_whichever_form(came, said):
+    error = failure(GET, came)
+
+    assert error.said == said
+    assert ("Jicoo said" in str(error)) == bool(said)
+
+
+@pytest.mark.parametrize("body", [{"message": "x" * 5_000}, {"errors": {"f": ["x" * 5_000]}}, b"x" * 50_000])
+def test_what_the_api_said_is_cut(body):
+    error = failure(GET, answer(400, body, "text/plain"))
+
+    assert len(error.said) <= 302
+    assert error.said.endswith(" …")
+    assert len(str(error)) < 500
+
+
+# --- nothing personal, no key ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": f"bad key {SECRET}!"},
+        {"errors": {"base": [f"bad key {SECRET}!"]}},
+        {"errors": {SECRET: ["bad"]}},
+        {"detail": [{"deep": {"er": f"-{SECRET}-"}}]},
+        f"bad key {SECRET}".encode(),
+        f"<p>bad key <b>{SECRET}</b>".encode(),
+        *[{"message": "x" * n + SECRET + "y" * 300} for n in (275, 285, 299)],
+        *[("x " * n + SECRET + " y" * 300).encode() for n in (139, 145, 149)],
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+def test_the_key_is_blotted_out_of_what_the_api_said(status, body):
+    error = failure(GET, *[answer(status, body, "text/plain")] * (3 if status == 500 else 1))
+
+    shown = f"{error} {error!r} {error.__dict__} {pickle.dumps(error)!r}"
+    assert not any(SECRET[:n] in shown for n in range(12, len(SECRET) + 1))
+
+
+@pytest.mark.parametrize("broken", [LOST, NOT_SENT])
+def test_the_key_is_blotted_out_of_the_cause(broken):
+    cause = Broken(broken.fault, f"ValueError: header {SECRET}")
+    sleeps = drive(GET, cause, ok({}))[1]
+
+    assert SECRET not in sleeps[0].why
+    assert SECRET not in str(failure(GET, *[cause] * 3))
+
+
+PERSONAL = ["山田 太郎", "Sakura", "taro.yamada@example.jp", "line  two", "quotes"]
+GUEST = CREATE.body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"errors": {"name": [f"{GUEST['name']} of {GUEST['company']} is known"]}},
+        {"errors": {GUEST["email"]: ["is taken"], GUEST["name"]: ["is taken"]}},
+        {"message": f"you wrote {GUEST['message']}"},
+        {"errors": {"message": [GUEST["message"]]}},
+        {"detail": [dict(GUEST)]},
+        f"you wrote {GUEST['message']}, {GUEST['name']}".encode(),
+        f"<p>{GUEST['name']}</p><p>{GUEST['email']}".encode(),
+        {"message": "x" * 298 + GUEST["name"]},
+    ],
+)
+def test_a_guests_own_words_are_blotted_out(body):
+    error = failure(CREATE, answer(422, body, "text/plain"))
+
+    shown = f"{error} {error.__dict__}"
+    for words in [*PERSONAL, "line two", "Line one", "山田"]:
+        assert words not in shown
+
+
+def test_a_guests_words_are_blotted_out_where_reading_back_fails():
+    call = bookings.update_booking(UID, name="Taro Yamada / Consultation")
+    error = failure(call, LOST, refused(422, name=["Taro Yamada / Consultation is odd"]))
+
+    assert "Taro" not in f"{error} {error.__cause__} {error.__cause__.__dict__}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"data": {"name": "Taro", "phoneNumber": "090-1234-5678"}, "errors": {}},
+        {"name": "Taro", "phoneNumber": "090-1234-5678"},
+        [{"name": "Taro", "phoneNumber": "090-1234-5678"}],
+        b'{"data": [{"name": "Taro", "phoneNumber": "090-1234-5678"}, {"na',
+    ],
+    ids=["object", "no data", "bare list", "cut"],
+)
+def test_the_data_of_an_answer_that_cannot_be_used_is_not_repeated(content):
+    error = failure(
+        bookings.get_booking_contacts(UID), *[answer(200, content)] * (3 if isinstance(content, bytes) else 1)
+    )
+
+    assert type(error) is errors.UnexpectedAnswerError
+    assert "Taro" not in f"{error} {error.__dict__}"
+    assert "090" not in f"{error} {error.__dict__}"
+
+
+def test_what_a_page_instead_of_jicoo_says_is_shown():
+    assert (
+        failure(GET, answer(200, b"<h1>Please log in to the proxy", "text/html")).said == "Please log in to the proxy"
+    )
+
+
+TEXTS = st.text("ab @.x\n\"'<>", max_size=12)
+JSON = st.recursive(
+    TEXTS | st.integers() | st.none() | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner)
+)
+
+
+@given(value=JSON, secret=st.text("ab", min_size=2, max_size=4))
+def test_blot_leaves_no_secret_anywhere(value, secret):
+    assert secret not in repr(blot(value, (secret,)))
+
+
+@given(value=JSON)
+def test_blot_without_secrets_only_touches_texts_with_an_at(value):
+    blotted = blot(value, ())
+
+    assert "@" in repr(value) or blotted == value
+
+
+def test_blot():
+    assert (
+        blot("ask taro@example.jp or <hanako+x@mail.example.co.jp>, not me@home", ()) == "ask *** or <***>, not me@home"
+    )
+    assert blot("abc abcdef", ("abc", "abcdef")) == "*** ***", "the longest first, or its end would show"
+    assert blot("a b c", ("a", "", "b c")) == "a ***", "a single letter would blot out half of any text"
+    assert blot({"a": [1, None, True, 2.5, "x1"]}, ("x1",)) == {"a": [1, None, True, 2.5, "***"]}
+    assert blot("one two", ("one\n two",)) == "***", "white space may have been folded"
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 100_000, "a@" * 50_000, "a." * 50_000, "a@" + "a." * 50_000, "<script" * 15_000], ids=lambda t: t[:8]
+)
+def test_a_long_answer_does_not_hold_up_the_worker(text):
+    start = time.process_time()
+    failure(GET, answer(400, {"errors": {"f": text}}))
+    failure(GET, answer(400, text.encode(), "text/html"))
+
+    assert time.process_time() - start < 3
+
+
+# --- errors travel between processes --------------------------------------------------------------------------------
+
+
+def all_kinds(kind=errors.RequestError):
+    return [kind, *(sub for direct in kind.__subclasses__() for sub in all_kinds(direct))]
+
+
+@pytest.mark.parametrize("kind", all_kinds())
+@pytest.mark.parametrize("carry", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
+def test_a_carried_error_keeps_its_type_and_fields(kind, carry):
+    error = kind(
+        "it failed.", method="PATCH", path="/v1/x", status=422, said="no", errors={"a": ["b"]}, retry_after=1.5
+    )
+    error.booking = "added by somebody"
+    if hasattr(error, "add_note"):
+        error.add_note("a note")
+    else:
+        error.__notes__ = ["a note"]
+
+    carried = carry(error)
+
+    assert type(carried) is kind
+    assert carried.__dict__ == error.__dict__
+    assert (str(carried), carried.args) == (str(error), error.args)
+    assert carried.__notes__ == ["a note"]
+
+
+def test_an_invalid_request_is_a_value_error_and_can_be_carried():
+    error = pickle.loads(pickle.dumps(errors.InvalidRequestError("uid is odd")))
+
+    assert isinstance(error, ValueError)
+    assert (type(error), str(error), error.permanent) == (errors.InvalidRequestError, "uid is odd", True)
+
+
+def test_permanent_says_whether_trying_again_can_help():
+    assert {kind.__name__ for kind in all_kinds() if not kind.permanent} == {
+        "RequestError",
+        "RateLimitError",
+        "ServerError",
+        "TransportError",
+        "ListingMovedError",
+    }
