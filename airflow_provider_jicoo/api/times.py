@@ -45,13 +45,10 @@ def moment(value: Any, time_zone: str | None = None) -> datetime:
                 f"{_show(value)} has no offset; write it as 2024-03-01T20:00:00+09:00, or give time_zone beside it"
             )
         local = parsed.replace(tzinfo=zone(time_zone))
-        if local.astimezone(timezone.utc).astimezone(local.tzinfo).replace(tzinfo=None) != parsed:
+        if _utc(local, value).astimezone(local.tzinfo).replace(tzinfo=None) != parsed:
             raise ValueError(f"{_show(value)} does not exist in {time_zone}: the clocks go forward over it")
         parsed = local
-    try:
-        utc = parsed.astimezone(timezone.utc)
-    except OverflowError:
-        raise ValueError(f"{_show(value)} is not between the years 1 and 9999 in UTC") from None
+    utc = _utc(parsed, value)
     # A plain datetime: pendulum's subclass would not compare equal in strict models.
     return datetime(
         utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000 * 1000, timezone.utc
@@ -61,6 +58,13 @@ def moment(value: Any, time_zone: str | None = None) -> datetime:
 def wire(value: datetime) -> str:
     """Write a UTC datetime as Jicoo does: ``2024-03-01T20:00:00.000Z``."""
     return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _utc(parsed: datetime, value: Any) -> datetime:
+    try:
+        return parsed.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError(f"{_show(value)} is not between the years 1 and 9999 in UTC") from None
 
 
 def _parse(value: Any) -> datetime:
