@@ -22,27 +22,37 @@ from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 meta = next(each for each in HookMetaService.hook_meta_data() if each.connection_type == "jicoo")
 print(json.dumps(meta.model_dump(mode="json")))
 """
-LEGACY = """
-import json
-from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService as Service
-found = {}
-import airflow.api_fastapi.core_api.services.ui.connections as module
-class Manager:
-    hooks = connection_form_widgets = field_behaviours = None
-    def __init__(self):
-        from airflow_provider_jicoo.hooks.jicoo import JicooHook
-        for name, field in JicooHook.get_connection_form_widgets().items():
-            found[name] = field.param.dump()
-module.ProvidersManager = Manager
-Service._get_hooks_with_mocked_fab()
-print(json.dumps(found))
-"""
 
 
 def run(code):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ})
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def widgets(monkeypatch):
+    """The fields of the hook's method, behind the stand-ins for WTForms that Airflow's API server has."""
+    from airflow.api_fastapi.core_api.services.ui import connections
+
+    found = {}
+
+    class Manager:
+        hooks = connection_form_widgets = field_behaviours = _instance = initialized = None
+
+        def __init__(self):
+            found.update(JicooHook.get_connection_form_widgets())
+
+    before = set(sys.modules)
+    monkeypatch.setattr("airflow.providers_manager.ProvidersManager", Manager)
+    # Airflow 3.1 imports it where it needs it.
+    monkeypatch.setattr(connections, "ProvidersManager", Manager, raising=False)
+    connections.HookMetaService._get_hooks_with_mocked_fab()
+    # It leaves the stand-ins behind.
+    for name in set(sys.modules) - before:
+        if name.startswith(("wtforms", "flask_babel", "flask_appbuilder")):
+            del sys.modules[name]
+    return found
 
 
 def conn_fields():
@@ -57,15 +67,14 @@ def test_the_provider_info_has_the_fields_of_the_table():
         assert shown["schema"]["type"] == [field.kind, "null"]
 
 
-def test_the_method_of_old_has_the_same_fields():
-    """Airflow 3.1 calls it behind its own stand-ins for WTForms, which later versions have too."""
-    shown = run(LEGACY)
-    assert [*shown] == NAMES
+def test_the_method_of_old_has_the_same_fields(widgets):
+    """Airflow 3.1 calls it; later versions read the provider info."""
+    assert [*widgets] == NAMES
     for name, field in conn_fields().items():
-        schema = shown[name]["schema"]
-        assert (schema.get("title"), shown[name]["description"]) == (field["label"], field["description"])
-        assert schema.get("format") == field["schema"].get("format")
-        assert "null" in schema["type"]
+        shown = widgets[name].param.dump()
+        assert (shown["schema"].get("title"), shown["description"]) == (field["label"], field["description"])
+        assert shown["schema"].get("format") == field["schema"].get("format")
+        assert "null" in shown["schema"]["type"]
 
 
 def test_what_the_api_server_shows():

@@ -198,9 +198,10 @@ class TestNothingBeforeItIsNeeded:
             JicooAsyncHook().list_bookings(status="request")
         assert jicoo_sandbox.count() == 0
 
-    def test_closing_what_was_never_used(self):
+    @pytest.mark.asyncio
+    async def test_closing_what_was_never_used(self):
         JicooHook().close()
-        asyncio.run(JicooAsyncHook().close())
+        await JicooAsyncHook().close()
 
     def test_one_client_for_a_hook(self):
         with JicooHook() as hook:
