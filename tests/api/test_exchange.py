@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import pickle
 import time
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_jicoo.api import bookings, errors
-from airflow_provider_jicoo.api.call import Call
+from airflow_provider_jicoo.api.call import Call, Confirm
 from airflow_provider_jicoo.api.exchange import Broken, Reply, Sleep, blot, exchange
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
 
@@ -34,6 +35,7 @@ CREATE = bookings.create_booking(
     email="taro.yamada@example.jp",
     name="山田 太郎",
     location_id=None,
+    answers=[{"question_uid": "q1", "content": ["Sick leave", "Knee"]}, {"question_uid": "q2", "content": "Left"}],
     message='Line one\nline  two, with "quotes" and <b>',
     company="Sakura",
 )
@@ -208,6 +210,16 @@ def test_a_refusal_without_a_doubt_is_not_read_back(change):
     assert type(error) is errors.RejectedError
     assert sent == [f"{call.method} {call.path}"] * 3
     assert len(sleeps) == 2
+
+
+def test_nobody_knows_where_the_thing_changed_but_not_to_what_was_sent():
+    call = dataclasses.replace(UPDATE, confirm=Confirm(UPDATE.confirm.read, lambda booking: None))
+
+    sent, _, error = drive(call, LOST, ok(BEFORE))
+
+    assert type(error) is errors.AmbiguousOutcomeError
+    assert "changed, but not to what was sent" in str(error)
+    assert len(sent) == 2
 
 
 # --- a create -------------------------------------------------------------------------------------------------------
@@ -469,6 +481,7 @@ GUEST = CREATE.body
         {"message": f"you wrote {GUEST['message']}"},
         {"errors": {"message": [GUEST["message"]]}},
         {"detail": [dict(GUEST)]},
+        {"errors": {"answers": ["Sick leave is no answer", "Knee", {"content": "Left"}]}},
         f"you wrote {GUEST['message']}, {GUEST['name']}".encode(),
         f"<p>{GUEST['name']}</p><p>{GUEST['email']}".encode(),
         {"message": "x" * 298 + GUEST["name"]},
@@ -478,12 +491,12 @@ def test_a_guests_own_words_are_blotted_out(body):
     error = failure(CREATE, answer(422, body, "text/plain"))
 
     shown = f"{error} {error.__dict__}"
-    for words in [*PERSONAL, "line two", "Line one", "山田"]:
+    for words in [*PERSONAL, "line two", "Line one", "山田", "Sick", "Knee", "Left"]:
         assert words not in shown
 
 
 def test_a_guests_words_are_blotted_out_where_reading_back_fails():
-    call = bookings.update_booking(UID, name="Taro Yamada / Consultation")
+    call = bookings.update_booking(UID, name="Taro Yamada / Consultation", description=None)
     error = failure(call, LOST, refused(422, name=["Taro Yamada / Consultation is odd"]))
 
     assert "Taro" not in f"{error} {error.__cause__} {error.__cause__.__dict__}"
