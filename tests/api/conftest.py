@@ -72,6 +72,7 @@ class AsyncDriver:
 
     def __init__(self, settings, policy, **options):
         self._loop = asyncio.new_event_loop()
+        self._is_https = settings.base_url.startswith("https")
         self.client = AsyncJicooClient(settings, policy=policy, **options)
 
     def _await(self, coroutine):
@@ -102,7 +103,8 @@ class AsyncDriver:
 
     def close(self):
         self._await(self.client.close())
-        self._await(asyncio.sleep(0.01))  # TLS says goodbye
+        if self._is_https:
+            self._await(asyncio.sleep(0.01))  # TLS says goodbye
         self._loop.close()
 
 

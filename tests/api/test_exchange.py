@@ -9,7 +9,7 @@ import pickle
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
@@ -534,11 +534,13 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(value=JSON, secret=st.text("ab", min_size=2, max_size=4))
 def test_blot_leaves_no_secret_anywhere(value, secret):
     assert secret not in repr(blot(value, (secret,)))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(value=JSON)
 def test_blot_without_secrets_only_touches_texts_with_an_at(value):
     blotted = blot(value, ())

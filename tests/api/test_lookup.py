@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api import errors, lookup, paging
@@ -128,7 +128,7 @@ def test_a_booking_that_the_list_does_not_show_is_read_by_itself():
     assert (pages, singles) == ([1, 2], ["b3"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(count=st.integers(1, 60), wanted=st.sets(st.integers(0, 59)), size=st.integers(1, 8))
 def test_never_more_requests_than_pages_or_ids(count, wanted, size):
     rows = names(count)
@@ -140,7 +140,7 @@ def test_never_more_requests_than_pages_or_ids(count, wanted, size):
     assert len(pages) + len(singles) <= min(max(math.ceil(count / size), 2), len(uids)) + 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     count=st.integers(1, 40),
     wanted=st.sets(st.integers(0, 39)),

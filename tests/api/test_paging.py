@@ -6,7 +6,7 @@ import math
 import tracemalloc
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api import bookings, paging
@@ -262,7 +262,7 @@ def disturbing(kind, steps, removed):
     return disturb
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(case=disturbances(["insert", "append", "delete", "move"]))
 def test_under_one_kind_of_disturbance_no_row_is_lost_and_none_comes_twice(case):
     count, kind, steps = case
@@ -279,7 +279,7 @@ def test_under_one_kind_of_disturbance_no_row_is_lost_and_none_comes_twice(case)
     assert set(range(count)) - removed <= set(given_), "a row was lost"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(case=disturbances(["insert", "append", "move"]))
 def test_without_a_number_of_pages_no_row_is_lost_either(case):
     count, kind, steps = case
@@ -292,7 +292,7 @@ def test_without_a_number_of_pages_no_row_is_lost_either(case):
     assert set(range(count)) <= set(given_)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(case=disturbances(["insert", "delete", "move"]), limit=st.integers(0, 25))
 def test_with_a_limit_no_row_comes_twice_and_never_too_many(case, limit):
     count, kind, steps = case
@@ -306,7 +306,7 @@ def test_with_a_limit_no_row_comes_twice_and_never_too_many(case, limit):
         assert len(given_) >= min(limit, count)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     case=disturbances(["insert", "delete", "move"]),
     fields=st.sampled_from(list(ENVELOPES.values())),

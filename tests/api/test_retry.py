@@ -8,7 +8,7 @@ import math
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api.call import Repeat
@@ -97,6 +97,7 @@ def test_back_off_doubles_up_to_its_limit(event, attempt, longest):
     assert delays == [0.0, longest / 4, longest]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     luck=st.floats(0, 1, exclude_max=True),
     attempt=st.integers(1, 5_000),
@@ -113,6 +114,7 @@ def test_a_delay_stays_within_its_bounds_after_any_number_of_tries(luck, attempt
         assert found.delay >= policy.floor
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(luck=st.floats(0, 1, exclude_max=True))
 def test_luck_spreads_over_the_whole_range(luck):
     assert decide(READ, Fault.NO_ANSWER, attempt=2, luck=luck, policy=POLICY).delay == pytest.approx(2 * luck)
@@ -206,6 +208,7 @@ def test_a_date_is_in_utc_wherever_the_worker_stands(monkeypatch, header, zone):
         time.tzset()
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=40) | st.floats().map(str) | st.integers().map(str))
 def test_whatever_the_header_is_the_wait_is_a_finite_number_or_none(header):
     seconds = retry_after(header, NOW)

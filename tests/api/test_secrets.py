@@ -11,6 +11,7 @@ import traceback
 import pytest
 
 from airflow_provider_jicoo.api import bookings, errors
+from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.errors import InvalidRequestError
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.settings import BASE_URL, KEY_HEADER, Settings
@@ -130,6 +131,8 @@ def test_the_key_shows_in_no_repr(connect, wire, key):
     driver = connect(wire().url)
     driver.send(CALLS["get"])
     settings = Settings(key)
+    if isinstance(driver.client, JicooClient):
+        assert driver.client.settings.api_key == key
 
     for shown in (repr(settings), str(settings), repr(driver.client), repr(vars(driver.client).get("_session"))):
         assert key not in shown

@@ -9,7 +9,7 @@ import zoneinfo
 
 import pendulum
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api import times
@@ -26,6 +26,7 @@ def utc(*fields):
     return dt.datetime(*fields, tzinfo=dt.timezone.utc)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(moment=MOMENTS, zone=st.sampled_from(ZONES) | st.none(), offset=OFFSETS)
 def test_every_way_to_give_a_moment_gives_the_same_one(moment, zone, offset):
     whole = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
@@ -53,6 +54,7 @@ def test_every_way_to_give_a_moment_gives_the_same_one(moment, zone, offset):
         assert times.moment(way, "America/New_York") == whole
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(moment=MOMENTS)
 def test_a_moment_is_a_plain_datetime_in_utc_with_whole_milliseconds(moment):
     for way in (moment, pendulum.instance(moment), moment.isoformat()):
@@ -62,6 +64,7 @@ def test_a_moment_is_a_plain_datetime_in_utc_with_whole_milliseconds(moment):
         assert found.microsecond % 1000 == 0
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(moment=MOMENTS)
 def test_what_is_sent_has_jicoos_form_and_is_the_same_moment_again(moment):
     whole = times.moment(moment)
@@ -72,6 +75,7 @@ def test_what_is_sent_has_jicoos_form_and_is_the_same_moment_again(moment):
     assert times.wire(times.moment(text)) == text
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(one=MOMENTS, other=MOMENTS)
 def test_as_text_moments_are_in_the_same_order(one, other):
     one, other = times.moment(one), times.moment(other)
@@ -109,6 +113,7 @@ def test_a_wall_clock_needs_a_time_zone(wall):
     assert times.moment(wall, "America/New_York") == utc(2024, 3, 2, 1)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(wall=st.datetimes(dt.datetime(1972, 1, 1), dt.datetime(2037, 1, 1)), name=st.sampled_from(ZONES))
 def test_a_wall_clock_is_the_one_on_the_wall_there_or_does_not_exist(wall, name):
     try:
@@ -199,6 +204,7 @@ def test_a_wall_clock_outside_of_the_calendar(edge, zone):
         times.moment(edge, zone)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=40) | st.from_regex(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.{0,12}", fullmatch=True))
 def test_any_text_is_a_moment_or_a_value_error(text):
     try:
