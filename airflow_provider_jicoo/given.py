@@ -48,10 +48,14 @@ def given(fields: Mapping[str, Any]) -> dict[str, Any]:
 
     :raises ValueError: a template rendered a None to the text ``None``.
     """
-    return {name: _plain(name, value) for name, value in fields.items() if value is not NOT_GIVEN}
+    return {name: plain(name, value) for name, value in fields.items() if value is not NOT_GIVEN}
 
 
-def _plain(name: str, value: Any) -> Any:
+def plain(name: str, value: Any) -> Any:
+    """Return a value as it was given.
+
+    :raises ValueError: a template rendered a None to the text ``None``.
+    """
     if isinstance(value, Private):
         value = value.value
     if value == "None":

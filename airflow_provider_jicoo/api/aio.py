@@ -6,17 +6,18 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
 
 from airflow_provider_jicoo.api.call import Call, Listing
-from airflow_provider_jicoo.api.ceiling import Ceiling
+from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
+from airflow_provider_jicoo.api.errors import NotFoundError
 from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.paging import Sweep
-from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
+from airflow_provider_jicoo.api.retry import Fault, RetryPolicy, retry_after
 from airflow_provider_jicoo.api.settings import Settings
 
 T = TypeVar("T")
@@ -42,12 +43,20 @@ class AsyncJicooClient:
     :param settings: key, address and limits.
     :param policy: how often and how long to try.
     :param connections: how many connections there may be at once.
+    :param pace: says when each request may leave; by default the ceiling of ``settings`` alone.
     """
 
-    def __init__(self, settings: Settings, *, policy: RetryPolicy | None = None, connections: int = 100) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        policy: RetryPolicy | None = None,
+        connections: int = 100,
+        pace: PaceLike | None = None,
+    ) -> None:
         self._settings = settings
         self._policy = policy or RetryPolicy()
-        self._ceiling = Ceiling(settings.max_requests_per_second)
+        self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
@@ -57,7 +66,7 @@ class AsyncJicooClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 headers=self._settings.headers(f"aiohttp/{aiohttp.__version__}"),
-                connector=aiohttp.TCPConnector(limit=self._connections),
+                connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._settings.tls()),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=self._settings.timeout, sock_read=self._settings.timeout
                 ),
@@ -87,33 +96,50 @@ class AsyncJicooClient:
             result: T = end.value
             return result
 
-    async def iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
+    async def iterate(self, listing: Listing[T], beyond: Callable[[T], bool] | None = None) -> AsyncIterator[T]:
         """Yield the rows of a list, page by page, each row once.
 
+        :param beyond: as for :class:`~airflow_provider_jicoo.api.paging.Sweep`.
         :raises RequestError: as :meth:`send`; what was yielded before stays valid.
         """
-        sweep = Sweep(listing)
+        sweep = Sweep(listing, beyond)
         while (call := sweep.next_call()) is not None:
             for row in sweep.take(await self.send(call)):
                 yield row
 
-    async def run(self, steps: Generator[Call[Any], Any, T]) -> T:
-        """Send each call that ``steps`` yields, send it the result, and return what it returns.
+    async def run(self, steps: Generator[list[Call[Any]], list[Any], T]) -> T:
+        """Send the calls that ``steps`` yields at once, send it their results, and return what it returns.
+
+        A result that does not exist is the :class:`~airflow_provider_jicoo.api.errors.NotFoundError`.
 
         :raises RequestError: as :meth:`send`.
         """
-        result: Any = None
         try:
+            calls = next(steps)
             while True:
-                result = await self.send(steps.send(result))
+                results = await asyncio.gather(*(self.send(call) for call in calls), return_exceptions=True)
+                for failed in results:
+                    if isinstance(failed, BaseException) and not isinstance(failed, NotFoundError):
+                        raise failed
+                calls = steps.send(results)
         except StopIteration as end:
-            returned: T = end.value
-            return returned
+            result: T = end.value
+            return result
 
     async def _send_once(self, call: Call[Any]) -> Reply | Broken:
-        delay = self._ceiling.reserve(time.monotonic())
+        delay = self._pace.reserve(time.monotonic())
         if delay:
             await asyncio.sleep(delay)
+        sent = time.monotonic()
+        came = await self._ask(call)
+        if isinstance(came, Reply):
+            wait = retry_after(came.headers.get("Retry-After"), came.at) if came.status >= 400 else None
+            self._pace.answered(came.status, wait, sent, time.monotonic())
+        else:
+            self._pace.answered(None, None, sent, time.monotonic())
+        return came
+
+    async def _ask(self, call: Call[Any]) -> Reply | Broken:
         try:
             async with self._open().request(
                 call.method,

@@ -6,7 +6,7 @@ Source: the pages under "Booking" on https://developer.jicoo.com. What is inferr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -105,17 +105,26 @@ def update_booking(uid: str, **fields: Any) -> Call[Booking]:
     :param fields: as :class:`~airflow_provider_jicoo.api.models.UpdateBookingBody`. ``hosts`` replaces the
         whole list (inferred).
     """
-    path = _path(uid)
-    checked = body(UpdateBookingBody, fields, "Update Booking")
-    sent = checked.wire()
+    return update_call(uid, body(UpdateBookingBody, fields, "Update Booking").wire())
+
+
+def update_call(
+    uid: str, sent: Mapping[str, Any], done: Callable[[Booking], bool | None] | None = None
+) -> Call[Booking]:
+    """Return an Update Booking whose body was checked before.
+
+    :param uid: booking id.
+    :param sent: the body, in Jicoo's spelling.
+    :param done: tells of the booking whether it was done; by default whether it shows what was sent.
+    """
     return Call(
         "PATCH",
-        path,
+        _path(uid),
         body=sent,
         repeat=Repeat.READ_BACK,
-        confirm=Confirm(partial(get_booking, uid), lambda booking: shows(booking, sent)),
+        confirm=Confirm(partial(get_booking, uid), done or (lambda booking: shows(booking, sent))),
         check=_look_at(uid),
-        private=checked.private_on_the_wire(),
+        private=UpdateBookingBody.private_on_the_wire(),
     )
 
 
@@ -124,12 +133,21 @@ def cancel_booking(uid: str) -> Call[Booking]:
 
     :param uid: booking id.
     """
+    return cancel_call(uid)
+
+
+def cancel_call(uid: str, done: Callable[[Booking], bool | None] | None = None) -> Call[Booking]:
+    """Return a Cancel Booking.
+
+    :param uid: booking id.
+    :param done: tells of the booking whether it was done; by default whether it is cancelled.
+    """
     return Call(
         "POST",
         _path(uid, "/cancel"),
         body={},
         repeat=Repeat.READ_BACK,
-        confirm=Confirm(partial(get_booking, uid), lambda booking: booking.get("status") == "cancel"),
+        confirm=Confirm(partial(get_booking, uid), done or (lambda booking: booking.get("status") == "cancel")),
         check=_look_at(uid),
     )
 
@@ -141,17 +159,27 @@ def reschedule_booking(uid: str, *, started_at: datetime | str, time_zone: str) 
     :param started_at: the new start; without an offset it is read as a wall clock in ``time_zone``.
     :param time_zone: IANA name, as ``Asia/Tokyo``.
     """
-    path = _path(uid, "/reschedule")
     checked = body(RescheduleBookingBody, {"started_at": started_at, "time_zone": time_zone}, "Reschedule Booking")
-    sent = checked.wire()
+    return reschedule_call(uid, checked.wire())
+
+
+def reschedule_call(
+    uid: str, sent: Mapping[str, Any], done: Callable[[Booking], bool | None] | None = None
+) -> Call[Booking]:
+    """Return a Reschedule Booking whose body was checked before.
+
+    :param uid: booking id.
+    :param sent: the body, in Jicoo's spelling.
+    :param done: tells of the booking whether it was done; by default whether it shows the start.
+    """
     # That the booking takes over the time zone is not documented: the start alone tells whether it was moved.
     moved = {"startedAt": sent["startedAt"]}
     return Call(
         "POST",
-        path,
+        _path(uid, "/reschedule"),
         body=sent,
         repeat=Repeat.READ_BACK,
-        confirm=Confirm(partial(get_booking, uid), lambda booking: shows(booking, moved)),
+        confirm=Confirm(partial(get_booking, uid), done or (lambda booking: shows(booking, moved))),
         check=_look_at(uid),
     )
 

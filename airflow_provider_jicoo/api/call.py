@@ -27,11 +27,12 @@ class Repeat(enum.Enum):
 class Confirm(Generic[T]):
     """How to find out whether a change was made: read the thing with the call that ``read`` makes, then ask ``done``.
 
-    It is needed when something went wrong, so that nothing is made of it before.
+    ``read`` is needed only when something went wrong, so that nothing is made of it before. ``done`` says None where
+    the thing does not tell: it changed, but not to what was sent.
     """
 
     read: Callable[[], Call[T]]
-    done: Callable[[T], bool]
+    done: Callable[[T], bool | None]
 
 
 # Not frozen, which would cost four times as much; thousands are made in a bulk change. Nothing changes one, though.

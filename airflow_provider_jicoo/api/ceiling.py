@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 import threading
+from typing import Protocol
+
+
+class PaceLike(Protocol):
+    """What says when a request may leave."""
+
+    def reserve(self, now: float) -> float:
+        """Take the next moment to send at, and return the seconds until it from ``now``, a monotonic clock."""
+
+    def answered(self, status: int | None, retry_after: float | None, sent: float, now: float) -> None:
+        """Learn from an answer, or from its absence, to a request that left at ``sent``."""
 
 
 class Ceiling:
@@ -27,3 +38,6 @@ class Ceiling:
             at = max(self._next, now)
             self._next = at + self._gap
         return at - now
+
+    def answered(self, status: int | None, retry_after: float | None, sent: float, now: float) -> None:
+        """Do nothing: a ceiling does not learn."""

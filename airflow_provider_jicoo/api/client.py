@@ -7,7 +7,7 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from requests.adapters import HTTPAdapter
 
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling
+from airflow_provider_jicoo.api.errors import NotFoundError
 from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.paging import Sweep
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
@@ -71,6 +72,11 @@ class JicooClient:
         self._session.verify = found["verify"]
         self._session.trust_env = False
 
+    @property
+    def settings(self) -> Settings:
+        """Key, address and limits."""
+        return self._settings
+
     def send(self, call: Call[T]) -> T:
         """Send a call and return the ``data`` of its answer.
 
@@ -91,27 +97,36 @@ class JicooClient:
             result: T = end.value
             return result
 
-    def iterate(self, listing: Listing[T]) -> Iterator[T]:
+    def iterate(self, listing: Listing[T], beyond: Callable[[T], bool] | None = None) -> Iterator[T]:
         """Yield the rows of a list, page by page, each row once.
 
+        :param beyond: as for :class:`~airflow_provider_jicoo.api.paging.Sweep`.
         :raises RequestError: as :meth:`send`; what was yielded before stays valid.
         """
-        sweep = Sweep(listing)
+        sweep = Sweep(listing, beyond)
         while (call := sweep.next_call()) is not None:
             yield from sweep.take(self.send(call))
 
-    def run(self, steps: Generator[Call[Any], Any, T]) -> T:
-        """Send each call that ``steps`` yields, send it the result, and return what it returns.
+    def run(self, steps: Generator[list[Call[Any]], list[Any], T]) -> T:
+        """Send the calls that ``steps`` yields, send it their results, and return what it returns.
+
+        A result that does not exist is the :class:`~airflow_provider_jicoo.api.errors.NotFoundError`.
 
         :raises RequestError: as :meth:`send`.
         """
-        result: Any = None
         try:
+            calls = next(steps)
             while True:
-                result = self.send(steps.send(result))
+                calls = steps.send([self._send_or_absent(call) for call in calls])
         except StopIteration as end:
-            returned: T = end.value
-            return returned
+            result: T = end.value
+            return result
+
+    def _send_or_absent(self, call: Call[Any]) -> Any:
+        try:
+            return self.send(call)
+        except NotFoundError as error:
+            return error
 
     def _send_once(self, call: Call[Any]) -> Reply | Broken:
         time.sleep(self._ceiling.reserve(time.monotonic()))

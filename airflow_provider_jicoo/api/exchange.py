@@ -78,7 +78,7 @@ def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) 
         decision = decide(call.repeat, outcome.event, attempt=attempt, luck=random.random(), policy=policy)
         if decision.action is Action.ACCEPT:
             return outcome.data  # type: ignore[no-any-return]
-        if decision.action is Action.REFUSE and doubted:
+        if decision.action in (Action.REFUSE, Action.GIVE_UP) and doubted:
             # An earlier sending may have arrived after it was read back: "already cancelled" is then our own doing.
             found = yield from _read_back(call, outcome, policy, secrets)
             if found is not None:
@@ -108,7 +108,14 @@ def _read_back(
             f"{outcome.what}, and reading back failed ({error.summary}): it may or may not have been done. "
             f"Before you repeat it, {call.check}.",
         ) from error
-    return found if call.confirm.done(found) else None
+    done = call.confirm.done(found)
+    if done is None:
+        raise outcome.error(
+            errors.AmbiguousOutcomeError,
+            f"{outcome.what}, and read back it has changed, but not to what was sent: it may or may not have been "
+            f"done. Before you repeat it, {call.check}.",
+        )
+    return found if done else None
 
 
 class _Outcome:

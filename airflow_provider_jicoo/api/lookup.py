@@ -7,13 +7,16 @@ from typing import Any
 
 from airflow_provider_jicoo.api.bookings import booking_id, get_booking
 from airflow_provider_jicoo.api.call import Call
+from airflow_provider_jicoo.api.errors import NotFoundError
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.paging import PER_PAGE
 
-Lookup = Generator[Call[Any], Any, dict[str, Booking]]
+Lookup = Generator[list[Call[Any]], list[Any], dict[str, Booking]]
+AT_ONCE = 16
+"""How many bookings are read one by one at the same time, where the client can."""
 
 
-def lookup_bookings(uids: Iterable[str]) -> Lookup:
+def lookup_bookings(uids: Iterable[str], *, within: tuple[str, str] | None = None, absent_ok: bool = False) -> Lookup:
     """Read bookings: by listing while that is cheaper than one GET each, the rest one by one.
 
     A generator that yields calls and is sent their results, for ``run`` of either client. The list is read newest
@@ -21,25 +24,37 @@ def lookup_bookings(uids: Iterable[str]) -> Lookup:
     list does not show (whether it shows requests awaiting approval is not documented) is read by itself.
 
     :param uids: booking ids; doubles count once.
+    :param within: the earliest start and the latest end that are to be expected, as Jicoo writes moments; only that
+        part of the list is read.
+    :param absent_ok: leave out what does not exist, instead of an error.
     :return: the bookings by uid, in the order of ``uids``.
     :raises InvalidRequestError: something is no booking id.
     :raises NotFoundError: there is no such booking.
     """
-    wanted = {booking_id(uid): None for uid in uids}
+    wanted = {booking_id(uid): None for uid in ([uids] if isinstance(uids, str) else uids)}
     found: dict[str, Booking] = {}
     page, pages = 0, 2
     while page < pages and pages - page < len(wanted) - len(found):
         page += 1
-        answer = yield _page(page)
+        (answer,) = yield [_page(page, within)]
         found.update((row["uid"], row) for row in answer["data"] if row.get("uid") in wanted)
         pages = _pages(answer) if answer["data"] else page
-    for uid in wanted.keys() - found.keys():
-        found[uid] = yield get_booking(uid)
-    return {uid: found[uid] for uid in wanted}
+    missing = [uid for uid in wanted if uid not in found]
+    for start in range(0, len(missing), AT_ONCE):
+        some = missing[start : start + AT_ONCE]
+        answers = yield [get_booking(uid) for uid in some]
+        for uid, single in zip(some, answers, strict=True):
+            if not isinstance(single, NotFoundError):
+                found[uid] = single
+            elif not absent_ok:
+                raise single
+    return {uid: found[uid] for uid in wanted if uid in found}
 
 
-def _page(page: int) -> Call[Any]:
+def _page(page: int, within: tuple[str, str] | None) -> Call[Any]:
     query = {"order": "createdAt", "sort": "desc", "page": str(page), "perPage": str(PER_PAGE)}
+    if within is not None:
+        query["startedAt"], query["endedAt"] = within
     return Call("GET", "/v1/bookings", query=query, answers="page")
 
 

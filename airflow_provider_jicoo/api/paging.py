@@ -7,7 +7,7 @@ twice that the list moved, and reads it again until a sweep was undisturbed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_jicoo.api.call import Call, Listing
@@ -29,10 +29,13 @@ class Sweep(Generic[T]):
     two requests) cannot be noticed.
 
     :param listing: the list.
+    :param beyond: where the list is ordered by what it looks at: tells of a row that it and all after it are not
+        wanted, so that the reading ends there.
     """
 
-    def __init__(self, listing: Listing[T]) -> None:
+    def __init__(self, listing: Listing[T], beyond: Callable[[T], bool] | None = None) -> None:
         self._listing = listing
+        self._beyond = beyond
         self._seen: set[Any] = set()
         self._left = listing.limit
         self._sweeps = 0
@@ -64,9 +67,12 @@ class Sweep(Generic[T]):
         :raises UnexpectedAnswerError: the API gives the same rows for every page.
         """
         rows: list[T] = page["data"]
+        ended = self._beyond is not None and bool(rows) and self._beyond(rows[-1])
+        if ended:
+            rows = [row for row in rows if not self._beyond(row)]  # type: ignore[misc]
         fresh = self._fold(rows)
         self._compare(page.get("totalCount"))
-        self._turn(page, rows, fresh)
+        self._turn({"numberOfPages": self._page} if ended else page, rows, fresh)
         given = [row for row in fresh if self._is_new(row)]
         if self._left is not None:
             given = given[: self._left]
@@ -108,6 +114,8 @@ class Sweep(Generic[T]):
     def _turn(self, page: Mapping[str, Any], rows: list[T], fresh: list[T]) -> None:
         assert self._page is not None
         pages = page.get("numberOfPages")
+        if not rows and isinstance(pages, int) and self._page < pages:
+            self._shrunk = True  # a hole where rows should be
         if rows and not fresh and not isinstance(pages, int):
             raise UnexpectedAnswerError(
                 f"page {self._page} has only rows of the pages before it.",

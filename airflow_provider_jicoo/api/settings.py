@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 import re
+import ssl
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
@@ -53,6 +55,14 @@ class Settings:
         if urllib.request.proxy_bypass(parts.netloc):
             return None
         return urllib.request.getproxies().get(parts.scheme)
+
+    @staticmethod
+    def tls() -> ssl.SSLContext | bool:
+        """Return how to check certificates: by the bundle that the environment names for requests, or as usual."""
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        if not bundle:
+            return True
+        return ssl.create_default_context(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})
 
     def headers(self, library: str) -> dict[str, str]:
         """Return the headers of every request.
