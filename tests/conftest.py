@@ -197,8 +197,20 @@ def dags(airflow_database: Path) -> Callable[[Path], Any]:
     return lambda folder: DagBag(str(folder))
 
 
+@pytest.fixture(scope="session")
+def one_execution_api() -> None:
+    """Let ``dag.test()`` keep its API server, as it does from Airflow 3.3.
+
+    Before, it makes one for each task: seconds of work, and an event loop that is never closed.
+    """
+    from airflow.sdk.execution_time import supervisor
+
+    if not hasattr(supervisor.in_process_api_server, "cache_info"):
+        supervisor.in_process_api_server = functools.lru_cache(maxsize=1)(supervisor.in_process_api_server)
+
+
 @pytest.fixture
-def run_dag(airflow_database: Path, dags: Callable[[Path], Any]) -> Callable[..., DagRun]:
+def run_dag(airflow_database: Path, one_execution_api: None, dags: Callable[[Path], Any]) -> Callable[..., DagRun]:
     """Run a DAG to its end within this process, with ``dag.test()``: ``run_dag(file, uid="...")``."""
 
     def run(file: Path, dag_id: str | None = None, /, **conf: Any) -> DagRun:
