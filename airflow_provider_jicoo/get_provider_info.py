@@ -22,7 +22,13 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "operators": [
-            {"integration-name": integration, "python-modules": ["airflow_provider_jicoo.operators.bookings"]}
+            {
+                "integration-name": integration,
+                "python-modules": [
+                    "airflow_provider_jicoo.operators.bookings",
+                    "airflow_provider_jicoo.operators.bulk",
+                ],
+            }
         ],
         "sensors": [{"integration-name": integration, "python-modules": ["airflow_provider_jicoo.sensors.bookings"]}],
         "hooks": [{"integration-name": integration, "python-modules": ["airflow_provider_jicoo.hooks.jicoo"]}],
@@ -35,6 +41,10 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": forms.conn_fields(),
                 "ui-field-behaviour": forms.ui_field_behaviour("-"),
             }
+        ],
+        # The schema says "path", Airflow reads "class-name".
+        "task-decorators": [
+            {"name": "jicoo_plan", "class-name": "airflow_provider_jicoo.decorators.bulk.jicoo_plan_task"}
         ],
         "extra-links": ["airflow_provider_jicoo.links.bookings.EventTypeLink"],
     }

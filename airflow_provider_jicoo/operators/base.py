@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_jicoo.api.call import Call
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
+
 class JicooOperator(BaseOperator):
     """Base of the operators.
 

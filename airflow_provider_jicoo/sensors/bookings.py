@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import fields
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseSensorOperator, PokeReturnValue
-
-from airflow_provider_jicoo.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
-from airflow_provider_jicoo.failure import failing_at_once
-from airflow_provider_jicoo.given import as_json, as_list
-from airflow_provider_jicoo.triggers.bookings import BookingStatusTrigger, Verdict, judge
-from airflow_provider_jicoo.xcom import fit_for_xcom
+from airflow_provider_jicoo.bulk.selection import STATUSES, Selection
+from airflow_provider_jicoo.given import as_int, as_json, as_list
+from airflow_provider_jicoo.sensors.base import JicooSensor
+from airflow_provider_jicoo.triggers.bookings import BookingStatusTrigger, BookingsTrigger, enough, judge
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow_provider_jicoo.hooks.jicoo import JicooHook
+    from airflow_provider_jicoo.triggers.base import Judgement
 
-STATUSES = ("request", "open", "cancel")
 
-
-class BookingStatusSensor(BaseSensorOperator):
+class BookingStatusSensor(JicooSensor):
     """Wait until all bookings have one of the wanted statuses, and return the bookings.
 
     Works in poke, reschedule and deferrable mode. A poll that fails for a passing reason (no connection, 429, 5xx) is
@@ -41,7 +37,6 @@ class BookingStatusSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("uid", "status", "fail_on", "jicoo_conn_id")
-    ui_color = "#e6f4f1"
 
     def __init__(
         self,
@@ -49,98 +44,28 @@ class BookingStatusSensor(BaseSensorOperator):
         uid: str | Iterable[str],
         status: str | Iterable[str],
         fail_on: str | Iterable[str] | None = None,
-        deferrable: bool | None = None,
-        jicoo_conn_id: str = "jicoo_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.uid = uid
         self.status = status
         self.fail_on = fail_on
-        self.deferrable = (
-            conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
+
+    def _read(self, hook: JicooHook) -> list[Any]:
+        return list(hook.lookup_bookings(self._uids()).values())
+
+    def _judge(self, found: list[Any]) -> Judgement:
+        return judge({booking["uid"]: booking for booking in found}, self._statuses(), self._fail_on())
+
+    def _trigger(self, deadline: float) -> BookingStatusTrigger:
+        return BookingStatusTrigger(
+            uids=self._uids(),
+            statuses=self._statuses(),
+            fail_on=self._fail_on(),
+            poll_interval=float(self.poke_interval),
+            deadline=deadline,
+            jicoo_conn_id=self.jicoo_conn_id,
         )
-        self.jicoo_conn_id = jicoo_conn_id
-        self._last_seen = ""
-
-    def execute(self, context: Context) -> Any:
-        """Wait."""
-        with failing_at_once():
-            self._check()
-        if self.deferrable:
-            return self._look_then_defer(context)
-        try:
-            return super().execute(context)
-        except AirflowSensorTimeout as error:
-            raise AirflowSensorTimeout(f"{error} At the last poll, {self._last_seen}.") from None
-
-    def _look_then_defer(self, context: Context) -> Any:
-        try:
-            first = self.poke(context)
-        except AirflowFailException as error:
-            self._end(error)
-        if isinstance(first, PokeReturnValue):
-            return first.xcom_value
-        return self.defer(
-            trigger=BookingStatusTrigger(
-                uids=self._uids(),
-                statuses=self._statuses(),
-                fail_on=self._fail_on(),
-                poll_interval=float(self.poke_interval),
-                deadline=time.time() + self.timeout,
-                jicoo_conn_id=self.jicoo_conn_id,
-            ),
-            method_name="execute_complete",
-            # The trigger keeps the deadline and says what it waited for; this is for a trigger that never runs.
-            timeout=timedelta(seconds=self.timeout + float(self.poke_interval) + 60),
-        )
-
-    def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Look once."""
-        from airflow_provider_jicoo.api.errors import RequestError
-
-        try:
-            found = self._read()
-        except RequestError as error:
-            self._last_seen = f"the request failed: {error}"
-            self.log.warning("this poll failed: %s", error)
-            return False
-        judgement = judge(found, self._statuses(), self._fail_on())
-        self._last_seen = judgement.reason
-        self.log.info("%s", judgement.reason)
-        if judgement.verdict is Verdict.LOST:
-            raise AirflowFailException(judgement.reason)
-        return PokeReturnValue(True, self._result(found)) if judgement.verdict is Verdict.REACHED else False
-
-    def execute_complete(self, context: Context, event: dict[str, Any] | None) -> Any:
-        """Take what the trigger says, and read the bookings it waited for.
-
-        :raises AirflowFailException: a booking can no longer become right, or the trigger says something unknown.
-        :raises AirflowSensorTimeout: the time is over.
-        """
-        status, message = (event or {}).get("status"), (event or {}).get("message", "")
-        if status == "success":
-            self.log.info("%s", message)
-            return self._result(self._read()) if self.do_xcom_push else None
-        if status == "timeout":
-            self._end(AirflowSensorTimeout(f"Sensor has timed out after {self.timeout} seconds. {message}"))
-        if status == "failed":
-            self._end(AirflowFailException(message))
-        raise AirflowFailException(f"the trigger said {event!r}, which this sensor does not know")
-
-    def _end(self, error: Exception) -> NoReturn:
-        if self.soft_fail or self.never_fail:
-            raise AirflowSkipException(str(error)) from error
-        raise error
-
-    def _read(self) -> dict[str, Any]:
-        from airflow_provider_jicoo.hooks.jicoo import JicooHook
-
-        with failing_at_once(), JicooHook(self.jicoo_conn_id) as hook:
-            return dict(hook.lookup_bookings(self._uids()))
-
-    def _result(self, bookings: dict[str, Any]) -> Any:
-        return fit_for_xcom(list(bookings.values()), "set do_xcom_push=False") if self.do_xcom_push else None
 
     def _uids(self) -> list[str]:
         return as_list("uid", self.uid)
@@ -166,3 +91,65 @@ class BookingStatusSensor(BaseSensorOperator):
         both = set(self._statuses()) & set(self._fail_on())
         if both:
             raise ValueError(f"{', '.join(sorted(both))} is waited for and in fail_on")
+
+
+class BookingsSensor(JicooSensor):
+    """Wait until enough bookings match a selection, and return as many of them.
+
+    Works in poke, reschedule and deferrable mode, and treats a failing poll as :class:`BookingStatusSensor` does.
+
+    :param selection: which bookings; its fields are templated. In deferrable mode it cannot have ``where``: a Python
+        function does not get into the triggerer.
+    :param min_count: how many are enough. (templated)
+    :param deferrable: wait in the triggerer instead of on a worker; by default as ``[operators] default_deferrable``.
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    :return: ``min_count`` of the bookings that match; see https://developer.jicoo.com/api-5453063.
+    """
+
+    template_fields: Sequence[str] = ("selection", "min_count", "jicoo_conn_id")
+
+    def __init__(self, *, selection: Selection, min_count: int | str = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.selection = selection
+        self.min_count = min_count
+
+    def _read(self, hook: JicooHook) -> list[Any]:
+        from airflow_provider_jicoo.bulk.selection import select
+
+        return list(islice(select(hook.client, self.selection), self._count()))
+
+    def _judge(self, found: list[Any]) -> Judgement:
+        return enough(len(found), self._count())
+
+    def _trigger(self, deadline: float) -> BookingsTrigger:
+        given = {each.name: getattr(self.selection, each.name) for each in fields(self.selection)}
+        flat = {name: as_flat(name, value) for name, value in given.items() if value is not None}
+        return BookingsTrigger(
+            min_count=self._count(),
+            poll_interval=float(self.poke_interval),
+            deadline=deadline,
+            jicoo_conn_id=self.jicoo_conn_id,
+            **flat,
+        )
+
+    def _count(self) -> int:
+        return int(as_int("min_count", self.min_count))
+
+    def _check(self) -> None:
+        from airflow_provider_jicoo.bulk.selection import Matcher
+
+        Matcher(self.selection)
+        if self._count() < 1:
+            raise ValueError(f"min_count: {self.min_count!r} is not 1 or more")
+        if self.deferrable and self.selection.where is not None:
+            raise ValueError(
+                "selection: where is a Python function, which does not get into the triggerer; "
+                "use deferrable=False and mode='reschedule'"
+            )
+
+
+def as_flat(name: str, value: Any) -> Any:
+    """Return a field of a selection as a trigger's arguments can hold it: a text, or a list of texts."""
+    if name == "uids":
+        return [str(uid) for uid in as_list(name, value)]
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

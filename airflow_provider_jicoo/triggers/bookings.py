@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import enum
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow_provider_jicoo.bulk.selection import Selection
+from airflow_provider_jicoo.triggers.base import Judgement, PollingTrigger, Verdict
+
+if TYPE_CHECKING:
+    from airflow_provider_jicoo.hooks.jicoo import JicooAsyncHook
 
 _NAMED_AT_MOST = 5
-
-
-class Verdict(enum.Enum):
-    """What the statuses of the bookings mean."""
-
-    REACHED = "reached"
-    WAITING = "waiting"
-    LOST = "lost"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A verdict and its reason, which names bookings by uid and status only."""
-
-    verdict: Verdict
-    reason: str
 
 
 def judge(bookings: Mapping[str, Mapping[str, Any]], statuses: Collection[str], fail_on: Collection[str]) -> Judgement:
@@ -56,14 +40,11 @@ def _named(status: Mapping[str, str]) -> str:
     return ", ".join([*first, *(f"{count} more are {now}" for now, count in rest.items())])
 
 
-class BookingStatusTrigger(BaseTrigger):
+class BookingStatusTrigger(PollingTrigger):
     """Wait until all bookings have one of the wanted statuses.
 
     One trigger waits for thousands of bookings: each poll reads them by listing where that takes fewer requests than
-    one GET each. A failing API is asked once per interval, like a healthy one, until the deadline.
-
-    The event is ``{"status": "success" | "failed" | "timeout", "message": ...}``; it names bookings by uid and
-    status only, since the triggerer logs it.
+    one GET each.
 
     :param uids: booking ids.
     :param statuses: the statuses waited for.
@@ -82,57 +63,52 @@ class BookingStatusTrigger(BaseTrigger):
         deadline: float | None = None,
         jicoo_conn_id: str = "jicoo_default",
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(poll_interval, deadline, jicoo_conn_id, uids=uids, statuses=statuses, fail_on=fail_on)
         self.uids = uids
         self.statuses = statuses
         self.fail_on = fail_on
-        self.poll_interval = poll_interval
-        self.deadline = deadline
-        self.jicoo_conn_id = jicoo_conn_id
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and the arguments: flat JSON, no secret."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "uids": self.uids,
-                "statuses": self.statuses,
-                "fail_on": self.fail_on,
-                "poll_interval": self.poll_interval,
-                "deadline": self.deadline,
-                "jicoo_conn_id": self.jicoo_conn_id,
-            },
-        )
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until there is something to say, then say it once."""
-        from airflow_provider_jicoo.api.errors import JicooError
-        from airflow_provider_jicoo.hooks.jicoo import JicooAsyncHook
-
-        async with JicooAsyncHook(self.jicoo_conn_id) as hook:
-            while True:
-                try:
-                    found = judge(await hook.lookup_bookings(self.uids), self.statuses, self.fail_on)
-                except JicooError as error:
-                    if error.permanent:
-                        yield _event("failed", str(error))
-                        return
-                    found = Judgement(Verdict.WAITING, f"the last poll failed: {error}")
-                if found.verdict is not Verdict.WAITING:
-                    yield _event("success" if found.verdict is Verdict.REACHED else "failed", found.reason)
-                    return
-                self.log.info("waiting: %s", found.reason)
-                if self.deadline is not None and time.time() >= self.deadline:
-                    yield _event("timeout", found.reason)
-                    return
-                await asyncio.sleep(self._until_next_poll())
-
-    def _until_next_poll(self) -> float:
-        """Return seconds: the interval, or less where the deadline comes first, for a last look."""
-        if self.deadline is None:
-            return self.poll_interval
-        return min(self.poll_interval, max(0.0, self.deadline - time.time()))
+    async def look(self, hook: JicooAsyncHook) -> Judgement:
+        """Read the bookings and judge them."""
+        return judge(await hook.lookup_bookings(self.uids), self.statuses, self.fail_on)
 
 
-def _event(status: str, message: str) -> TriggerEvent:
-    return TriggerEvent({"status": status, "message": message})
+def enough(found: int, wanted: int) -> Judgement:
+    """Say whether so many bookings are as many as are waited for."""
+    reason = f"{found} of at least {wanted} bookings match"
+    return Judgement(Verdict.REACHED if found >= wanted else Verdict.WAITING, reason)
+
+
+class BookingsTrigger(PollingTrigger):
+    """Wait until enough bookings match a selection.
+
+    :param min_count: how many are enough.
+    :param poll_interval: seconds between two polls.
+    :param deadline: seconds since the epoch after which to give up; None for never.
+    :param jicoo_conn_id: the Airflow connection.
+    :param selection: the fields of a :class:`~airflow_provider_jicoo.bulk.selection.Selection` as texts; a Python
+        function cannot be among them, since a trigger's arguments are JSON.
+    """
+
+    def __init__(
+        self,
+        min_count: int,
+        poll_interval: float,
+        deadline: float | None = None,
+        jicoo_conn_id: str = "jicoo_default",
+        **selection: Any,
+    ) -> None:
+        super().__init__(poll_interval, deadline, jicoo_conn_id, min_count=min_count, **selection)
+        self.selection = selection
+        self.min_count = min_count
+
+    async def look(self, hook: JicooAsyncHook) -> Judgement:
+        """Read bookings until enough match, and count them."""
+        from airflow_provider_jicoo.bulk.selection import select_async
+
+        found = 0
+        async for _ in select_async(await hook.get_client(), Selection(**self.selection)):
+            found += 1
+            if found >= self.min_count:
+                break
+        return enough(found, self.min_count)

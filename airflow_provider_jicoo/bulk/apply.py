@@ -1,0 +1,623 @@
+"""Carry out a plan: read each booking again, send what is still as planned, and know what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from airflow_provider_jicoo.api import bookings, errors
+from airflow_provider_jicoo.api.aio import AsyncJicooClient
+from airflow_provider_jicoo.api.call import Call
+from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.exchange import Broken, Reply
+from airflow_provider_jicoo.api.lookup import lookup_bookings
+from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.retry import RetryPolicy
+from airflow_provider_jicoo.bulk.control import Control, ReadControl, Throttle, control_file, parse
+from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
+from airflow_provider_jicoo.bulk.files import Folder
+from airflow_provider_jicoo.bulk.journal import Entry, History, Journal, history, journal_of
+from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Outcome
+from airflow_provider_jicoo.bulk.pace import Pace
+from airflow_provider_jicoo.bulk.plan import Line, Lines, Plan
+from airflow_provider_jicoo.bulk.report import Report, Timeline, write_report
+from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
+
+T = TypeVar("T")
+
+CHUNK = 200
+"""How many bookings are read again, announced in the journal and sent before the next ones are read again."""
+LEASE = 5.0
+"""Seconds for which a worker may send after it has looked whether another one has taken the plan."""
+SETTLE = 1.0
+"""Seconds that a request may still be at work in the server after its worker was killed."""
+POLICY = RetryPolicy(attempts=10)
+"""A bulk run is more patient than a single call: together the waits of a request come to a minute or two."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    :param total: planned changes.
+    :param counts: outcomes so far, also those of earlier tries.
+    :param rate: changes per second lately.
+    :param remaining: seconds to go at that rate, or None.
+    """
+
+    total: int
+    counts: Mapping[str, int]
+    rate: float
+    remaining: float | None
+
+    @property
+    def done(self) -> int:
+        """How many changes have an outcome."""
+        return sum(self.counts.values())
+
+    def __str__(self) -> str:
+        """Return it as a line of a log."""
+        counts = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
+        left = "" if self.remaining is None else f", {self.remaining:,.0f} s to go"
+        return f"{self.done:,} of {self.total:,} done ({counts or 'nothing yet'}), {self.rate:.1f}/s{left}"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a plan is carried out.
+
+    :param waves: sizes of the first waves, as counts or percentages of the plan; the rest comes last.
+    :param tolerated_failures: how many may go wrong, as a count or a percentage of the plan.
+    :param concurrency: how many requests are under way at once.
+    :param on_stale: whether a booking that was edited since the plan was made is skipped, or ends the run.
+    :param lease: as :data:`LEASE`.
+    """
+
+    waves: tuple[int | str, ...] = ("1", "1%", "10%")
+    tolerated_failures: int | str = 0
+    concurrency: int = 32
+    on_stale: Literal["skip", "fail"] = "skip"
+    lease: float = LEASE
+
+    def __post_init__(self) -> None:
+        wave_sizes(self.waves, 100)
+        Tolerance(self.tolerated_failures)
+        if self.on_stale not in ("skip", "fail"):
+            raise PlanError(f"on_stale: {self.on_stale!r} is neither 'skip' nor 'fail'")
+        if self.concurrency < 1:
+            raise PlanError(f"concurrency: {self.concurrency!r} is not 1 or more")
+
+
+class Stop:
+    """Ends a run from outside, also from another thread or a signal handler: no new work is taken."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.reason = ""
+
+    def __call__(self, reason: str = "it was asked to stop") -> None:
+        """Ask for the end."""
+        self.reason = self.reason or reason
+        self.asked = True
+
+
+def apply_plan(
+    client: JicooClient,
+    plan: Plan | Mapping[str, Any] | Folder,
+    *,
+    digest: str | None = None,
+    options: Options | None = None,
+    control: ReadControl | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    every: float = 10.0,
+    stop: Stop | None = None,
+    open_path: Callable[[str], Folder] = Path,
+) -> Report:
+    """Carry out a plan, or go on with it where an earlier try was ended.
+
+    :param client: a client of the Jicoo that the plan is for; its settings are used.
+    :param plan: a plan, its manifest, or its path.
+    :param digest: what was agreed to; needed with a path, otherwise by default the manifest's own.
+    :param options: how.
+    :param control: reads what the run is told while it runs; by default the file beside the plan.
+    :param progress: called every ``every`` seconds and at the end.
+    :param stop: to end the run from outside.
+    :param open_path: makes a path of a manifest's text.
+    :return: the report, which is written beside the plan.
+    :raises PlanMismatchError: the plan is not what was agreed to, is damaged, or is of another Jicoo.
+    :raises BulkFailedError: something failed, is unknown or is beyond the tolerance; the report is written.
+    :raises StoppedError: it was stopped, or another worker has taken over.
+    :raises AuthenticationError: the key was refused; the rest was not attempted, the report is written.
+    """
+    path, agreed = _which(plan, digest, open_path)
+    options = options or Options()
+    with closing(Lines(path, agreed)) as lines:
+        if lines.header["terms"]["baseUrl"] != client.settings.base_url:
+            raise PlanMismatchError(
+                f"{path} is a plan for {lines.header['terms']['baseUrl']}, not for {client.settings.base_url}"
+            )
+        run = Run(client, path, lines, options, control or control_file(path), stop or Stop())
+        run.on_progress(progress, every)
+        return _finish(in_a_thread(run.run(), run.stop))
+
+
+def _which(
+    plan: Plan | Mapping[str, Any] | Folder, digest: str | None, open_path: Callable[[str], Folder]
+) -> tuple[Folder, str]:
+    if isinstance(plan, Plan):
+        plan = plan.manifest
+    if isinstance(plan, Mapping):
+        if len(plan.get("shards", ())) > 1:
+            raise PlanError(f"{plan['plan']} is a plan in shards: apply each of manifest['shards']")
+        return open_path(plan["plan"]), digest or plan["digest"]
+    if digest is None:
+        raise PlanError(f"{plan}: with a path, give the digest that was agreed to")
+    return plan, digest
+
+
+def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
+    """Run a coroutine in a loop and a thread of its own: a notebook's thread has a loop that runs already.
+
+    Ctrl-C in the waiting thread asks for the end, and is raised again when the work has ended in order.
+    """
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            results.append(asyncio.run(work))
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=target, name="jicoo-apply")
+    thread.start()
+    interrupted: BaseException | None = None
+    while thread.is_alive():
+        try:
+            thread.join(0.2)
+        except BaseException as error:  # also the exception that Airflow raises at a timeout
+            stop("it was interrupted")
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
+    if failures:
+        raise failures[0]
+    return results[0]
+
+
+def _finish(report: Report) -> Report:
+    """Return a report of which all is well; raise for any other."""
+    if isinstance(report.error, BulkFailedError):
+        raise BulkFailedError(str(report))
+    if report.error is not None:
+        raise report.error
+    if report.reason:
+        raise StoppedError(f"{report.reason}. {report}")
+    if not report.ok:
+        raise BulkFailedError(str(report))
+    return report
+
+
+class _Withheld(Exception):
+    """The run has ended: a change was not sent, or not sent again."""
+
+
+class _Sender(AsyncJicooClient):
+    """Lets a change leave only when its turn has come, at the last moment before: it may have waited for the pace, or
+    to be sent again, until long after its worker was replaced.
+
+    :param turn: returns when a change may leave.
+    """
+
+    def __init__(self, *args: Any, turn: Callable[[], Coroutine[Any, Any, None]], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._turn = turn
+        self.left: set[str] = set()
+
+    async def _ask(self, call: Call[Any]) -> Reply | Broken:
+        if call.method != "GET":
+            await self._turn()
+            self.left.add(call.path)
+        return await super()._ask(call)
+
+
+@dataclass(slots=True)
+class Item:
+    """A change that is announced in the journal and waits for its turn."""
+
+    number: int
+    line: Line
+
+
+class Run:
+    """One try at a plan."""
+
+    def __init__(
+        self, client: JicooClient, path: Folder, lines: Lines, options: Options, control: ReadControl, stop: Stop
+    ) -> None:
+        self._settings = client.settings
+        self._path = path
+        self._lines = lines
+        self._options = options
+        self._read_control = control
+        self.stop = stop
+        self._tolerance = Tolerance(options.tolerated_failures)
+        self._journal = Journal(journal_of(path, lines.header["digest"]), options.lease)
+        self._entries: dict[str, Entry] = {}
+        self._counts: Counter[Outcome] = Counter()
+        self._buffer: list[dict[str, Any]] = []
+        self._error: errors.JicooError | None = None
+        self._fenced = False
+        self._lease_until = 0.0
+        self._throttle = Throttle(Pace(client.settings.max_requests_per_second))
+        self._timeline = Timeline()
+        self._progress: Callable[[Progress], None] | None = None
+        self._every = 10.0
+
+    def on_progress(self, progress: Callable[[Progress], None] | None, every: float) -> None:
+        """Set who is told how far the run is, and how often."""
+        self._progress, self._every = progress, every
+
+    async def run(self) -> Report:
+        """Carry the plan out; return the report, which is written.
+
+        :raises StoppedError: another worker has taken over, who writes the report.
+        """
+        self._go = asyncio.Event()
+        self._renewed = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._moved_out = {uid: asyncio.Event() for uid in self._lines.awaited}
+        found = await self._take_over()
+        self._entries = found.entries
+        for entry in self._entries.values():
+            if entry.outcome in FINAL:
+                self._counts[entry.outcome] += 1
+        for uid, moved in self._moved_out.items():
+            if uid in self._entries and self._entries[uid].outcome in FINAL:
+                moved.set()
+        connections = self._options.concurrency + 16
+        async with _Sender(
+            self._settings, policy=POLICY, connections=connections, pace=self._throttle, turn=self._turn
+        ) as self._client:
+            await self._watched(self._all_waves())
+        await self._flush([])
+        await self._look()
+        if self._fenced:
+            raise StoppedError("another worker has taken this plan over, and goes on with it")
+        await asyncio.to_thread(self._journal.release)
+        await self._tell()
+        return await asyncio.to_thread(self._report, found.claims + 1)
+
+    async def _take_over(self) -> History:
+        folder = journal_of(self._path, self._lines.header["digest"])
+        found = await asyncio.to_thread(history, folder)
+        await asyncio.to_thread(self._journal.claim, found)
+        await self._look()
+        if found.released:
+            return found
+        # The worker before may be alive, and may send until its lease is over.
+        await asyncio.sleep(self._journal.lease_before + SETTLE)
+        await self._look()
+        again = await asyncio.to_thread(history, folder)
+        again.claims = found.claims
+        return again
+
+    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work, and meanwhile renew the lease, obey the control and tell how far it is."""
+        watching = [asyncio.ensure_future(self._guard()), asyncio.ensure_future(self._tick())]
+        working = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait([working, *watching], return_when=asyncio.FIRST_COMPLETED)
+            for watcher in watching:
+                if watcher.done() and not working.done():
+                    # A control that cannot be understood, a disk that is full: end in order, then say so.
+                    self._end(f"{watcher.exception()}")
+            await working
+        finally:
+            for watcher in watching:
+                watcher.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+
+    # --- watching ----------------------------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Look whether the plan is still ours; if so, sending is allowed for the time of a lease from before that."""
+        before = time.monotonic()
+        if await asyncio.to_thread(self._journal.mine):
+            self._lease_until = before + self._journal.lease
+            self._renewed.set()
+        else:
+            self._fenced = True
+            self._end("another worker has taken this plan over")
+
+    async def _guard(self) -> None:
+        while not self._fenced:
+            await asyncio.sleep(self._journal.lease / 3)
+            self._renewed.clear()
+            await self._look()
+
+    async def _tick(self) -> None:
+        told, flushed = time.monotonic(), time.monotonic()
+        while True:
+            self._obey(parse(await asyncio.to_thread(self._read_control)))
+            if self.stop.asked:
+                self._end(self.stop.reason)
+            now = time.monotonic()
+            rate = getattr(self._throttle, "rate", None)
+            self._timeline.sample(
+                now, sum(self._counts.values()), self._throttle.requests, self._throttle.refused, rate
+            )
+            if now - flushed >= 2.0 and self._buffer:
+                flushed = now
+                await self._flush([])
+            if now - told >= self._every:
+                told = now
+                await self._tell()
+            await asyncio.sleep(0.25)
+
+    def _obey(self, control: Control) -> None:
+        self._throttle.limit(control.max_requests_per_second)
+        if control.state == "stop":
+            self._end("it was told to stop")
+        if control.state == "pause" and not self._ended:
+            self._go.clear()
+        else:
+            self._go.set()
+
+    async def _tell(self) -> None:
+        if self._progress is not None:
+            done = sum(self._counts.values())
+            rate = self._timeline.rate()
+            left = (len(self._lines) - done) / rate if rate else None
+            progress = Progress(len(self._lines), named(self._counts), rate, left)
+            # In a thread: whoever is told may write somewhere, and blocks nobody there.
+            await asyncio.to_thread(self._progress, progress)
+
+    @property
+    def _ended(self) -> bool:
+        return bool(self._reason)
+
+    _reason = ""
+
+    def _end(self, reason: str, error: errors.JicooError | None = None) -> None:
+        """Take no new work. The first reason counts."""
+        if not self._reason:
+            self._reason, self._error = reason, error
+        self._go.set()
+        self._renewed.set()
+        for moved in self._moved_out.values():
+            moved.set()
+
+    # --- working -----------------------------------------------------------------------------------------------------
+
+    async def _all_waves(self) -> None:
+        self._check_tolerance()
+        start = 0
+        for size in wave_sizes(self._options.waves, len(self._lines)):
+            if self._ended:
+                return
+            await self._wave(range(start, start + size))
+            start += size
+
+    async def _wave(self, numbers: range) -> None:
+        queue: asyncio.Queue[Item | None] = asyncio.Queue(maxsize=CHUNK)
+        count = min(self._options.concurrency, len(numbers))
+        workers = [asyncio.ensure_future(self._work(queue)) for _ in range(count)]
+        producing = asyncio.ensure_future(self._produce(numbers, queue))
+        try:
+            await producing
+        except errors.JicooError as error:
+            self._end(f"the planned bookings could not be read: {error}", error)
+        finally:
+            for _ in workers:
+                await queue.put(None)
+            await asyncio.gather(*workers)
+
+    async def _produce(self, numbers: Iterable[int], queue: asyncio.Queue[Item | None]) -> None:
+        """Read the bookings again, chunk by chunk, and announce and queue those that are still as planned."""
+        for chunk in self._chunks(numbers):
+            if self._ended:
+                return
+            ready = await self._still_as_planned(chunk)
+            if self._ended:
+                return
+            await self._flush([item.line.uid for item in ready])
+            for item in ready:
+                await queue.put(item)
+
+    def _chunks(self, numbers: Iterable[int]) -> Iterator[list[Item]]:
+        chunk: list[Item] = []
+        for number in numbers:
+            line = self._lines[number]
+            entry = self._entries.get(line.uid)
+            if entry is not None and entry.outcome in FINAL:
+                continue
+            chunk.append(Item(number, line))
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    async def _still_as_planned(self, chunk: list[Item]) -> list[Item]:
+        within = (min(item.line.started_at for item in chunk), max(item.line.ended_at for item in chunk))
+        now = await self._client.run(lookup_bookings([item.line.uid for item in chunk], within=within, absent_ok=True))
+        if len(chunk) > 1 and not now and not self._entries:
+            raise PlanMismatchError(
+                f"none of the first {len(chunk)} planned bookings exists for this API key: "
+                "the plan is of another Jicoo account; nothing was sent"
+            )
+        ready = []
+        for item in chunk:
+            entry = self._entries.get(item.line.uid)
+            doubted = entry is not None and entry.outcome in (None, Outcome.UNKNOWN)
+            booking = now.get(item.line.uid)
+            outcome, detail = judge(item.line, booking, doubted=doubted)
+            if outcome is None:
+                ready.append(item)
+            else:
+                self._record(item.line.uid, outcome, detail, None if booking is None else booking.get("updatedAt"))
+        return ready
+
+    async def _work(self, queue: asyncio.Queue[Item | None]) -> None:
+        while (item := await queue.get()) is not None:
+            for uid in item.line.waits_for:
+                if uid in self._moved_out:
+                    await self._moved_out[uid].wait()
+            await self._send(item.line)
+
+    async def _turn(self) -> None:
+        """Return when a change may leave.
+
+        :raises _Withheld: none may leave any more.
+        """
+        while not self._ended:
+            if not self._go.is_set():
+                await self._go.wait()
+            elif time.monotonic() < self._lease_until:
+                return
+            else:
+                await self._renewed.wait()
+                await asyncio.sleep(0.01)
+        raise _Withheld
+
+    async def _send(self, line: Line) -> None:
+        call = call_of(line, self._lines.header["terms"])
+        try:
+            await self._turn()  # not only before it leaves, but also before it takes its place in the pace
+            booking = await self._client.send(call)
+        except _Withheld:
+            self._withhold(line.uid, sent=call.path in self._client.left)
+        except (errors.AuthenticationError, errors.PermissionDeniedError) as error:
+            self._end(f"the API key was refused: {error}", error)
+            self._record(line.uid, Outcome.FAILED, str(error))
+        except errors.RequestError as error:
+            self._record(line.uid, outcome_of(error), str(error))
+            if isinstance(error.__cause__, (errors.AuthenticationError, errors.PermissionDeniedError)):
+                self._end(f"the API key was refused: {error.__cause__}", error.__cause__)
+        else:
+            if bookings.shows(booking, line.after):
+                self._record(line.uid, Outcome.APPLIED, "", booking.get("updatedAt"))
+            else:
+                detail = f"Jicoo answered, but the booking does not show the change in {differing(line.after, booking)}"
+                self._record(line.uid, Outcome.UNKNOWN, detail, booking.get("updatedAt"))
+        finally:
+            self._client.left.discard(call.path)
+
+    def _withhold(self, uid: str, *, sent: bool) -> None:
+        if not sent:
+            # Announced, but never sent: not in doubt.
+            self._entries.pop(uid, None)
+            self._buffer.append({"uid": uid, "outcome": None})
+        elif not self._fenced:
+            # It is sent again only where it is known that it was not made.
+            self._record(uid, Outcome.FAILED, "it was not made, and the run ended before it could be sent again")
+
+    def _record(self, uid: str, outcome: Outcome, detail: str, updated_at: str | None = None) -> None:
+        self._entries[uid] = Entry(outcome, updated_at, detail)
+        self._counts[outcome] += 1
+        made: dict[str, Any] = {"uid": uid, "outcome": outcome.value}
+        if updated_at is not None:
+            made["updatedAt"] = updated_at
+        if detail:
+            made["detail"] = detail
+        self._buffer.append(made)
+        moved = self._moved_out.get(uid)
+        if moved is not None:
+            moved.set()
+        self._check_tolerance()
+
+    def _check_tolerance(self) -> None:
+        bad = sum(self._counts[outcome] for outcome in BAD)
+        if self._options.on_stale == "fail" and self._counts[Outcome.STALE]:
+            reason = f"{self._counts[Outcome.STALE]} bookings were edited since the plan was made"
+            self._end(reason, BulkFailedError(reason))
+        elif self._tolerance.exceeded(bad, len(self._lines)):
+            reason = f"{bad} changes went wrong, and {self._options.tolerated_failures} are tolerated"
+            self._end(reason, BulkFailedError(reason))
+
+    async def _flush(self, intents: list[str]) -> None:
+        """Write outcomes and intents; return when they are durable."""
+        async with self._writing:
+            outcomes, self._buffer = self._buffer, []
+            await asyncio.to_thread(self._journal.write, outcomes, intents)
+
+    def _report(self, tries: int) -> Report:
+        return write_report(
+            self._path,
+            self._lines,
+            self._entries,
+            timeline=self._timeline,
+            requests=self._throttle.requests,
+            refused=self._throttle.refused,
+            tries=tries,
+            reason=self._reason,
+            error=self._error,
+        )
+
+
+def judge(line: Line, booking: Mapping[str, Any] | None, *, doubted: bool) -> tuple[Outcome | None, str]:
+    """Say what a planned change has come to by the booking as it is now; None where it is to be sent.
+
+    :param line: the planned change.
+    :param booking: the booking, or None where it does not exist.
+    :param doubted: whether an earlier try may have sent it.
+    """
+    if booking is None:
+        return Outcome.REJECTED, "the booking does not exist any more"
+    if bookings.shows(booking, line.after):
+        return (Outcome.APPLIED if doubted else Outcome.UNCHANGED), ""
+    if booking.get("updatedAt") == line.updated_at:
+        return None, ""
+    others = differing(line.before, booking) or "other fields than the planned ones"
+    if doubted:
+        return Outcome.UNKNOWN, f"an earlier try may have changed it, and it was edited since, in {others}"
+    return Outcome.STALE, f"edited at {booking.get('updatedAt')}, after the plan was made, in {others}"
+
+
+def differing(expected: Mapping[str, Any], booking: Mapping[str, Any]) -> str:
+    """Name the fields in which a booking is not as expected."""
+    return ", ".join(name for name, value in expected.items() if not bookings.shows(booking, {name: value}))
+
+
+def outcome_of(error: errors.RequestError) -> Outcome:
+    """Say what a failed request means for its change."""
+    if isinstance(error, errors.AmbiguousOutcomeError):
+        return Outcome.UNKNOWN
+    if isinstance(error, (errors.RejectedError, errors.NotFoundError)):
+        return Outcome.REJECTED
+    return Outcome.FAILED
+
+
+def call_of(line: Line, terms: Mapping[str, Any]) -> Call[Booking]:
+    """Return the request of a planned change."""
+    done = partial(made, line)
+    body = line.after if line.send is None else line.send
+    if line.action == "cancel":
+        return bookings.cancel_call(line.uid, done)
+    if line.action == "reschedule":
+        return bookings.reschedule_call(line.uid, body, done)
+    said = {"isSendUpdates": terms["isSendUpdates"]}
+    if terms["updateMessage"] is not None:
+        said["updateMessage"] = terms["updateMessage"]
+    return bookings.update_call(line.uid, {**body, **said}, done)
+
+
+def made(line: Line, booking: Mapping[str, Any]) -> bool | None:
+    """Tell whether a change was made; None where the booking has changed, but not to what was planned."""
+    if bookings.shows(booking, line.after):
+        return True
+    return False if booking.get("updatedAt") == line.updated_at else None
+
+
+def named(counts: Mapping[Outcome, int]) -> dict[str, int]:
+    """Return counts by the outcomes' names, in their order, without zeros."""
+    return {outcome.value: counts[outcome] for outcome in Outcome if counts.get(outcome)}

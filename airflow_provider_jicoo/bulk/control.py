@@ -1,0 +1,89 @@
+"""Pause, slow or stop an apply while it runs, without killing it.
+
+A file beside the plan, ``<plan>.control``, or whatever else a function reads::
+
+    {"state": "pause"}
+    {"state": "run", "max_requests_per_second": 5}
+    {"state": "stop"}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
+from airflow_provider_jicoo.bulk.errors import PlanError
+from airflow_provider_jicoo.bulk.files import Folder, read
+
+
+@dataclass(frozen=True)
+class Control:
+    """What the run is told.
+
+    :param max_requests_per_second: a ceiling on top of the learnt pace, or None.
+    """
+
+    state: Literal["run", "pause", "stop"] = "run"
+    max_requests_per_second: float | None = None
+
+
+ReadControl = Callable[[], "str | None"]
+
+
+def control_file(plan: Folder) -> ReadControl:
+    """Return a function that reads the file beside a plan; None where there is none."""
+    path: Folder = plan.parent / f"{plan.name}.control"
+    return lambda: read(path).decode() if path.exists() else None
+
+
+def parse(text: str | None) -> Control:
+    """Read what the run is told; nothing means: run.
+
+    :raises PlanError: it cannot be understood.
+    """
+    if text is None or not text.strip():
+        return Control()
+    try:
+        told = json.loads(text)
+        state, ceiling = told.get("state", "run"), told.get("max_requests_per_second")
+    except (ValueError, AttributeError):
+        raise PlanError(f'control: {text!r:.100} is not JSON such as {{"state": "pause"}}') from None
+    if state not in ("run", "pause", "stop"):
+        raise PlanError(f"control: state {state!r} is none of run, pause, stop")
+    if ceiling is not None and (not isinstance(ceiling, (int, float)) or isinstance(ceiling, bool) or ceiling <= 0):
+        raise PlanError(f"control: max_requests_per_second {ceiling!r} is not a positive number")
+    return Control(state, ceiling)
+
+
+class Throttle:
+    """A pace with a further ceiling that can be changed while it runs, and a count of what passes.
+
+    :param pace: the pace.
+    """
+
+    def __init__(self, pace: PaceLike) -> None:
+        self._pace = pace
+        self._rate: float | None = None
+        self._ceiling = Ceiling(None)
+        self.requests = 0
+        self.refused = 0
+
+    def limit(self, rate: float | None) -> None:
+        """Set the ceiling, in requests per second; None for none."""
+        if rate != self._rate:
+            self._rate, self._ceiling = rate, Ceiling(rate)
+
+    def reserve(self, now: float) -> float:
+        """Take the next moment of both."""
+        if self._rate is None:
+            return self._pace.reserve(now)
+        return max(self._pace.reserve(now), self._ceiling.reserve(now))
+
+    def answered(self, status: int | None, retry_after: float | None, sent: float, now: float) -> None:
+        """Count, and let the pace learn."""
+        self.requests += 1
+        self.refused += status == 429
+        self._pace.answered(status, retry_after, sent, now)

@@ -1,0 +1,25 @@
+"""What can go wrong with a bulk change, beside what can go wrong with a request."""
+
+from __future__ import annotations
+
+from airflow_provider_jicoo.api.errors import InvalidRequestError, JicooError
+
+
+class PlanError(InvalidRequestError):
+    """A plan cannot be made or used; nothing was sent."""
+
+
+class PlanLimitError(PlanError):
+    """A plan would change more than it may; nothing was sent."""
+
+
+class PlanMismatchError(PlanError):
+    """The plan is not the one that was agreed to, or is damaged, or is of another Jicoo; nothing was sent."""
+
+
+class StoppedError(JicooError):
+    """An apply ended before its end: it was stopped, or another worker has taken over. Trying again goes on."""
+
+
+class BulkFailedError(JicooError):
+    """A bulk change ended, and not everything is as planned. The report says what; its path is in the text."""

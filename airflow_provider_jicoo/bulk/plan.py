@@ -1,0 +1,486 @@
+"""A plan: a file that says of each booking what it is and what it is to become.
+
+JSON Lines. The first line is the header; each further line is one :class:`Line`. The digest is the SHA-256 over the
+terms in the header (whether guests are messaged, and with which words, and at which address) and the lines: who agrees
+to a digest agrees to all that will be sent. The same inputs give the same digest.
+
+A plan in shards is a header without lines that names the files of its shards, each a plan of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import IO, Any
+
+from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.api.bookings import shows
+from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.bulk import order
+from airflow_provider_jicoo.bulk.changes import (
+    Action,
+    Change,
+    ReplaceHost,
+    ShiftTime,
+    Target,
+    UpdateFields,
+    as_change,
+)
+from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
+from airflow_provider_jicoo.bulk.files import Folder
+from airflow_provider_jicoo.bulk.selection import Selection, select
+from airflow_provider_jicoo.bulk.summary import SAMPLE, difference, summary
+
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Line:
+    """What one booking is and what it is to become, in Jicoo's spelling.
+
+    :param before: the fields of ``after`` and ``send`` as they are now.
+    :param after: what tells that the change was made.
+    :param send: the body, where it is not ``after``.
+    :param waits_for: ids of the bookings that have to move out of the new slot first.
+    """
+
+    uid: str
+    action: Action
+    before: dict[str, Any]
+    after: dict[str, Any]
+    updated_at: str
+    started_at: str
+    ended_at: str
+    send: dict[str, Any] | None = None
+    waits_for: tuple[str, ...] = ()
+
+    def dump(self) -> bytes:
+        """Return the line as it stands in the file."""
+        made: dict[str, Any] = {
+            "uid": self.uid,
+            "action": self.action,
+            "before": self.before,
+            "after": self.after,
+            "updatedAt": self.updated_at,
+            "startedAt": self.started_at,
+            "endedAt": self.ended_at,
+        }
+        if self.send is not None:
+            made["send"] = self.send
+        if self.waits_for:
+            made["waitsFor"] = list(self.waits_for)
+        return dump(made)
+
+    @classmethod
+    def load(cls, raw: bytes) -> Line:
+        """Read a line."""
+        read = json.loads(raw)
+        return cls(
+            read["uid"],
+            read["action"],
+            read["before"],
+            read["after"],
+            read["updatedAt"],
+            read["startedAt"],
+            read["endedAt"],
+            read.get("send"),
+            tuple(read.get("waitsFor", ())),
+        )
+
+
+def dump(value: Any) -> bytes:
+    """Write JSON on one line, the same bytes for the same value."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan that was made.
+
+    :param manifest: what an apply needs to know: ``plan`` (path), ``digest``, ``changes``, ``unchanged``,
+        ``guests_notified``, ``irreversible``, ``shards`` (a list of manifests, of which each has a plan of its own).
+    :param summary: the plan in Markdown, with a sample of the differences. Texts that may hold personal data are left
+        out of it.
+    """
+
+    manifest: dict[str, Any]
+    summary: str
+
+    def _repr_markdown_(self) -> str:
+        return self.summary
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for all changes of a plan.
+
+    :param is_send_updates: whether Update Booking messages the guests; None where nothing is updated.
+    :param update_message: words for those messages.
+    :param base_url: the Jicoo that the plan is for.
+    """
+
+    is_send_updates: bool | None
+    update_message: str | None
+    base_url: str
+
+    def check(self, change: Change) -> None:
+        """Refuse what cannot be kept.
+
+        :raises PlanError: says what is missing or in contradiction.
+        """
+        # What a function or an undo will say of each booking is not known yet: their lines are looked at one by one.
+        updates = isinstance(change, (UpdateFields, ReplaceHost, ShiftTime))
+        if self.is_send_updates is None and updates:
+            raise PlanError(
+                "is_send_updates must be said: True messages the guest of every booking, False messages nobody"
+            )
+        if self.update_message is not None:
+            if not self.is_send_updates:
+                raise PlanError("update_message is given, but is_send_updates is not True: nobody would get it")
+            if len(self.update_message) > 2000:
+                raise PlanError(f"update_message: {len(self.update_message)} characters, at most 2000")
+
+    def messages(self, line: Line) -> bool:
+        """Tell whether a change messages its guest.
+
+        :raises PlanError: the plan does not say, or promises silence that Jicoo does not keep.
+        """
+        if line.action == "update":
+            if self.is_send_updates is None:
+                raise PlanError(f"booking {line.uid}: is_send_updates must be said, True or False, for an update")
+            return self.is_send_updates
+        if self.is_send_updates is False:
+            raise PlanError(
+                f"booking {line.uid}: Jicoo messages the guest at every {line.action}, so that is_send_updates=False "
+                "cannot be kept; leave it out" + (", or use ShiftTime" if line.action == "reschedule" else "")
+            )
+        return True
+
+    def json(self) -> dict[str, Any]:
+        """Return the terms as they stand in the header."""
+        return {
+            "isSendUpdates": self.is_send_updates,
+            "updateMessage": self.update_message,
+            "baseUrl": self.base_url,
+        }
+
+
+def plan_changes(
+    client: JicooClient,
+    selection: Selection,
+    change: Change | Callable[[Booking], Change | None],
+    path: Folder,
+    *,
+    is_send_updates: bool | None = None,
+    update_message: str | None = None,
+    max_changes: int | None = None,
+    max_notified_guests: int | None = None,
+    shards: int = 1,
+    made_by: str = "",
+    progress: Callable[[int], None] | None = None,
+) -> Plan:
+    """Read the bookings, and write what each is to become. Nothing is changed.
+
+    :param client: a client of the Jicoo to plan for.
+    :param selection: which bookings.
+    :param change: what each becomes, or a function of one booking that says so.
+    :param path: the file to write; a local path, or one of an object store (``airflow.sdk.ObjectStoragePath``).
+    :param is_send_updates: whether Update Booking messages the guests. It has no default; cancel and reschedule
+        always message.
+    :param update_message: words for those messages, at most 2,000 characters.
+    :param max_changes: refuse a plan of more changes.
+    :param max_notified_guests: refuse a plan that messages the guests of more bookings.
+    :param shards: into how many files to split the plan, to be applied by as many workers.
+    :param made_by: who makes it, for the header.
+    :param progress: called with the number of bookings read, after each.
+    :return: the manifest and the summary.
+    :raises PlanError: a booking cannot become that, or a limit is exceeded; nothing is written.
+    """
+    wanted = as_change(change)
+    terms = Terms(is_send_updates, update_message, client.settings.base_url)
+    terms.check(wanted)
+    if shards < 1:
+        raise PlanError(f"shards: {shards!r} is not 1 or more")
+    with closing(Draft(terms)) as draft:
+        for number, booking in enumerate(select(client, selection), 1):
+            draft.consider(booking, wanted)
+            if progress is not None:
+                progress(number)
+        draft.check_limits(max_changes, max_notified_guests)
+        about = {"selection": selection.describe(), "change": wanted.describe(), "madeBy": made_by}
+        return draft.write(path, shards, about)
+
+
+class Draft:
+    """The lines of a plan while they are found: in a temporary file, with an index in memory.
+
+    :param terms: what holds for all of them.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
+        self._index: list[tuple[str, str, int]] = []  # start, uid, offset: sorted, this is the plan's order
+        self._moves: dict[str, tuple[tuple[str, ...], tuple[str, str], tuple[str, str]]] = {}
+        self._messaging: set[str] = set()
+        self.unchanged = 0
+        self.irreversible = 0
+        self.sample: list[str] = []
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._file.close()
+
+    def consider(self, booking: Booking, change: Change) -> None:
+        """Take a booking in, where the change would change it.
+
+        :raises PlanError: it cannot become that; names the booking.
+        """
+        uid = booking["uid"]
+        try:
+            target = change.target(booking)
+            if target is None:
+                return
+            line = _line(booking, target)
+        except Exception as error:
+            raise PlanError(
+                f"booking {uid}: {error if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'}; "
+                "nothing was planned and nothing was sent"
+            ) from error
+        if shows(booking, line.after):
+            self.unchanged += 1
+        else:
+            self.add(line, tuple(host["userId"] for host in booking.get("hosts", [])))
+
+    def add(self, line: Line, hosts: tuple[str, ...]) -> None:
+        """Take a line in.
+
+        :param hosts: the hosts whose time the booking takes.
+        """
+        if self._terms.messages(line):
+            self._messaging.add(line.uid)
+        self.irreversible += line.action == "cancel"
+        slot = _slot(line)
+        if slot is not None:
+            self._moves[line.uid] = (hosts, (line.started_at, line.ended_at), slot)
+        if len(self.sample) < SAMPLE:
+            self.sample.append(difference(line.uid, line.action, line.before, line.after))
+        self._index.append((line.started_at, line.uid, self._file.tell()))
+        self._file.write(line.dump())
+
+    def check_limits(self, max_changes: int | None, max_notified_guests: int | None) -> None:
+        """Refuse a plan that is too large.
+
+        :raises PlanLimitError: says by how much, with the sample.
+        """
+        for name, most, found in (
+            ("max_changes", max_changes, len(self._index)),
+            ("max_notified_guests", max_notified_guests, len(self._messaging)),
+        ):
+            if most is not None and found > most:
+                sample = "\n".join(self.sample)
+                raise PlanLimitError(
+                    f"{name} is {most}, and the plan has {found}: {found - most} too many; nothing was sent. "
+                    f"Some of them:\n{sample}"
+                )
+
+    def write(self, path: Folder, shards: int, about: Mapping[str, Any]) -> Plan:
+        """Write the plan and its shards.
+
+        :raises PlanError: the path cannot be written.
+        """
+        self._index.sort()
+        numbers = {uid: number for number, (_, uid, _) in enumerate(self._index)}
+        moves = [order.Move(numbers[uid], *move) for uid, move in self._moves.items()]
+        waits_for = order.waits(moves)
+        in_order, cycles = order.arrange(len(self._index), waits_for)
+        header = {
+            **about,
+            "cycles": [[self._index[number][1] for number in cycle] for cycle in cycles],
+            "irreversible": self.irreversible,
+            "unchanged": self.unchanged,
+        }
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            manifest = self._write_all(path, shards, header, in_order, waits_for)
+        except OSError as error:
+            raise PlanError(f"the plan cannot be written to {path}: {error}; nothing was sent") from error
+        return Plan(manifest, summary(manifest, header, self._terms.json(), self.sample))
+
+    def _write_all(
+        self,
+        path: Folder,
+        shards: int,
+        header: Mapping[str, Any],
+        in_order: list[int],
+        waits_for: dict[int, list[int]],
+    ) -> dict[str, Any]:
+        if shards == 1:
+            whole = self._write_one(path, header, in_order, waits_for)
+            return {**whole, "shards": [whole]}
+        parts = split(in_order, waits_for, shards)
+        made = [
+            self._write_one(path.parent / f"{path.name}.shard-{number}", {**header, "unchanged": 0}, part, waits_for)
+            for number, part in enumerate(parts)
+        ]
+        digest = hashlib.sha256("\n".join(shard["digest"] for shard in made).encode()).hexdigest()
+        names = [f"{path.name}.shard-{number}" for number in range(shards)]
+        with path.open("wb") as file:
+            file.write(dump({"jicoo_plan": VERSION, "digest": digest, "shards": names, **header}))
+        totals = {name: sum(shard[name] for shard in made) for name in ("changes", "guests_notified", "irreversible")}
+        return {"plan": str(path), "digest": digest, **totals, "unchanged": self.unchanged, "shards": made}
+
+    def _write_one(
+        self, path: Folder, header: Mapping[str, Any], in_order: list[int], waits_for: dict[int, list[int]]
+    ) -> dict[str, Any]:
+        terms = self._terms.json()
+        hashed = hashlib.sha256(dump(terms))
+        irreversible = 0
+        for line in self._lines(in_order, waits_for):
+            hashed.update(line.dump())
+            irreversible += line.action == "cancel"
+        counts = {
+            "changes": len(in_order),
+            "unchanged": header["unchanged"],
+            "guests_notified": sum(self._index[number][1] in self._messaging for number in in_order),
+            "irreversible": irreversible,
+        }
+        head = {"jicoo_plan": VERSION, "digest": hashed.hexdigest(), "terms": terms, **header, **counts}
+        with path.open("wb") as file:
+            file.write(dump(head))
+            for line in self._lines(in_order, waits_for):
+                file.write(line.dump())
+        return {"plan": str(path), "digest": head["digest"], **counts}
+
+    def _lines(self, in_order: Iterable[int], waits_for: Mapping[int, list[int]]) -> Iterator[Line]:
+        for number in in_order:
+            self._file.seek(self._index[number][2])
+            line = Line.load(self._file.readline())
+            line.waits_for = tuple(self._index[other][1] for other in waits_for.get(number, ()))
+            yield line
+
+
+def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:
+    """Split lines into shards of about the same size; those that wait for each other stay together, in order."""
+    leader = {line: line for line in in_order}
+
+    def lead(line: int) -> int:
+        while leader[line] != line:
+            leader[line] = leader[leader[line]]
+            line = leader[line]
+        return line
+
+    for line, blockers in waits_for.items():
+        for blocker in blockers:
+            leader[lead(line)] = lead(blocker)
+    shard_of: dict[int, int] = {}
+    parts: list[list[int]] = [[] for _ in range(shards)]
+    for number, line in enumerate(in_order):
+        # Neighbours go together: an apply reads them back with one stretch of the list.
+        shard = shard_of.setdefault(lead(line), number * shards // len(in_order))
+        parts[shard].append(line)
+    return parts
+
+
+def _line(booking: Booking, target: Target) -> Line:
+    line = Line(
+        booking["uid"],
+        target.action,
+        {name: booking.get(name) for name in {**target.after, **(target.send or {})}},
+        target.after,
+        booking["updatedAt"],
+        booking["startedAt"],
+        booking["endedAt"],
+        target.send,
+    )
+    slot = _slot(line)
+    if slot is not None and slot[1] <= slot[0]:
+        raise ValueError(f"it would end at {slot[1]}, which is not after its start at {slot[0]}")
+    return line
+
+
+def _slot(line: Line) -> tuple[str, str] | None:
+    """Return start and end after the change, where it moves the booking."""
+    if "startedAt" not in line.after and "endedAt" not in line.after:
+        return None
+    start = line.after.get("startedAt", line.started_at)
+    if line.action != "reschedule":
+        return start, line.after.get("endedAt", line.ended_at)
+    length = times.moment(line.ended_at) - times.moment(line.started_at)
+    return start, times.wire(times.moment(start) + length)
+
+
+def read_header(path: Folder) -> dict[str, Any]:
+    """Read the header of a plan.
+
+    :raises PlanMismatchError: there is no plan there.
+    """
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.readline())
+    except (OSError, ValueError) as error:
+        raise PlanMismatchError(f"{path} cannot be read as a plan: {error}") from None
+    if not isinstance(header, dict) or header.get("jicoo_plan") != VERSION:
+        raise PlanMismatchError(f"{path} is not a plan of this version")
+    return header
+
+
+class Lines:
+    """The lines of a plan, checked against a digest and copied into a temporary file with an index.
+
+    :param path: the plan.
+    :param digest: what was agreed to.
+    :raises PlanMismatchError: the plan has another digest, or is damaged.
+
+    ``awaited`` has the ids of the bookings that others wait for.
+    """
+
+    def __init__(self, path: Folder, digest: str) -> None:
+        self.header = read_header(path)
+        if "shards" in self.header:
+            raise PlanMismatchError(f"{path} is a plan in shards: apply each of {', '.join(self.header['shards'])}")
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
+        self._offsets: list[int] = []
+        self.awaited: set[str] = set()
+        hashed = hashlib.sha256(dump(self.header.get("terms")))
+        with path.open("rb") as file:
+            file.readline()
+            for raw in file:
+                hashed.update(raw)
+                self._offsets.append(self._file.tell())
+                self._file.write(raw)
+        if hashed.hexdigest() != self.header["digest"] or len(self._offsets) != self.header["changes"]:
+            self.close()
+            raise PlanMismatchError(
+                f"{path} is damaged: it has {len(self._offsets)} of {self.header['changes']} lines, and its content "
+                f"is not that of its digest; nothing was sent"
+            )
+        if digest != self.header["digest"]:
+            self.close()
+            raise PlanMismatchError(
+                f"{path} has the digest {self.header['digest']}, but {digest} was agreed to; nothing was sent"
+            )
+        for line in self:
+            self.awaited.update(line.waits_for)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._offsets)
+
+    def __iter__(self) -> Iterator[Line]:
+        """Read all, in order."""
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> Line:
+        """Read one."""
+        self._file.seek(self._offsets[number])
+        return Line.load(self._file.readline())
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._file.close()

@@ -1,0 +1,233 @@
+"""What became of a plan: ``report.json``, ``outcomes.jsonl`` and ``report.html`` in ``<plan>.report``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_jicoo.api.errors import JicooError
+from airflow_provider_jicoo.bulk.files import Folder, read
+from airflow_provider_jicoo.bulk.html import page
+from airflow_provider_jicoo.bulk.journal import Entry
+from airflow_provider_jicoo.bulk.outcomes import Outcome
+from airflow_provider_jicoo.bulk.plan import Line, Lines
+
+SAMPLES = 600
+"""How many samples over time are kept; when there are more, every second one goes."""
+LATELY = 15.0
+"""Seconds that the rate of a run is measured over."""
+
+
+@dataclass(slots=True)
+class Sample:
+    """Where a run was at one moment: totals so far, and the pace then (None while nothing limits it)."""
+
+    at: float
+    done: int
+    requests: int
+    refused: int
+    pace: float | None
+
+
+class Timeline:
+    """Samples of a run over time, evenly spread, as many as a plot can show."""
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self._gap = 0.0
+        self._lately: list[tuple[float, int]] = []
+        self.begun = datetime.now(timezone.utc)
+
+    def sample(self, now: float, done: int, requests: int, refused: int, pace: float | None) -> None:
+        """Take a sample.
+
+        :param now: a monotonic clock, in seconds.
+        """
+        self._lately = [each for each in self._lately if each[0] >= now - LATELY] + [(now, done)]
+        if self.samples and now - self.samples[-1].at < self._gap:
+            return
+        self.samples.append(Sample(now, done, requests, refused, pace))
+        if len(self.samples) > SAMPLES:
+            self.samples = self.samples[::2]
+            self._gap = 2 * (self.samples[-1].at - self.samples[0].at) / len(self.samples)
+
+    def rate(self) -> float:
+        """Return changes per second lately."""
+        if len(self._lately) < 2:
+            return 0.0
+        (first, before), (last, after) = self._lately[0], self._lately[-1]
+        return (after - before) / (last - first) if last > first else 0.0
+
+    def json(self) -> list[dict[str, Any]]:
+        """Return the samples with the seconds since the first."""
+        return [
+            {
+                "seconds": round(sample.at - self.samples[0].at, 2),
+                "done": sample.done,
+                "requests": sample.requests,
+                "refused": sample.refused,
+                "pace": None if sample.pace is None else round(sample.pace, 2),
+            }
+            for sample in self.samples
+        ]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a plan.
+
+    :param path: the folder of the report.
+    :param counts: how many changes ended in which outcome; together, all that were planned.
+    :param reason: why the run ended before its end, or empty.
+    :param error: the error that ended it, or None.
+    :param facts: what is in ``report.json``.
+    """
+
+    path: Folder
+    counts: Mapping[str, int]
+    reason: str = ""
+    error: JicooError | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed, nothing is unknown, and the run came to its end."""
+        return not self.reason and not any(self.counts.get(o.value) for o in (Outcome.FAILED, Outcome.UNKNOWN))
+
+    def __str__(self) -> str:
+        """Return the counts and where the report is."""
+        total = sum(self.counts.values())
+        found = ", ".join(f"{count:,} {name}" for name, count in self.counts.items() if count) or "nothing to do"
+        reason = f" Ended early: {self.reason}." if self.reason else ""
+        return f"{total:,} planned changes: {found}.{reason} Report: {self.path / 'report.html'}"
+
+
+def write_report(
+    plan: Folder,
+    lines: Lines,
+    entries: Mapping[str, Entry],
+    *,
+    timeline: Timeline,
+    requests: int,
+    refused: int,
+    tries: int,
+    reason: str,
+    error: JicooError | None,
+) -> Report:
+    """Write the report of a run.
+
+    :param entries: outcomes by uid; a line without one was not attempted.
+    :param requests: how many requests were answered or lost in this try.
+    :param refused: how many of them with 429.
+    :param tries: which try this was.
+    """
+    folder = report_of(plan)
+    folder.mkdir(parents=True, exist_ok=True)
+    counts: Counter[str] = Counter()
+    with (folder / "outcomes.jsonl").open("wb") as file:
+        for outcome in outcomes(lines, entries):
+            counts[outcome["outcome"]] += 1
+            file.write(json.dumps(outcome, ensure_ascii=False).encode() + b"\n")
+    ended = datetime.now(timezone.utc)
+    facts = {
+        "plan": str(plan),
+        "digest": lines.header["digest"],
+        "jicoo": lines.header["terms"]["baseUrl"],
+        "selection": lines.header.get("selection"),
+        "change": lines.header.get("change"),
+        "changes": len(lines),
+        "counts": {outcome.value: counts[outcome.value] for outcome in Outcome},
+        "endedEarly": reason or None,
+        "try": tries,
+        "startedAt": timeline.begun.isoformat(timespec="milliseconds"),
+        "endedAt": ended.isoformat(timespec="milliseconds"),
+        "seconds": round((ended - timeline.begun).total_seconds(), 2),
+        "requests": requests,
+        "refused": refused,
+        "timeline": timeline.json(),
+    }
+    write_facts(folder, facts, problems(lines, entries))
+    return Report(folder, facts["counts"], reason, error, facts)
+
+
+def write_facts(folder: Folder, facts: Mapping[str, Any], wrong: Iterable[Mapping[str, Any]]) -> None:
+    """Write ``report.json`` and ``report.html``."""
+    with (folder / "report.json").open("wb") as file:
+        file.write(json.dumps(facts, ensure_ascii=False, indent=1).encode() + b"\n")
+    with (folder / "report.html").open("wb") as file:
+        for part in page(facts, wrong):
+            file.write(part.encode())
+
+
+def report_of(plan: Folder) -> Folder:
+    """Return the folder of a plan's report."""
+    folder: Folder = plan.parent / f"{plan.name}.report"
+    return folder
+
+
+def outcomes(lines: Iterable[Line], entries: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
+    """Yield what became of each planned change, in the plan's order."""
+    for line in lines:
+        entry = entries.get(line.uid)
+        # Announced and left without an outcome: it can only be one that an earlier try was killed over.
+        outcome = Outcome.NOT_ATTEMPTED if entry is None else entry.outcome or Outcome.UNKNOWN
+        made = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
+        if entry is not None and entry.detail:
+            made["detail"] = entry.detail
+        yield made
+
+
+def problems(lines: Iterable[Line], entries: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
+    """Yield what did not go through."""
+    fine = (Outcome.APPLIED.value, Outcome.UNCHANGED.value)
+    return (made for made in outcomes(lines, entries) if made["outcome"] not in fine)
+
+
+def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
+    """Make one report of those of several shards.
+
+    :param reports: folders of reports.
+    :param into: the folder to write.
+    :raises FileNotFoundError: a shard has no report.
+    """
+    folders = list(reports)
+    parts = [json.loads(read(folder / "report.json")) for folder in folders]
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part["counts"])
+    reasons = [part["endedEarly"] for part in parts if part["endedEarly"]]
+    facts = {
+        "plan": ", ".join(part["plan"] for part in parts),
+        "digest": ", ".join(part["digest"] for part in parts),
+        "jicoo": ", ".join(sorted({part["jicoo"] for part in parts})),
+        "selection": parts[0]["selection"] if parts else None,
+        "change": parts[0]["change"] if parts else None,
+        "changes": sum(part["changes"] for part in parts),
+        "counts": {outcome.value: counts[outcome.value] for outcome in Outcome},
+        "endedEarly": "; ".join(reasons) or None,
+        "try": max((part["try"] for part in parts), default=0),
+        "startedAt": min((part["startedAt"] for part in parts), default=None),
+        "endedAt": max((part["endedAt"] for part in parts), default=None),
+        "seconds": max((part["seconds"] for part in parts), default=0.0),
+        "requests": sum(part["requests"] for part in parts),
+        "refused": sum(part["refused"] for part in parts),
+        "timeline": [],
+    }
+    into.mkdir(parents=True, exist_ok=True)
+    fine = (Outcome.APPLIED.value, Outcome.UNCHANGED.value)
+    with (into / "outcomes.jsonl").open("wb") as file:
+        for line in _all_outcomes(folders):
+            file.write(line)
+    wrong = (made for made in map(json.loads, _all_outcomes(folders)) if made["outcome"] not in fine)
+    write_facts(into, facts, wrong)
+    return Report(into, facts["counts"], "; ".join(reasons), None, facts)
+
+
+def _all_outcomes(folders: Iterable[Folder]) -> Iterator[bytes]:
+    for folder in folders:
+        with (folder / "outcomes.jsonl").open("rb") as file:
+            yield from file

@@ -1,0 +1,131 @@
+"""Turn the journal of an apply into a plan that takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_jicoo.api.bookings import shows
+from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.lookup import lookup_bookings
+from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.bulk.changes import Change
+from airflow_provider_jicoo.bulk.errors import PlanMismatchError
+from airflow_provider_jicoo.bulk.files import Folder
+from airflow_provider_jicoo.bulk.journal import history, journal_of
+from airflow_provider_jicoo.bulk.outcomes import Outcome
+from airflow_provider_jicoo.bulk.plan import Draft, Line, Lines, Plan, Terms, read_header
+
+CHUNK = 200
+
+
+def plan_undo(
+    client: JicooClient,
+    plan: Plan | Mapping[str, Any] | Folder,
+    path: Folder,
+    *,
+    is_send_updates: bool | None = None,
+    update_message: str | None = None,
+    max_changes: int | None = None,
+    max_notified_guests: int | None = None,
+    made_by: str = "",
+    open_path: Callable[[str], Folder] = Path,
+) -> Plan:
+    """Write a plan that takes back what the apply of a plan has changed. Nothing is changed by this.
+
+    Only fields that this apply has changed go back, and only where nobody has changed them since. What is left alone
+    is listed in the header of the new plan under ``leftAlone``, and in its summary: fields changed since, cancelled
+    bookings, which nothing brings back, and changes of which nobody knows whether they were made.
+
+    :param client: a client of the Jicoo that the plan was for.
+    :param plan: the plan that was applied, its manifest, or its path; where it is in shards, all of them.
+    :param path: the file to write.
+    :return: as :func:`~airflow_provider_jicoo.bulk.plan.plan_changes`, which the other parameters are of too.
+    :raises PlanMismatchError: there is no such plan, or it is of another Jicoo.
+    """
+    applied = _path(plan, open_path)
+    terms = Terms(is_send_updates, update_message, client.settings.base_url)
+    terms.check(Change())
+    left: list[dict[str, str]] = []
+    with closing(Draft(terms)) as draft:
+        for shard in _shards(applied):
+            _undo(client, shard, draft, left)
+        draft.check_limits(max_changes, max_notified_guests)
+        about = {
+            "selection": {"applied by": str(applied)},
+            "change": {"change": "undo"},
+            "madeBy": made_by,
+            "leftAlone": left,
+        }
+        return draft.write(path, 1, about)
+
+
+def _path(plan: Plan | Mapping[str, Any] | Folder, open_path: Callable[[str], Folder]) -> Folder:
+    if isinstance(plan, Plan):
+        plan = plan.manifest
+    return open_path(plan["plan"]) if isinstance(plan, Mapping) else plan
+
+
+def _shards(path: Folder) -> Iterator[Folder]:
+    names = read_header(path).get("shards")
+    if names is None:
+        yield path
+    else:
+        yield from (path.parent / name for name in names)
+
+
+def _undo(client: JicooClient, path: Folder, draft: Draft, left: list[dict[str, str]]) -> None:
+    digest = read_header(path)["digest"]
+    entries = history(journal_of(path, digest)).entries
+    with closing(Lines(path, digest)) as lines:
+        if lines.header["terms"]["baseUrl"] != client.settings.base_url:
+            raise PlanMismatchError(
+                f"{path} is of {lines.header['terms']['baseUrl']}, not of {client.settings.base_url}"
+            )
+        touched = (line for line in lines if line.uid in entries)
+        while chunk := list(islice(touched, CHUNK)):
+            now = client.run(lookup_bookings([line.uid for line in chunk], within=_within(chunk), absent_ok=True))
+            for line in chunk:
+                outcome = entries[line.uid].outcome
+                if outcome in (Outcome.UNKNOWN, None):
+                    left.append({"uid": line.uid, "why": "nobody knows whether it was changed"})
+                elif outcome is Outcome.APPLIED:
+                    _take_back(line, now.get(line.uid), draft, left)
+
+
+def _within(chunk: list[Line]) -> tuple[str, str]:
+    starts = [line.after.get("startedAt", line.started_at) for line in chunk]
+    # The end after a reschedule is not in the plan, and does not matter: what the list leaves out is read by itself.
+    ends = [line.after.get("endedAt", line.ended_at) for line in chunk]
+    return min(starts), max(ends)
+
+
+def _take_back(line: Line, booking: Booking | None, draft: Draft, left: list[dict[str, str]]) -> None:
+    if booking is None:
+        left.append({"uid": line.uid, "why": "it does not exist any more"})
+        return
+    if line.action == "cancel":
+        left.append({"uid": line.uid, "why": "a cancelled booking cannot be brought back"})
+        return
+    current: Mapping[str, Any] = booking
+    ours = [name for name, value in line.after.items() if shows(current, {name: value})]
+    for name in line.after.keys() - ours:
+        left.append({"uid": line.uid, "why": f"{name} was changed since"})
+    back = {name: line.before[name] for name in ours}
+    if not back or shows(current, back):
+        return
+    send = {**back, "timeZone": line.before["timeZone"]} if line.action == "reschedule" else None
+    reverse = Line(
+        line.uid,
+        line.action,
+        {name: current.get(name) for name in (*back, *(send or {}))},
+        back,
+        booking["updatedAt"],
+        booking["startedAt"],
+        booking["endedAt"],
+        send,
+    )
+    draft.add(reverse, tuple(host["userId"] for host in booking.get("hosts", [])))

@@ -1,0 +1,369 @@
+"""Operators that change many bookings: plan, apply, undo, and all in one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jicoo.bulk.changes import Change
+from airflow_provider_jicoo.bulk.selection import Selection
+from airflow_provider_jicoo.given import as_bool, as_int, as_json, plain
+from airflow_provider_jicoo.operators.base import JicooOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_jicoo.api.client import JicooClient
+    from airflow_provider_jicoo.bulk.apply import Options, Progress
+    from airflow_provider_jicoo.bulk.plan import Plan
+    from airflow_provider_jicoo.bulk.report import Report
+
+Booking = Mapping[str, Any]
+
+
+class _BulkOperator(JicooOperator):
+    """What the bulk operators share."""
+
+    def _do_render_template_fields(self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any) -> None:
+        # A selection and a change are rendered in place: the DAG's own are not to be touched, a second run of the DAG
+        # in this process would find them rendered.
+        if parent is self:
+            for name in template_fields:
+                value = getattr(self, name, None)
+                if isinstance(value, (Selection, Change)):
+                    setattr(self, name, copy.deepcopy(value))
+        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
+
+    def _path(self, path: str) -> Any:
+        from airflow.sdk import ObjectStoragePath
+
+        return ObjectStoragePath(plain("path", path))
+
+    def _planned(self, plan: Plan, context: Context) -> dict[str, Any]:
+        """Log a plan, push its summary, and return its manifest."""
+        self.log.info("%s", plan.summary)
+        context["ti"].xcom_push(key="summary", value=plan.summary)
+        return plan.manifest
+
+    def _limits(self) -> dict[str, Any]:
+        """Return the arguments that a plan and an undo share. An empty text, of a template, counts as not given."""
+        names = ("is_send_updates", "update_message", "max_changes", "max_notified_guests")
+        turn = {"is_send_updates": as_bool, "max_changes": as_int, "max_notified_guests": as_int}
+        given = {name: plain(name, getattr(self, name)) for name in names}
+        return {
+            name: turn[name](name, value) if name in turn else value
+            for name, value in given.items()
+            if value is not None and value != ""
+        }
+
+
+def _made_by(context: Context) -> str:
+    ti = context["ti"]
+    return f"{ti.dag_id}, run {ti.run_id}, task {ti.task_id}"
+
+
+class PlanBookingChangesOperator(_BulkOperator):
+    """Write a plan of changes to many bookings, without changing any.
+
+    Returns the manifest: ``{"plan", "digest", "changes", "unchanged", "guests_notified", "irreversible", "shards"}``.
+    A further XCom, ``summary``, is Markdown made to be the body of Airflow's ``ApprovalOperator``. The ``shards`` of the
+    manifest are manifests too; Airflow maps only over what a task returns, so that a task between has to hand them on::
+
+        @task
+        def shards(manifest):
+            return manifest["shards"]
+
+        ApplyBookingPlanOperator.partial(task_id="apply").expand(plan=shards(plan.output))
+
+    :param selection: which bookings; its fields are templated.
+    :param change: what each becomes: ``UpdateFields``, ``ReplaceHost``, ``ShiftTime``, ``Reschedule``, ``Cancel``
+        (their fields are templated), or a Python function of one booking that returns one of them or None.
+    :param plan_path: the file to write, on a local disk or in an object store, as
+        ``s3://bucket/plans/{{ run_id }}.jsonl``. (templated)
+    :param is_send_updates: whether Update Booking messages the guests. It has no default; cancel and reschedule always
+        message. (templated)
+    :param update_message: words for those messages, at most 2,000 characters. (templated)
+    :param max_changes: fail rather than plan more changes. (templated)
+    :param max_notified_guests: fail rather than plan to message the guests of more bookings. (templated)
+    :param shards: into how many plans to split it, to be applied by as many workers. (templated)
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "selection",
+        "change",
+        "plan_path",
+        "is_send_updates",
+        "update_message",
+        "max_changes",
+        "max_notified_guests",
+        "shards",
+        "jicoo_conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        selection: Selection,
+        change: Change | Callable[[Any], Change | None],
+        plan_path: str,
+        is_send_updates: bool | str | None = None,
+        update_message: str | None = None,
+        max_changes: int | str | None = None,
+        max_notified_guests: int | str | None = None,
+        shards: int | str = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.selection = selection
+        self.change = change
+        self.plan_path = plan_path
+        self.is_send_updates = is_send_updates
+        self.update_message = update_message
+        self.max_changes = max_changes
+        self.max_notified_guests = max_notified_guests
+        self.shards = shards
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Plan."""
+        with self._hook() as hook:
+            return self._planned(self._plan(hook.client, context), context)
+
+    def _plan(self, client: JicooClient, context: Context) -> Plan:
+        from airflow_provider_jicoo.bulk.plan import plan_changes
+
+        return plan_changes(
+            client,
+            self.selection,
+            self.change,
+            self._path(self.plan_path),
+            shards=as_int("shards", self.shards),
+            made_by=_made_by(context),
+            progress=self._read,
+            **self._limits(),
+        )
+
+    def _read(self, count: int) -> None:
+        if count % 10_000 == 0:
+            self.log.info("%s bookings read", f"{count:,}")
+
+
+class PlanBookingUndoOperator(_BulkOperator):
+    """Write a plan that takes back what the apply of a plan has changed, without changing anything.
+
+    Only fields that the apply has changed go back, and only where nobody has changed them since; the rest is listed, as
+    are cancelled bookings, which nothing brings back. Returns what :class:`PlanBookingChangesOperator` returns, for the
+    same :class:`ApplyBookingPlanOperator`.
+
+    :param plan: the plan that was applied: its manifest or its path. (templated)
+    :param plan_path: the file to write. (templated)
+    :param is_send_updates: as for :class:`PlanBookingChangesOperator`. (templated)
+    :param update_message: likewise. (templated)
+    :param max_changes: likewise. (templated)
+    :param max_notified_guests: likewise. (templated)
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "plan",
+        "plan_path",
+        "is_send_updates",
+        "update_message",
+        "max_changes",
+        "max_notified_guests",
+        "jicoo_conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        plan: Mapping[str, Any] | str,
+        plan_path: str,
+        is_send_updates: bool | str | None = None,
+        update_message: str | None = None,
+        max_changes: int | str | None = None,
+        max_notified_guests: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.plan = plan
+        self.plan_path = plan_path
+        self.is_send_updates = is_send_updates
+        self.update_message = update_message
+        self.max_changes = max_changes
+        self.max_notified_guests = max_notified_guests
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Plan."""
+        from airflow_provider_jicoo.bulk.undo import plan_undo
+
+        with self._hook() as hook:
+            applied = as_json("plan", plain("plan", self.plan))
+            plan = plan_undo(
+                hook.client,
+                self._path(applied) if isinstance(applied, str) else applied,
+                self._path(self.plan_path),
+                made_by=_made_by(context),
+                open_path=self._path,
+                **self._limits(),
+            )
+            return self._planned(plan, context)
+
+
+class _ApplyingOperator(_BulkOperator):
+    """What applies a plan."""
+
+    def __init__(
+        self,
+        *,
+        waves: Sequence[int | str] = ("1", "1%", "10%"),
+        tolerated_failures: int | str = 0,
+        concurrency: int | str = 32,
+        on_stale: str = "skip",
+        control_variable: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.waves = waves
+        self.tolerated_failures = tolerated_failures
+        self.concurrency = concurrency
+        self.on_stale = on_stale
+        self.control_variable = control_variable
+        self._stop: Any = None
+
+    def _options(self) -> Options:
+        from airflow_provider_jicoo.bulk.apply import Options
+
+        return Options(
+            waves=tuple(as_json("waves", self.waves)),
+            tolerated_failures=self.tolerated_failures,
+            concurrency=as_int("concurrency", self.concurrency),
+            on_stale=self.on_stale,  # type: ignore[arg-type]
+        )
+
+    def _apply(self, client: JicooClient, plan: Any, digest: str | None, context: Context) -> dict[str, Any]:
+        from airflow_provider_jicoo.bulk.apply import Stop, apply_plan
+
+        self._stop = Stop()
+        report = apply_plan(
+            client,
+            plan,
+            digest=digest,
+            options=self._options(),
+            control=self._read_variable if self.control_variable else None,
+            progress=lambda progress: self._tell(progress, context),
+            stop=self._stop,
+            open_path=self._path,
+        )
+        return self._reported(report)
+
+    def _reported(self, report: Report) -> dict[str, Any]:
+        self.log.info("%s", report)
+        return {"report": str(report.path), "counts": dict(report.counts)}
+
+    def _read_variable(self) -> str | None:
+        from airflow.sdk import Variable
+
+        told: str | None = Variable.get(str(self.control_variable), default=None)
+        return told
+
+    def _tell(self, progress: Progress, context: Context) -> None:
+        self.log.info("%s", progress)
+        # Airflow 3.3 shows it beside the task; the journal alone is what a further try goes by.
+        store = context.get("task_state_store")
+        if store is not None:
+            store.set("progress", {"done": progress.done, "total": progress.total, "counts": dict(progress.counts)})
+
+    def on_kill(self) -> None:
+        """Take no new work; what is under way is finished, journal and report are written."""
+        if self._stop is not None:
+            self._stop("the task was killed")
+
+
+class ApplyBookingPlanOperator(_ApplyingOperator):
+    """Carry out a plan, or go on with it where an earlier try was killed.
+
+    Each booking is read again shortly before it is changed, and left alone where somebody has edited it since. The
+    task fails where anything failed, is unknown, or goes beyond the tolerance; the report is written all the same, and
+    the error names it. Nothing is sent twice: what an earlier try has done is in the journal beside the plan, and what
+    is in doubt is read back.
+
+    :param plan: the manifest that :class:`PlanBookingChangesOperator` returns, one of its shards, or the path of a
+        plan. (templated)
+    :param digest: what was agreed to; a plan with another one is refused. By default the manifest's own; needed with a
+        path. (templated)
+    :param waves: sizes of the first waves, as counts or percentages of the plan; the rest comes last. A wave begins
+        when the one before it ended within the tolerance. (templated)
+    :param tolerated_failures: how many changes may be rejected, fail or stay unknown before the run stops, as a count
+        or a percentage of the plan. (templated)
+    :param concurrency: how many requests are under way at once. (templated)
+    :param on_stale: ``skip`` a booking that was edited since the plan was made, or ``fail``. (templated)
+    :param control_variable: an Airflow Variable that tells the run what to do while it runs: ``{"state": "pause"}``,
+        ``{"state": "stop"}``, ``{"state": "run", "max_requests_per_second": 5}``. By default the file
+        ``<plan>.control`` beside the plan. (templated)
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    :return: ``{"report": path, "counts": {outcome: count}}``.
+    """
+
+    template_fields: Sequence[str] = (
+        "plan",
+        "digest",
+        "waves",
+        "tolerated_failures",
+        "concurrency",
+        "on_stale",
+        "control_variable",
+        "jicoo_conn_id",
+    )
+
+    def __init__(self, *, plan: Mapping[str, Any] | str, digest: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan = plan
+        self.digest = digest
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Apply."""
+        with self._hook() as hook:
+            plan = as_json("plan", plain("plan", self.plan))
+            target = self._path(plan) if isinstance(plan, str) else plan
+            return self._apply(hook.client, target, plain("digest", self.digest), context)
+
+
+class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
+    """Plan and apply in one task, for changes that nobody has to agree to.
+
+    The parameters are those of :class:`PlanBookingChangesOperator` and :class:`ApplyBookingPlanOperator`. A further try
+    goes on with the plan of the first one, so that ``plan_path`` must be of this run alone.
+
+    :param dry_run: stop after the plan. (templated)
+    :return: the manifest, with ``report`` and ``counts`` where it was applied.
+    """
+
+    template_fields: Sequence[str] = (
+        *(name for name in PlanBookingChangesOperator.template_fields if name != "shards"),
+        *(name for name in ApplyBookingPlanOperator.template_fields if name not in ("plan", "digest", "jicoo_conn_id")),
+        "plan_only",
+    )
+
+    def __init__(self, *, dry_run: bool | str = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # Not ``dry_run``: Airflow's operators have a method of that name.
+        self.plan_only = dry_run
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Plan and apply."""
+        from airflow_provider_jicoo.bulk.plan import read_header
+
+        with self._hook() as hook:
+            self._options()  # what is wrong with them is to be said before anything is read
+            path = self._path(self.plan_path)
+            if context["ti"].try_number > 1 and path.exists():
+                digest = read_header(path)["digest"]
+                self.log.info("going on with the plan of an earlier try, %s", digest)
+                manifest = {"plan": str(path), "digest": digest}
+            else:
+                manifest = self._planned(self._plan(hook.client, context), context)
+            if as_bool("dry_run", self.plan_only) is True:
+                return manifest
+            return {**manifest, **self._apply(hook.client, manifest, None, context)}

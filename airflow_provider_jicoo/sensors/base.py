@@ -1,0 +1,133 @@
+"""What all sensors of this package share."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+
+from airflow_provider_jicoo.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
+from airflow_provider_jicoo.failure import failing_at_once
+from airflow_provider_jicoo.triggers.base import Verdict
+from airflow_provider_jicoo.xcom import fit_for_xcom
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_jicoo.hooks.jicoo import JicooHook
+    from airflow_provider_jicoo.triggers.base import Judgement, PollingTrigger
+
+
+class JicooSensor(BaseSensorOperator):
+    """Base of the sensors: they work in poke, reschedule and deferrable mode.
+
+    A poll that fails for a passing reason (no connection, 429, 5xx) is logged and taken again after the interval; one
+    that fails for good (a refused key, no such booking) fails the task at once, as does what can no longer become
+    right.
+
+    :param deferrable: wait in the triggerer instead of on a worker; by default as ``[operators] default_deferrable``.
+    :param jicoo_conn_id: the Airflow connection. (templated)
+    """
+
+    ui_color = "#e6f4f1"
+
+    def __init__(self, *, deferrable: bool | None = None, jicoo_conn_id: str = "jicoo_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = (
+            conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
+        )
+        self.jicoo_conn_id = jicoo_conn_id
+        self._last_seen = ""
+
+    def _check(self) -> None:
+        """Check the arguments.
+
+        :raises ValueError: one cannot be right.
+        """
+        raise NotImplementedError
+
+    def _read(self, hook: JicooHook) -> list[Any]:
+        """Read what is waited for."""
+        raise NotImplementedError
+
+    def _judge(self, found: list[Any]) -> Judgement:
+        """Judge what was read."""
+        raise NotImplementedError
+
+    def _trigger(self, deadline: float) -> PollingTrigger:
+        """Return the trigger that waits for the same."""
+        raise NotImplementedError
+
+    def execute(self, context: Context) -> Any:
+        """Wait."""
+        with failing_at_once():
+            self._check()
+        if self.deferrable:
+            return self._look_then_defer(context)
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as error:
+            raise AirflowSensorTimeout(f"{error} At the last poll, {self._last_seen}.") from None
+
+    def _look_then_defer(self, context: Context) -> Any:
+        try:
+            first = self.poke(context)
+        except AirflowFailException as error:
+            self._end(error)
+        if isinstance(first, PokeReturnValue):
+            return first.xcom_value
+        return self.defer(
+            trigger=self._trigger(time.time() + self.timeout),
+            method_name="execute_complete",
+            # The trigger keeps the deadline and says what it waited for; this is for a trigger that never runs.
+            timeout=timedelta(seconds=self.timeout + float(self.poke_interval) + 60),
+        )
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Look once."""
+        from airflow_provider_jicoo.api.errors import RequestError
+
+        try:
+            found = self._look()
+        except RequestError as error:
+            self._last_seen = f"the request failed: {error}"
+            self.log.warning("this poll failed: %s", error)
+            return False
+        judgement = self._judge(found)
+        self._last_seen = judgement.reason
+        self.log.info("%s", judgement.reason)
+        if judgement.verdict is Verdict.LOST:
+            raise AirflowFailException(judgement.reason)
+        return PokeReturnValue(True, self._result(found)) if judgement.verdict is Verdict.REACHED else False
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None) -> Any:
+        """Take what the trigger says, and read what it waited for.
+
+        :raises AirflowFailException: it can no longer become right, or the trigger says something unknown.
+        :raises AirflowSensorTimeout: the time is over.
+        """
+        status, message = (event or {}).get("status"), (event or {}).get("message", "")
+        if status == "success":
+            self.log.info("%s", message)
+            return self._result(self._look()) if self.do_xcom_push else None
+        if status == "timeout":
+            self._end(AirflowSensorTimeout(f"Sensor has timed out after {self.timeout} seconds. {message}"))
+        if status == "failed":
+            self._end(AirflowFailException(message))
+        raise AirflowFailException(f"the trigger said {event!r}, which this sensor does not know")
+
+    def _end(self, error: Exception) -> NoReturn:
+        if self.soft_fail or self.never_fail:
+            raise AirflowSkipException(str(error)) from error
+        raise error
+
+    def _look(self) -> list[Any]:
+        from airflow_provider_jicoo.hooks.jicoo import JicooHook
+
+        with failing_at_once(), JicooHook(self.jicoo_conn_id) as hook:
+            return self._read(hook)
+
+    def _result(self, found: list[Any]) -> Any:
+        return fit_for_xcom(found, "set do_xcom_push=False") if self.do_xcom_push else None
