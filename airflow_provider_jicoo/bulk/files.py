@@ -47,13 +47,13 @@ def write_durably(path: Folder, content: bytes) -> None:
             # Only a file of the operating system has a number; an object store keeps what it has acknowledged.
             return
         os.fsync(number)
-    if isinstance(path.parent, os.PathLike):
-        # The content is safe now, but not yet that there is such a file.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    # The content is safe now, but not yet that there is such a file. Airflow's path to a local file is not os.PathLike.
+    parent = path.parent
+    folder = os.open(parent if isinstance(parent, os.PathLike) else parent.path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def read(path: Folder) -> bytes:
