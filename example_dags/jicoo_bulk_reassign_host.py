@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Param, Variable, dag, task
 
 from airflow_provider_jicoo.bulk import ReplaceHost, Selection
 from airflow_provider_jicoo.operators.bulk import ApplyBookingPlanOperator, PlanBookingChangesOperator
@@ -49,11 +49,16 @@ def jicoo_bulk_reassign_host() -> None:
     apply = ApplyBookingPlanOperator(task_id="apply", plan=plan.output, retries=3)
 
     @task
+    def remember(manifest: dict[str, Any]) -> None:
+        """Note the plan for ``jicoo_undo_last_run``, before anything is changed."""
+        Variable.set("jicoo_last_plan", manifest["plan"])
+
+    @task
     def tell(applied: dict[str, Any]) -> str:
         """Say what happened; put a notifier of your own here."""
         return f"{applied['counts']}; see {applied['report']}/report.html"
 
-    plan >> approve >> apply
+    plan >> approve >> remember(plan.output) >> apply
     tell(apply.output)
 
 

@@ -24,10 +24,7 @@ from airflow_provider_jicoo.operators.bulk import ApplyBookingPlanOperator, Plan
 def jicoo_undo_last_run() -> None:
     undo = PlanBookingUndoOperator(
         task_id="plan_undo",
-        plan=(
-            "{{ params.plan or ti.xcom_pull(dag_id='jicoo_bulk_reassign_host', task_ids='plan', "
-            "include_prior_dates=True)['plan'] }}"
-        ),
+        plan="{{ params.plan or var.value.jicoo_last_plan }}",
         plan_path="{{ params.plans }}/{{ run_id }}.jsonl",
         is_send_updates=False,
     )

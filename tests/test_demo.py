@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -28,22 +27,26 @@ def start(temporary: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_the_demo_hands_over_every_booking(tmp_path: Path) -> None:
+def test_the_demo_hands_over_every_booking_and_takes_it_back(tmp_path: Path) -> None:
     with start(tmp_path) as process:
         shown, _ = process.communicate(timeout=240)
     assert process.returncode == 0, shown
-    assert "26 of 26 bookings handed over with 26 updates; 0 guests were messaged" in shown
+    assert "149 of 149 bookings were handed over; 0 guests were messaged." in shown
+    assert "After the undo, all 2,000 bookings are as they were." in shown
+    assert shown.count("approved, through Airflow's REST API") == 2
+    assert "planned changes: 149 applied" in shown
     assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_stops_what_it_started(tmp_path: Path, signum: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("signum", "moment"), [(signal.SIGINT, "$ airflow dags test"), (signal.SIGTERM, "approved, through")]
+)
+def test_an_interrupted_demo_stops_what_it_started(tmp_path: Path, signum: signal.Signals, moment: str) -> None:
     with start(tmp_path) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if "$ airflow dags test" in line:
+            if moment in line:
                 break
-        time.sleep(1)
         process.send_signal(signum)
         rest = process.stdout.read()  # ends when nobody has the pipe open any more
         process.wait(30)

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
+from airflow_provider_jicoo.api.ceiling import Ceiling
 from airflow_provider_jicoo.bulk.errors import PlanError
 from airflow_provider_jicoo.bulk.files import Folder, read
+from airflow_provider_jicoo.bulk.pace import Pace
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,18 @@ class Throttle:
     :param pace: the pace.
     """
 
-    def __init__(self, pace: PaceLike) -> None:
+    def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._rate: float | None = None
         self._ceiling = Ceiling(None)
         self.requests = 0
         self.refused = 0
+
+    @property
+    def rate(self) -> float | None:
+        """The pace now, in requests per second; None while nothing limits it."""
+        rates = [rate for rate in (self._pace.rate, self._rate) if rate is not None]
+        return min(rates, default=None)
 
     def limit(self, rate: float | None) -> None:
         """Set the ceiling, in requests per second; None for none."""

@@ -67,8 +67,8 @@ class PlanBookingChangesOperator(_BulkOperator):
     """Write a plan of changes to many bookings, without changing any.
 
     Returns the manifest: ``{"plan", "digest", "changes", "unchanged", "guests_notified", "irreversible", "shards"}``.
-    A further XCom, ``summary``, is Markdown made to be the body of Airflow's ``ApprovalOperator``. The ``shards`` of the
-    manifest are manifests too; Airflow maps only over what a task returns, so that a task between has to hand them on::
+    A further XCom, ``summary``, is Markdown made to be the body of Airflow's ``ApprovalOperator``. The ``shards`` of
+    the manifest are manifests too; Airflow maps only over what a task returns, so that a task hands them on::
 
         @task
         def shards(manifest):
