@@ -140,8 +140,13 @@ class ShiftTime(Change):
             raise ValueError(f"{self}: give either minutes or to_date")
         start, end = times.moment(booking["startedAt"]), times.moment(booking["endedAt"])
         clock = start.astimezone(times.zone(booking["timeZone"]))
+        moved = self._moved(clock).replace(fold=0)
+        again = moved.replace(fold=1)
+        # Of two equal hours the one it is in now. Where an hour is skipped, the offsets are the other way round.
+        if clock.fold and _offset(again) < _offset(moved):
+            moved = again
         # Through UTC, since arithmetic on a zoned datetime is on its wall clock.
-        new_start = times.moment(self._moved(clock))
+        new_start = times.moment(moved)
         return Target("update", {"startedAt": times.wire(new_start), "endedAt": times.wire(new_start + (end - start))})
 
     def _moved(self, clock: datetime) -> datetime:
@@ -149,6 +154,10 @@ class ShiftTime(Change):
             return clock + timedelta(minutes=int(self.minutes))
         day = self.to_date if isinstance(self.to_date, date) else date.fromisoformat(str(self.to_date))
         return clock.replace(year=day.year, month=day.month, day=day.day)
+
+
+def _offset(clock: datetime) -> timedelta:
+    return clock.utcoffset() or timedelta(0)
 
 
 @dataclass
