@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -61,11 +61,11 @@ def _over(slots: Sequence[tuple[str, str, int]], reach: Sequence[str], move: Mov
 def arrange(count: int, waits_for: dict[int, list[int]]) -> tuple[list[int], list[list[int]]]:
     """Return the lines in an order in which each comes behind those it waits for, and the cycles there are.
 
-    Lines keep their own order otherwise. In a cycle no order works: it is cut at its first line, which then waits for
-    nobody.
+    Lines keep their own order otherwise. In a cycle no order works: it is cut at its first line, which then waits only
+    for those that do not wait for it.
 
     :param count: how many lines there are, numbered from 0.
-    :param waits_for: as :func:`waits`; the lines that were cut are taken out of it.
+    :param waits_for: as :func:`waits`; what was cut is taken out of it.
     """
     left = {line: set(blockers) for line, blockers in waits_for.items()}
     blocks: dict[int, list[int]] = defaultdict(list)
@@ -80,8 +80,14 @@ def arrange(count: int, waits_for: dict[int, list[int]]) -> tuple[list[int], lis
         if not ready:
             cycle = _cycle(left)
             cycles.append(cycle)
-            waits_for.pop(cycle[0], None)
-            left.pop(cycle[0])
+            cut = _behind(cycle[0], left, blocks)
+            waits_for[cycle[0]] = [blocker for blocker in waits_for[cycle[0]] if blocker not in cut]
+            left[cycle[0]] -= cut
+            if left[cycle[0]]:
+                continue
+            del left[cycle[0]]
+            if not waits_for[cycle[0]]:
+                del waits_for[cycle[0]]
             ready.append(cycle[0])
         line = heapq.heappop(ready)
         order.append(line)
@@ -92,6 +98,20 @@ def arrange(count: int, waits_for: dict[int, list[int]]) -> tuple[list[int], lis
                     del left[blocked]
                     heapq.heappush(ready, blocked)
     return order, cycles
+
+
+def _behind(line: int, left: Mapping[int, set[int]], blocks: Mapping[int, Sequence[int]]) -> set[int]:
+    """Return those of a line's blockers that wait for it, also over others."""
+    asked = set(left[line])
+    found: set[int] = set()
+    todo = [line]
+    while todo and not asked <= found:
+        blocker = todo.pop()
+        for blocked in blocks.get(blocker, ()):
+            if blocked not in found and blocker in left.get(blocked, ()):
+                found.add(blocked)
+                todo.append(blocked)
+    return asked & found
 
 
 def _cycle(left: dict[int, set[int]]) -> list[int]:
