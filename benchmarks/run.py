@@ -8,6 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
+import bulk
 import clients
 import imports
 import trigger
@@ -19,7 +20,7 @@ LIBRARIES = ("apache-airflow", "aiohttp", "requests", "pydantic")
 def main() -> int:
     lines = ["| what | measured | to reach | reached |", "| --- | --- | --- | --- |"]
     missed = 0
-    for module in (imports, clients, trigger):
+    for module in (imports, clients, trigger, bulk):
         for what, measured, wanted, reached in module.run():
             lines.append(f"| {what} | {measured} | {wanted} | {'yes' if reached else '**no**'} |")
             print(lines[-1], flush=True)

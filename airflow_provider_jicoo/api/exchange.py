@@ -6,13 +6,16 @@ sent what came of it. Both clients drive it, so that a failure is treated once, 
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import random
 import re
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
+
+import msgspec
 
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.call import Call
@@ -34,7 +37,7 @@ class Sleep:
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Reply:
     """A whole answer.
 
@@ -58,6 +61,7 @@ class Broken:
 
 Effect = Call[Any] | Sleep
 Came = Reply | Broken | None
+_NOTHING: Final = object()
 
 
 def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) -> Generator[Effect, Came, T]:
@@ -74,10 +78,11 @@ def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) 
         attempt += 1
         came = yield call
         assert came is not None
+        data = _accepted(call, came)
+        if data is not _NOTHING:
+            return data  # type: ignore[no-any-return]
         outcome = _Outcome(call, came, secrets)
         decision = decide(call.repeat, outcome.event, attempt=attempt, luck=random.random(), policy=policy)
-        if decision.action is Action.ACCEPT:
-            return outcome.data  # type: ignore[no-any-return]
         if decision.action in (Action.REFUSE, Action.GIVE_UP) and doubted:
             # An earlier sending may have arrived after it was read back: "already cancelled" is then our own doing.
             found = yield from _read_back(call, outcome, policy, secrets)
@@ -93,6 +98,14 @@ def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) 
                 return found
             if decision.action is Action.READ_BACK_LAST:
                 _fail(outcome, Action.GIVE_UP)
+
+
+def _accepted(call: Call[Any], came: Reply | Broken) -> Any:
+    """Return the data of an answer that is as expected, by the shortest way; of any other, :data:`_NOTHING`."""
+    if isinstance(came, Reply) and 200 <= came.status < 300:
+        with contextlib.suppress(ValueError, RecursionError):
+            return _data(call, msgspec.json.decode(came.body) if came.body else None)
+    return _NOTHING
 
 
 def _read_back(
@@ -125,7 +138,6 @@ class _Outcome:
         self.call = call
         self._came = came
         self._secrets = secrets
-        self.data: Any = None
         self._parsed: Any = None
         if isinstance(came, Broken):
             self.event: Answered | Fault = came.fault
@@ -137,13 +149,13 @@ class _Outcome:
     def _read(self, reply: Reply) -> Answered:
         wait = retry_after(reply.headers.get("Retry-After"), reply.at) if reply.status >= 400 else None
         try:
-            self._parsed = json.loads(reply.body) if reply.body else None
+            self._parsed = msgspec.json.decode(reply.body) if reply.body else None
         except (ValueError, RecursionError):
             return Answered(reply.status, "cut" if _is_json(reply) else "foreign", wait)
         if not 200 <= reply.status < 300:
             return Answered(reply.status, "good", wait)
         try:
-            self.data = _data(self.call, self._parsed)
+            _data(self.call, self._parsed)
         except ValueError as error:
             self.what = f"answer {reply.status} {error}"
             return Answered(reply.status, "foreign")

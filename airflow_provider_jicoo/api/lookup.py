@@ -13,7 +13,7 @@ from airflow_provider_jicoo.api.paging import PER_PAGE
 
 Lookup = Generator[list[Call[Any]], list[Any], dict[str, Booking]]
 AT_ONCE = 16
-"""How many bookings are read one by one at the same time, where the client can."""
+"""How many pages or bookings are read at the same time, where the client can."""
 
 
 def lookup_bookings(uids: Iterable[str], *, within: tuple[str, str] | None = None, absent_ok: bool = False) -> Lookup:
@@ -33,12 +33,15 @@ def lookup_bookings(uids: Iterable[str], *, within: tuple[str, str] | None = Non
     """
     wanted = {booking_id(uid): None for uid in ([uids] if isinstance(uids, str) else uids)}
     found: dict[str, Booking] = {}
-    page, pages = 0, 2
-    while page < pages and pages - page < len(wanted) - len(found):
-        page += 1
-        (answer,) = yield [_page(page, within)]
-        found.update((row["uid"], row) for row in answer["data"] if row.get("uid") in wanted)
-        pages = _pages(answer) if answer["data"] else page
+    read, pages = 0, 2
+    while read < pages and pages - read < len(wanted) - len(found):
+        # The first page alone: it tells how many there are.
+        last = min(pages, read + AT_ONCE) if read else 1
+        answers = yield [_page(page, within) for page in range(read + 1, last + 1)]
+        for answer in answers:
+            found.update((row["uid"], row) for row in answer["data"] if row.get("uid") in wanted)
+            pages = _pages(answer) if answer["data"] else last
+        read = last
     missing = [uid for uid in wanted if uid not in found]
     for start in range(0, len(missing), AT_ONCE):
         some = missing[start : start + AT_ONCE]

@@ -17,6 +17,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, Any
 
+import msgspec
+
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.bookings import shows
 from airflow_provider_jicoo.api.client import JicooClient
@@ -79,7 +81,7 @@ class Line:
     @classmethod
     def load(cls, raw: bytes) -> Line:
         """Read a line."""
-        read = json.loads(raw)
+        read = msgspec.json.decode(raw)
         return cls(
             read["uid"],
             read["action"],
@@ -454,6 +456,8 @@ class Lines:
                 hashed.update(raw)
                 self._offsets.append(self._file.tell())
                 self._file.write(raw)
+                if b'"waitsFor":' in raw:  # most plans have none, and need not be read for them
+                    self.awaited.update(Line.load(raw).waits_for)
         if hashed.hexdigest() != self.header["digest"] or len(self._offsets) != self.header["changes"]:
             self.close()
             raise PlanMismatchError(
@@ -465,8 +469,6 @@ class Lines:
             raise PlanMismatchError(
                 f"{path} has the digest {self.header['digest']}, but {digest} was agreed to; nothing was sent"
             )
-        for line in self:
-            self.awaited.update(line.waits_for)
 
     def __len__(self) -> int:
         """Return how many there are."""

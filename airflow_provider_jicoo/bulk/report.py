@@ -18,6 +18,7 @@ from airflow_provider_jicoo.bulk.plan import Line, Lines
 
 SAMPLES = 600
 """How many samples over time are kept; when there are more, every second one goes."""
+FINE = (Outcome.APPLIED.value, Outcome.UNCHANGED.value)
 LATELY = 15.0
 """Seconds that the rate of a run is measured over."""
 
@@ -128,9 +129,12 @@ def write_report(
     folder = report_of(plan)
     folder.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
+    wrong: list[int] = []
     with (folder / "outcomes.jsonl").open("wb") as file:
-        for outcome in outcomes(lines, entries):
+        for number, outcome in enumerate(outcomes(lines, entries)):
             counts[outcome["outcome"]] += 1
+            if outcome["outcome"] not in FINE:
+                wrong.append(number)
             file.write(json.dumps(outcome, ensure_ascii=False).encode() + b"\n")
     ended = datetime.now(timezone.utc)
     facts = {
@@ -150,7 +154,7 @@ def write_report(
         "refused": refused,
         "timeline": timeline.json(),
     }
-    write_facts(folder, facts, problems(lines, entries))
+    write_facts(folder, facts, outcomes((lines[number] for number in wrong), entries))
     return Report(folder, facts["counts"], reason, error, facts)
 
 
@@ -179,12 +183,6 @@ def outcomes(lines: Iterable[Line], entries: Mapping[str, Entry]) -> Iterator[di
         if entry is not None and entry.detail:
             made["detail"] = entry.detail
         yield made
-
-
-def problems(lines: Iterable[Line], entries: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
-    """Yield what did not go through."""
-    fine = (Outcome.APPLIED.value, Outcome.UNCHANGED.value)
-    return (made for made in outcomes(lines, entries) if made["outcome"] not in fine)
 
 
 def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
@@ -218,11 +216,10 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
         "timeline": [],
     }
     into.mkdir(parents=True, exist_ok=True)
-    fine = (Outcome.APPLIED.value, Outcome.UNCHANGED.value)
     with (into / "outcomes.jsonl").open("wb") as file:
         for line in _all_outcomes(folders):
             file.write(line)
-    wrong = (made for made in map(json.loads, _all_outcomes(folders)) if made["outcome"] not in fine)
+    wrong = (made for made in map(json.loads, _all_outcomes(folders)) if made["outcome"] not in FINE)
     write_facts(into, facts, wrong)
     return Report(into, facts["counts"], "; ".join(reasons), None, facts)
 

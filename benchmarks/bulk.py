@@ -1,0 +1,245 @@
+"""The bulk change beside what one would write without it, and under a rate limit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import requests
+from clients import KEY
+from requests.adapters import HTTPAdapter
+
+from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.settings import KEY_HEADER, Settings
+from airflow_provider_jicoo.bulk import Options, Selection, UpdateFields, apply_plan, plan_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_provider_jicoo.bulk.plan import Plan
+
+COUNT = 10_000
+LARGE = 100_000
+ROUNDS = 3
+HTTP_HOOK = 300
+"""How many updates the HttpHook makes: its rate is told by fewer."""
+SETTLING, MEASURED = 30, 60
+"""Seconds under a limit that do not count, and that do."""
+HERE = Path(__file__).parent
+BODY = {"priority": "high", "isSendUpdates": False}
+
+
+def run() -> Iterator[tuple[str, str, str, bool]]:
+    """Yield rows: what, measured, at least, reached."""
+    yield from unthrottled()
+    yield latency()
+    for rate in (20, 100):
+        for workers in (1, 4):
+            yield from limited(rate, workers)
+    yield from large()
+
+
+def unthrottled() -> Iterator[tuple[str, str, str, bool]]:
+    took: dict[str, list[float]] = {"ours": [], "aiohttp": [], "threads": []}
+    for _ in range(ROUNDS):
+        with server(COUNT) as url, planned(url) as plan:
+            took["ours"].append(timed(lambda: applied(url, plan, Options())))
+        for name, loop in (("aiohttp", bare_aiohttp), ("threads", bare_threads)):
+            with server(COUNT) as url:
+                took[name].append(timed(lambda: loop(url)))  # noqa: B023 (called at once)
+    with server(COUNT) as url:
+        hook = HTTP_HOOK / timed(lambda: http_hook(url))
+    rate = {name: COUNT / statistics.median(seconds) for name, seconds in took.items()}
+    what = f"apply {COUNT:,} updates, unthrottled, 32 in flight, journal and re-reading included, beside "
+    for name, other, least in (
+        ("a bare aiohttp loop without a journal", rate["aiohttp"], 0.85),
+        ("a requests thread pool", rate["threads"], 4.0),
+        ("Airflow's HttpHook in a loop", hook, 30.0),
+    ):
+        ratio = rate["ours"] / other
+        yield what + name, f"{rate['ours']:,.0f} against {other:,.0f} /s: {ratio:.2f}", f"{least}", ratio >= least
+
+
+def latency() -> tuple[str, str, str, bool]:
+    with server(COUNT, 0.05) as url, planned(url) as plan:
+        rate = COUNT / timed(lambda: applied(url, plan, Options(concurrency=64)))
+    ratio = rate / (64 / 0.05)
+    what = f"apply {COUNT:,} updates, 50 ms latency, 64 in flight, beside concurrency / latency"
+    return what, f"{rate:,.0f} against {64 / 0.05:,.0f} /s: {ratio:.2f}", "0.95", ratio >= 0.95
+
+
+def limited(rate: int, workers: int) -> Iterator[tuple[str, str, str, bool]]:
+    """Apply shards in as many processes, and look at the server between the end of settling and the end."""
+    count = rate * (SETTLING + MEASURED) * 3 // 2
+    with server(count, 0.01, rate) as url, planned(url, workers) as plan:
+        processes = [
+            subprocess.Popen([sys.executable, __file__, url, json.dumps(shard)], stdout=subprocess.PIPE, text=True)
+            for shard in plan.manifest["shards"]
+        ]
+        folder = Path(plan.manifest["plan"]).parent
+        time.sleep(SETTLING)
+        before, done_before = seen(url), done(folder)
+        time.sleep(MEASURED)
+        after, done_after = seen(url), done(folder)
+        for process in processes:
+            process.kill()
+            process.communicate()
+    sent = after["requests"] - before["requests"]
+    refused = after["refused"] - before["refused"]
+    delivered = (sent - refused) / MEASURED / rate
+    what = f"limit of {rate}/s, {workers} worker{'s' if workers > 1 else ''}, after {SETTLING} s: "
+    yield what + "delivered, of the limit", f"{delivered:.3f}", "0.95", delivered >= 0.95
+    yield what + "refused", f"{100 * refused / sent:.1f} %", "under 2 %", refused / sent < 0.02
+    if workers > 1:
+        shares = sorted(done_after[name] - done_before.get(name, 0) for name in done_after)
+        fair = shares[0] / shares[-1]
+        yield what + "the slowest beside the fastest", f"{shares[0]} of {shares[-1]}: {fair:.2f}", "0.5", fair >= 0.5
+
+
+def large() -> Iterator[tuple[str, str, str, bool]]:
+    """Plan and apply 100,000 in a fresh process, which says what it took."""
+    with server(LARGE) as url, tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, url, folder, "large"]
+        told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    for name, value in json.loads(told.splitlines()[-1]).items():
+        if name == "cpu":
+            yield (
+                f"plan {LARGE:,} bookings: our own CPU per booking, parsing of the list included",
+                f"{value:.0f} microseconds",
+                "under 100",
+                value < 100,
+            )
+        else:
+            yield f"{name} {LARGE:,}: peak memory above the imports", f"{value:.0f} MB", "under 150 MB", value < 150
+
+
+# --- the contenders -----------------------------------------------------------------------------------------------
+
+
+def applied(url: str, plan: Plan | dict[str, Any], options: Options) -> None:
+    with JicooClient(Settings(KEY, url)) as jicoo:
+        apply_plan(jicoo, plan, options=options)
+
+
+def bare_aiohttp(url: str) -> None:
+    async def main() -> None:
+        async with aiohttp.ClientSession(headers={KEY_HEADER: KEY}) as session:
+
+            async def worker(first: int) -> None:
+                for number in range(first, COUNT, 32):
+                    async with session.patch(f"{url}/v1/bookings/u{number:011d}", json=BODY) as response:
+                        response.raise_for_status()
+                        (await response.json())["data"]
+
+            await asyncio.gather(*(worker(first) for first in range(32)))
+
+    asyncio.run(main())
+
+
+def bare_threads(url: str) -> None:
+    with requests.Session() as session, ThreadPoolExecutor(32) as pool:
+        session.headers[KEY_HEADER] = KEY
+        session.mount("http://", HTTPAdapter(pool_maxsize=32))
+
+        def change(number: int) -> None:
+            response = session.patch(f"{url}/v1/bookings/u{number:011d}", json=BODY, timeout=30)
+            response.raise_for_status()
+            response.json()["data"]
+
+        list(pool.map(change, range(COUNT)))
+
+
+def http_hook(url: str) -> None:
+    from airflow.providers.http.hooks.http import HttpHook
+
+    host, port = url.removeprefix("http://").split(":")
+    os.environ["AIRFLOW_CONN_STILL"] = json.dumps({"conn_type": "http", "host": host, "port": int(port)})
+    hook = HttpHook(method="PATCH", http_conn_id="still")
+    for number in range(HTTP_HOOK):
+        hook.run(f"/v1/bookings/u{number:011d}", data=json.dumps(BODY), headers={KEY_HEADER: KEY}).json()
+
+
+# --- the stage ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def server(count: int, latency: float = 0.0, rate: float = 0.0) -> Iterator[str]:
+    """Run the server in a process of its own; give its URL."""
+    command = [sys.executable, str(HERE / "bulk_server.py"), str(count), str(latency), str(rate)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.terminate()
+
+
+@contextmanager
+def planned(url: str, shards: int = 1) -> Iterator[Plan]:
+    with tempfile.TemporaryDirectory() as folder, JicooClient(Settings(KEY, url)) as jicoo:
+        yield plan_changes(
+            jicoo,
+            Selection(),
+            UpdateFields(priority="high"),
+            Path(folder) / "plan.jsonl",
+            is_send_updates=False,
+            shards=shards,
+        )
+
+
+def seen(url: str) -> dict[str, int]:
+    found: dict[str, int] = requests.get(f"{url}/seen", timeout=30).json()
+    return found
+
+
+def done(folder: Path) -> dict[str, int]:
+    """Return how many outcomes each worker's journal has."""
+    return {
+        journal.name: sum(path.read_text().count('"outcome"') for path in journal.glob("*.jsonl"))
+        for journal in folder.glob("*.journal")
+    }
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def cpu() -> float:
+    return time.process_time()
+
+
+def measure_large(url: str, folder: str) -> None:
+    """Plan and apply, and print the peaks of memory above the imports."""
+    import airflow_provider_jicoo.bulk.undo  # noqa: F401 (an import, not a peak)
+
+    with JicooClient(Settings(KEY, url)) as jicoo:
+        start, begun = megabytes(), cpu()
+        path = Path(folder) / "plan.jsonl"
+        plan = plan_changes(jicoo, Selection(), UpdateFields(priority="high"), path, is_send_updates=False)
+        told = {"cpu": 1e6 * (cpu() - begun) / LARGE, "plan": megabytes() - start}
+        apply_plan(jicoo, plan)
+        told["apply"] = megabytes() - start
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    if sys.argv[-1] == "large":
+        measure_large(*sys.argv[1:3])
+    else:
+        applied(sys.argv[1], json.loads(sys.argv[2]), Options())
