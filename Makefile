@@ -5,12 +5,13 @@ PY := $(VENV)/bin/python
 MATRIX := 3.1 3.2
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test check test-matrix bench setup clean
+.PHONY: help demo test check test-matrix test-load bench setup clean
 
 help:
-	@echo "make demo         a host leaves: an Airflow DAG hands their bookings over, on an embedded Jicoo"
+	@echo "make demo         a host leaves: plan, approve, apply and undo, on an embedded Jicoo"
 	@echo "make test         all checks and tests, with a running Airflow 3.3 on PostgreSQL"
 	@echo "make test-matrix  the tests and the example DAGs on Airflow $(MATRIX)"
+	@echo "make test-load    the long proofs of the bulk change, whole"
 	@echo "make bench        measure, and write benchmarks/results.md"
 	@echo "make clean        remove what these made"
 
@@ -36,6 +37,10 @@ test-matrix:
 		echo "Airflow $$minor"; \
 		.venvs/$$minor/bin/python -m pytest -m "not system and not once"; \
 	done
+
+# The long proofs whole: a hundred kills, every fault, the state machine.
+test-load: setup
+	JICOO_LOAD=1 $(PY) -m pytest tests/bulk --timeout 3600
 
 bench: setup
 	$(PY) benchmarks/run.py
