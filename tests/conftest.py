@@ -6,6 +6,8 @@ without them.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 import functools
 import json
@@ -14,7 +16,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +156,6 @@ class DagRun:
             return connection.execute(query, values).fetchall()
 
     def sqlite(self) -> Any:
-        import contextlib
-
         return contextlib.closing(sqlite3.connect(self.database))
 
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
@@ -197,6 +198,21 @@ def dags(airflow_database: Path) -> Callable[[Path], Any]:
     return lambda folder: DagBag(str(folder))
 
 
+@contextlib.contextmanager
+def keeping_the_event_loop() -> Iterator[None]:
+    """Put the current event loop back: where an inline trigger ran, ``asyncio.run()`` leaves none.
+
+    pytest-asyncio before 1.4 leaves a loop of its own there, which nobody would close then.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        loop = asyncio.get_event_loop_policy().get_event_loop()
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(loop)
+
+
 @pytest.fixture(scope="session")
 def one_execution_api() -> None:
     """Let ``dag.test()`` keep its API server, as it does from Airflow 3.3.
@@ -216,7 +232,8 @@ def run_dag(airflow_database: Path, one_execution_api: None, dags: Callable[[Pat
     def run(file: Path, dag_id: str | None = None, /, **conf: Any) -> DagRun:
         bag = dags(file)
         assert not bag.import_errors
-        found = bag.dags[dag_id or file.stem].test(run_conf=conf)
+        with keeping_the_event_loop():
+            found = bag.dags[dag_id or file.stem].test(run_conf=conf)
         result = DagRun(
             found.dag_id, found.run_id, str(getattr(found.state, "value", found.state)), {}, airflow_database
         )
