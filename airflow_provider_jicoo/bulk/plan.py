@@ -23,7 +23,7 @@ from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.bookings import shows
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.models import Booking
-from airflow_provider_jicoo.bulk import order
+from airflow_provider_jicoo.bulk import bar, order
 from airflow_provider_jicoo.bulk.changes import (
     Action,
     Change,
@@ -199,7 +199,7 @@ def plan_changes(
     :param max_notified_guests: refuse a plan that messages the guests of more bookings.
     :param shards: into how many files to split the plan, to be applied by as many workers.
     :param made_by: who makes it, for the header.
-    :param progress: called with the number of bookings read, after each.
+    :param progress: called with the number of bookings read, after each; by default a bar where there is a terminal.
     :return: the manifest and the summary.
     :raises PlanError: a booking cannot become that, or a limit is exceeded; nothing is written.
     """
@@ -209,13 +209,23 @@ def plan_changes(
     if shards < 1:
         raise PlanError(f"shards: {shards!r} is not 1 or more")
     with closing(Draft(terms)) as draft:
-        for number, booking in enumerate(select(client, selection), 1):
-            draft.consider(booking, wanted)
-            if progress is not None:
-                progress(number)
+        if progress is None and bar.on_a_terminal():
+            with bar.planning() as progress:
+                _consider_all(draft, client, selection, wanted, progress)
+        else:
+            _consider_all(draft, client, selection, wanted, progress)
         draft.check_limits(max_changes, max_notified_guests)
         about = {"selection": selection.describe(), "change": wanted.describe(), "madeBy": made_by}
         return draft.write(path, shards, about)
+
+
+def _consider_all(
+    draft: Draft, client: JicooClient, selection: Selection, change: Change, progress: Callable[[int], None] | None
+) -> None:
+    for number, booking in enumerate(select(client, selection), 1):
+        draft.consider(booking, change)
+        if progress is not None:
+            progress(number)
 
 
 class Draft:
