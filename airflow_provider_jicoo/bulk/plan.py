@@ -135,6 +135,9 @@ class Terms:
 
         :raises PlanError: says what is missing or in contradiction.
         """
+        if self.is_send_updates is not None and not isinstance(self.is_send_updates, bool):
+            # The text "false" is true.
+            raise PlanError(f"is_send_updates: {self.is_send_updates!r} is neither True nor False")
         # What a function or an undo will say of each booking is not known yet: their lines are looked at one by one.
         updates = isinstance(change, (UpdateFields, ReplaceHost, ShiftTime))
         if self.is_send_updates is None and updates:
@@ -150,12 +153,17 @@ class Terms:
     def messages(self, line: Line) -> bool:
         """Tell whether a change messages its guest.
 
-        :raises PlanError: the plan does not say, or promises silence that Jicoo does not keep.
+        :raises PlanError: the plan does not say, or promises silence or words that Jicoo does not keep.
         """
         if line.action == "update":
             if self.is_send_updates is None:
                 raise PlanError(f"booking {line.uid}: is_send_updates must be said, True or False, for an update")
             return self.is_send_updates
+        if self.update_message is not None:
+            raise PlanError(
+                f"booking {line.uid}: update_message is given, but Jicoo takes no words with a {line.action}: "
+                "the guest would not get them; leave it out"
+            )
         if self.is_send_updates is False:
             raise PlanError(
                 f"booking {line.uid}: Jicoo messages the guest at every {line.action}, so that is_send_updates=False "
@@ -437,7 +445,7 @@ def read_header(path: Folder) -> dict[str, Any]:
             header = json.loads(file.readline())
     except (OSError, ValueError) as error:
         raise PlanMismatchError(f"{path} cannot be read as a plan: {error}") from None
-    if not isinstance(header, dict) or header.get("jicoo_plan") != VERSION:
+    if not isinstance(header, dict) or header.get("jicoo_plan") != VERSION or "digest" not in header:
         raise PlanMismatchError(f"{path} is not a plan of this version")
     return header
 
@@ -458,7 +466,7 @@ class Lines:
             raise PlanMismatchError(f"{path} is a plan in shards: apply each of {', '.join(self.header['shards'])}")
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         self._offsets: list[int] = []
-        self.awaited: set[str] = set()
+        waiting: list[int] = []
         hashed = hashlib.sha256(dump(self.header.get("terms")))
         with path.open("rb") as file:
             file.readline()
@@ -467,18 +475,18 @@ class Lines:
                 self._offsets.append(self._file.tell())
                 self._file.write(raw)
                 if b'"waitsFor":' in raw:  # most plans have none, and need not be read for them
-                    self.awaited.update(Line.load(raw).waits_for)
-        if hashed.hexdigest() != self.header["digest"] or len(self._offsets) != self.header["changes"]:
+                    waiting.append(len(self._offsets) - 1)
+        found, count = self.header["digest"], self.header.get("changes")
+        if hashed.hexdigest() != found or len(self._offsets) != count:
             self.close()
             raise PlanMismatchError(
-                f"{path} is damaged: it has {len(self._offsets)} of {self.header['changes']} lines, and its content "
+                f"{path} is damaged: it has {len(self._offsets)} of {count} lines, and its content "
                 f"is not that of its digest; nothing was sent"
             )
-        if digest != self.header["digest"]:
+        if digest != found:
             self.close()
-            raise PlanMismatchError(
-                f"{path} has the digest {self.header['digest']}, but {digest} was agreed to; nothing was sent"
-            )
+            raise PlanMismatchError(f"{path} has the digest {found}, but {digest} was agreed to; nothing was sent")
+        self.awaited = {uid for number in waiting for uid in self[number].waits_for}
 
     def __len__(self) -> int:
         """Return how many there are."""
