@@ -57,6 +57,7 @@ class AsyncJicooClient:
         self._settings = settings
         self._policy = policy or RetryPolicy()
         self._pace = pace or Ceiling(settings.max_requests_per_second)
+        self._turn = asyncio.Lock()
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
@@ -88,7 +89,7 @@ class AsyncJicooClient:
                 step = steps.send(came)
                 if isinstance(step, Sleep):
                     log.warning("%s %s: %s", call.method, call.path, step.why)
-                    await asyncio.sleep(step.seconds)
+                    await self._wait(step.seconds)
                     came = None
                 else:
                     came = await self._send_once(step)
@@ -127,9 +128,10 @@ class AsyncJicooClient:
             return result
 
     async def _send_once(self, call: Call[Any]) -> Reply | Broken:
-        delay = self._pace.reserve(time.monotonic())
-        if delay:
-            await asyncio.sleep(delay)
+        if self._pace.rate is not None:
+            # One at a time waits for its moment: had all taken theirs, a pace that falls would find them taken.
+            async with self._turn:
+                await self._wait(self._pace.reserve(time.monotonic()))
         sent = time.monotonic()
         came = await self._ask(call)
         if isinstance(came, Reply):
@@ -138,6 +140,9 @@ class AsyncJicooClient:
         else:
             self._pace.answered(None, None, sent, time.monotonic())
         return came
+
+    async def _wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
     async def _ask(self, call: Call[Any]) -> Reply | Broken:
         try:

@@ -9,6 +9,10 @@ from typing import Protocol
 class PaceLike(Protocol):
     """What says when a request may leave."""
 
+    @property
+    def rate(self) -> float | None:
+        """The pace now, in requests per second; None while nothing is to wait."""
+
     def reserve(self, now: float) -> float:
         """Take the next moment to send at, and return the seconds until it from ``now``, a monotonic clock."""
 
@@ -23,6 +27,7 @@ class Ceiling:
     """
 
     def __init__(self, rate: float | None) -> None:
+        self.rate = rate
         self._gap = 0.0 if rate is None else 1.0 / rate
         self._next = 0.0
         self._lock = threading.Lock()
