@@ -54,7 +54,8 @@ class Timeline:
         self.samples.append(Sample(now, done, requests, refused, pace))
         if len(self.samples) > SAMPLES:
             self.samples = self.samples[::2]
-            self._gap = 2 * (self.samples[-1].at - self.samples[0].at) / len(self.samples)
+            # A little less than between those that are left: a tick that comes early is not to be passed over.
+            self._gap = 0.95 * (self.samples[-1].at - self.samples[0].at) / (len(self.samples) - 1)
 
     def rate(self) -> float:
         """Return changes per second lately."""
