@@ -20,6 +20,7 @@ from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.plan import Draft, Line, Lines, Plan, Terms, read_header
 
 CHUNK = 200
+_TIMES = frozenset({"startedAt", "endedAt"})
 
 
 def plan_undo(
@@ -111,13 +112,14 @@ def _take_back(line: Line, booking: Booking | None, draft: Draft, left: list[dic
         left.append({"uid": line.uid, "why": "a cancelled booking cannot be brought back"})
         return
     current: Mapping[str, Any] = booking
-    ours = [name for name, value in line.after.items() if shows(current, {name: value})]
-    for name in line.after.keys() - ours:
-        left.append({"uid": line.uid, "why": f"{name} was changed since"})
-    back = {name: line.before[name] for name in ours}
+    changed = [name for name, value in line.after.items() if not shows(current, {name: value})]
+    left += ({"uid": line.uid, "why": f"{name} was changed since"} for name in sorted(changed))
+    if not _TIMES.isdisjoint(changed):
+        changed += _TIMES  # half a move would be a booking of another length
+    back = {name: line.before[name] for name in line.after if name not in changed}
     if not back or shows(current, back):
         return
-    send = {**back, "timeZone": line.before["timeZone"]} if line.action == "reschedule" else None
+    send = {**back, "timeZone": _zone(line, booking)} if line.action == "reschedule" else None
     reverse = Line(
         line.uid,
         line.action,
@@ -129,3 +131,10 @@ def _take_back(line: Line, booking: Booking | None, draft: Draft, left: list[dic
         send,
     )
     draft.add(reverse, tuple(host["userId"] for host in booking.get("hosts", [])))
+
+
+def _zone(line: Line, booking: Booking) -> str:
+    """Return the zone to send back with a start, which is not sent without one: an edit since stays."""
+    sent: str = (line.send or {})["timeZone"]
+    before: str = line.before["timeZone"]
+    return before if booking["timeZone"] == sent else booking["timeZone"]
