@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.given import as_bool, as_int, as_json, plain
 from airflow_provider_jicoo.operators.base import JicooOperator
+from airflow_provider_jicoo.parts import TakesParts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,23 +22,13 @@ if TYPE_CHECKING:
 Booking = Mapping[str, Any]
 
 
-class _BulkOperator(JicooOperator):
+class _BulkOperator(TakesParts, JicooOperator):
     """What the bulk operators share."""
-
-    def _do_render_template_fields(self, parent: Any, template_fields: Any, *args: Any, **kwargs: Any) -> None:
-        # A selection and a change are rendered in place: the DAG's own are not to be touched, a second run of the DAG
-        # in this process would find them rendered.
-        if parent is self:
-            for name in template_fields:
-                value = getattr(self, name, None)
-                if isinstance(value, (Selection, Change)):
-                    setattr(self, name, copy.deepcopy(value))
-        super()._do_render_template_fields(parent, template_fields, *args, **kwargs)
 
     def _path(self, path: str) -> Any:
         from airflow.sdk import ObjectStoragePath
 
-        return ObjectStoragePath(plain("path", path))
+        return ObjectStoragePath(path)
 
     def _planned(self, plan: Plan, context: Context) -> dict[str, Any]:
         """Log a plan, push its summary, and return its manifest."""
@@ -49,13 +39,24 @@ class _BulkOperator(JicooOperator):
     def _limits(self) -> dict[str, Any]:
         """Return the arguments that a plan and an undo share. An empty text, of a template, counts as not given."""
         names = ("is_send_updates", "update_message", "max_changes", "max_notified_guests")
-        turn = {"is_send_updates": as_bool, "max_changes": as_int, "max_notified_guests": as_int}
+        turn = {"is_send_updates": _said, "max_changes": as_int, "max_notified_guests": as_int}
         given = {name: plain(name, getattr(self, name)) for name in names}
         return {
             name: turn[name](name, value) if name in turn else value
             for name, value in given.items()
             if value is not None and value != ""
         }
+
+
+def _said(name: str, value: Any) -> bool:
+    """Return what was said, or was rendered to ``"true"`` or ``"false"``.
+
+    :raises ValueError: it is neither: to guess may message thousands.
+    """
+    said = as_bool(name, value)
+    if said is not True and said is not False:
+        raise ValueError(f"{name}: {value!r} is neither true nor false")
+    return said
 
 
 def _made_by(context: Context) -> str:
@@ -137,7 +138,7 @@ class PlanBookingChangesOperator(_BulkOperator):
             client,
             self.selection,
             self.change,
-            self._path(self.plan_path),
+            self._path(plain("plan_path", self.plan_path)),
             shards=as_int("shards", self.shards),
             made_by=_made_by(context),
             progress=self._read,
@@ -203,7 +204,7 @@ class PlanBookingUndoOperator(_BulkOperator):
             plan = plan_undo(
                 hook.client,
                 self._path(applied) if isinstance(applied, str) else applied,
-                self._path(self.plan_path),
+                self._path(plain("plan_path", self.plan_path)),
                 made_by=_made_by(context),
                 open_path=self._path,
                 **self._limits(),
@@ -236,11 +237,17 @@ class _ApplyingOperator(_BulkOperator):
         from airflow_provider_jicoo.bulk.apply import Options
 
         return Options(
-            waves=tuple(as_json("waves", self.waves)),
+            waves=self._waves(),
             tolerated_failures=self.tolerated_failures,
             concurrency=as_int("concurrency", self.concurrency),
             on_stale=self.on_stale,  # type: ignore[arg-type]
         )
+
+    def _waves(self) -> tuple[Any, ...]:
+        waves = as_json("waves", plain("waves", self.waves))
+        if isinstance(waves, (str, int)):
+            return () if waves == "" else (waves,)
+        return tuple(waves)
 
     def _apply(self, client: JicooClient, plan: Any, digest: str | None, context: Context) -> dict[str, Any]:
         from airflow_provider_jicoo.bulk.apply import Stop, apply_plan
@@ -272,8 +279,13 @@ class _ApplyingOperator(_BulkOperator):
         self.log.info("%s", progress)
         # Airflow 3.3 shows it beside the task; the journal alone is what a further try goes by.
         store = context.get("task_state_store")
-        if store is not None:
-            store.set("progress", {"done": progress.done, "total": progress.total, "counts": dict(progress.counts)})
+        if store is None:
+            return
+        told: dict[str, Any] = {"done": progress.done, "total": progress.total, "counts": dict(progress.counts)}
+        try:
+            store.set("progress", told)
+        except Exception as error:  # whatever is wrong with Airflow's API: it is no reason to end the run
+            self.log.warning("the progress could not be stored: %s", error)
 
     def on_kill(self) -> None:
         """Take no new work; what is under way is finished, journal and report are written."""
@@ -326,8 +338,12 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
         """Apply."""
         with self._hook() as hook:
             plan = as_json("plan", plain("plan", self.plan))
-            target = self._path(plan) if isinstance(plan, str) else plan
-            return self._apply(hook.client, target, plain("digest", self.digest), context)
+            digest = plain("digest", self.digest) or None
+            if isinstance(plan, Mapping) and {"plan", "digest"} <= plan.keys():
+                return self._apply(hook.client, plan, digest, context)
+            if isinstance(plan, str):
+                return self._apply(hook.client, self._path(plan), digest, context)
+            raise ValueError(f"plan: a {type(plan).__name__} is neither a manifest, nor one of its shards, nor a path")
 
 
 class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
@@ -353,17 +369,34 @@ class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Plan and apply."""
-        from airflow_provider_jicoo.bulk.plan import read_header
-
         with self._hook() as hook:
-            self._options()  # what is wrong with them is to be said before anything is read
-            path = self._path(self.plan_path)
-            if context["ti"].try_number > 1 and path.exists():
-                digest = read_header(path)["digest"]
-                self.log.info("going on with the plan of an earlier try, %s", digest)
-                manifest = {"plan": str(path), "digest": digest}
-            else:
-                manifest = self._planned(self._plan(hook.client, context), context)
-            if as_bool("dry_run", self.plan_only) is True:
-                return manifest
-            return {**manifest, **self._apply(hook.client, manifest, None, context)}
+            # What is wrong with these is to be said before anything is read.
+            self._options()
+            dry = _said("dry_run", self.plan_only)
+            if as_int("shards", self.shards) != 1:
+                raise ValueError("shards: one task applies one plan; use PlanBookingChangesOperator for shards")
+            manifest = self._of_an_earlier_try(context) or self._planned(self._plan(hook.client, context), context)
+            return manifest if dry else {**manifest, **self._apply(hook.client, manifest, None, context)}
+
+    def _of_an_earlier_try(self, context: Context) -> dict[str, Any] | None:
+        """Return the manifest of the plan of an earlier try; None where there is none, or it was killed meanwhile."""
+        from airflow_provider_jicoo.bulk.errors import PlanMismatchError
+        from airflow_provider_jicoo.bulk.files import names
+        from airflow_provider_jicoo.bulk.plan import Lines, read_header
+
+        path = self._path(plain("plan_path", self.plan_path))
+        if context["ti"].try_number <= 1 or not path.exists():
+            return None
+        try:
+            header = read_header(path)
+            Lines(path, header["digest"]).close()
+        except PlanMismatchError:
+            # To plan anew what was begun would change twice what is to be moved by an hour.
+            if any(name.startswith(f"{path.name}.") and name.endswith(".journal") for name in names(path.parent)):
+                raise
+            self.log.info("an earlier try was ended while it wrote the plan: planning anew")
+            return None
+        self.log.info("going on with the plan of an earlier try, %s", header["digest"])
+        counts = {name: header[name] for name in ("changes", "unchanged", "guests_notified", "irreversible")}
+        manifest = {"plan": str(path), "digest": header["digest"], **counts}
+        return {**manifest, "shards": [manifest]}
