@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,8 @@ from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.exchange import Broken, Reply
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
-from airflow_provider_jicoo.api.retry import RetryPolicy
+from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
+from airflow_provider_jicoo.bulk import bar
 from airflow_provider_jicoo.bulk.control import Control, ReadControl, Throttle, control_file, parse
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
 from airflow_provider_jicoo.bulk.files import Folder
@@ -33,7 +34,7 @@ from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
 
 T = TypeVar("T")
 
-CHUNK = 200
+CHUNK = 400
 """How many bookings are read again, announced in the journal and sent before the next ones are read again."""
 LEASE = 5.0
 """Seconds for which a worker may send after it has looked whether another one has taken the plan."""
@@ -128,7 +129,7 @@ def apply_plan(
     :param digest: what was agreed to; needed with a path, otherwise by default the manifest's own.
     :param options: how.
     :param control: reads what the run is told while it runs; by default the file beside the plan.
-    :param progress: called every ``every`` seconds and at the end.
+    :param progress: called every ``every`` seconds and at the end; by default a bar where there is a terminal.
     :param stop: to end the run from outside.
     :param open_path: makes a path of a manifest's text.
     :return: the report, which is written beside the plan.
@@ -145,6 +146,10 @@ def apply_plan(
                 f"{path} is a plan for {lines.header['terms']['baseUrl']}, not for {client.settings.base_url}"
             )
         run = Run(client, path, lines, options, control or control_file(path), stop or Stop())
+        if progress is None and bar.on_a_terminal():
+            with bar.applying() as progress:
+                run.on_progress(progress, 0.5)
+                return _finish(in_a_thread(run.run(), run.stop))
         run.on_progress(progress, every)
         return _finish(in_a_thread(run.run(), run.stop))
 
@@ -170,19 +175,23 @@ def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
     """
     results: list[T] = []
     failures: list[BaseException] = []
+    ended = threading.Event()
 
     def target() -> None:
         try:
-            results.append(asyncio.run(work))
+            results.append(_run_quickly(work))
         except BaseException as error:
             failures.append(error)
+        finally:
+            ended.set()
 
     thread = threading.Thread(target=target, name="jicoo-apply")
     thread.start()
     interrupted: BaseException | None = None
-    while thread.is_alive():
+    # Not join: interrupted, it takes the thread for ended.
+    while not ended.is_set():
         try:
-            thread.join(0.2)
+            ended.wait(0.2)
         except BaseException as error:  # also the exception that Airflow raises at a timeout
             stop("it was interrupted")
             interrupted = error
@@ -191,6 +200,15 @@ def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
     if failures:
         raise failures[0]
     return results[0]
+
+
+def _run_quickly(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on uvloop, which comes with Airflow's web server except on Windows."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)
 
 
 def _finish(report: Report) -> Report:
@@ -210,31 +228,65 @@ class _Withheld(Exception):
     """The run has ended: a change was not sent, or not sent again."""
 
 
-class _Sender(AsyncJicooClient):
-    """Lets a change leave only when its turn has come, at the last moment before: it may have waited for the pace, or
-    to be sent again, until long after its worker was replaced.
-
-    :param turn: returns when a change may leave.
-    """
-
-    def __init__(self, *args: Any, turn: Callable[[], Coroutine[Any, Any, None]], **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._turn = turn
-        self.left: set[str] = set()
-
-    async def _ask(self, call: Call[Any]) -> Reply | Broken:
-        if call.method != "GET":
-            await self._turn()
-            self.left.add(call.path)
-        return await super()._ask(call)
+class _ReadAgain(Exception):
+    """The run was paused since the booking was read: it may have been edited meanwhile."""
 
 
 @dataclass(slots=True)
 class Item:
-    """A change that is announced in the journal and waits for its turn."""
+    """A change that is announced in the journal and waits for its turn.
+
+    :param pauses: how often the run had been paused when its booking was read.
+    """
 
     number: int
     line: Line
+    pauses: int = 0
+
+
+@dataclass(slots=True)
+class _Sending:
+    """A change whose turn has come.
+
+    :param sent: whether it was sent at all.
+    :param doubted: whether it may have been made, so that it has to be read back.
+    """
+
+    item: Item
+    sent: bool = False
+    doubted: bool = False
+
+
+class _Sender(AsyncJicooClient):
+    """Asks before a change leaves, at the last moment: it may have waited for the pace, or to be sent again, until
+    long after its worker was replaced. Waits so that the end of the run ends it.
+
+    :param before: returns when a change may leave.
+    :param after: is told whether a change was refused for now.
+    :param wait: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        before: Callable[[], Coroutine[Any, Any, None]],
+        after: Callable[[bool], None],
+        wait: Callable[[float], Coroutine[Any, Any, None]],
+        **more: Any,
+    ) -> None:
+        super().__init__(*args, **more)
+        self._before, self._after, self._wait_so_long = before, after, wait
+
+    async def _wait(self, seconds: float) -> None:
+        await self._wait_so_long(seconds)
+
+    async def _ask(self, call: Call[Any]) -> Reply | Broken:
+        if call.method == "GET":
+            return await super()._ask(call)
+        await self._before()
+        came = await super()._ask(call)
+        self._after(came.status == 429 if isinstance(came, Reply) else came.fault is Fault.NOT_SENT)
+        return came
 
 
 class Run:
@@ -254,7 +306,10 @@ class Run:
         self._entries: dict[str, Entry] = {}
         self._counts: Counter[Outcome] = Counter()
         self._buffer: list[dict[str, Any]] = []
-        self._error: errors.JicooError | None = None
+        self._error: Exception | None = None
+        self._sendings: dict[asyncio.Task[Any] | None, _Sending] = {}
+        self._pauses = 0
+        self._paused = False
         self._fenced = False
         self._lease_until = 0.0
         self._throttle = Throttle(Pace(client.settings.max_requests_per_second))
@@ -272,6 +327,7 @@ class Run:
         :raises StoppedError: another worker has taken over, who writes the report.
         """
         self._go = asyncio.Event()
+        self._over = asyncio.Event()
         self._renewed = asyncio.Event()
         self._writing = asyncio.Lock()
         self._moved_out = {uid: asyncio.Event() for uid in self._lines.awaited}
@@ -284,17 +340,34 @@ class Run:
             if uid in self._entries and self._entries[uid].outcome in FINAL:
                 moved.set()
         connections = self._options.concurrency + 16
-        async with _Sender(
-            self._settings, policy=POLICY, connections=connections, pace=self._throttle, turn=self._turn
-        ) as self._client:
+        self._client = _Sender(
+            self._settings,
+            policy=POLICY,
+            connections=connections,
+            pace=self._throttle,
+            before=self._before,
+            after=self._after,
+            wait=self._wait,
+        )
+        async with self._client:
             await self._watched(self._all_waves())
-        await self._flush([])
-        await self._look()
+        await self._close_journal()
         if self._fenced:
             raise StoppedError("another worker has taken this plan over, and goes on with it")
-        await asyncio.to_thread(self._journal.release)
         await self._tell()
-        return await asyncio.to_thread(self._report, found.claims + 1)
+        report = await asyncio.to_thread(self._report, found.claims + 1)
+        if self._error is not None and not isinstance(self._error, errors.JicooError):
+            raise self._error
+        return report
+
+    async def _close_journal(self) -> None:
+        try:
+            await self._flush([])
+            await self._look()
+            if not self._fenced:
+                await asyncio.to_thread(self._journal.release)
+        except OSError as error:
+            self._end(f"the journal cannot be written: {error}", error)
 
     async def _take_over(self) -> History:
         folder = journal_of(self._path, self._lines.header["digest"])
@@ -317,9 +390,10 @@ class Run:
         try:
             await asyncio.wait([working, *watching], return_when=asyncio.FIRST_COMPLETED)
             for watcher in watching:
-                if watcher.done() and not working.done():
+                error = watcher.exception() if watcher.done() else None
+                if error is not None:
                     # A control that cannot be understood, a disk that is full: end in order, then say so.
-                    self._end(f"{watcher.exception()}")
+                    self._end(f"{error}", error if isinstance(error, OSError) else None)
             await working
         finally:
             for watcher in watching:
@@ -351,9 +425,8 @@ class Run:
             if self.stop.asked:
                 self._end(self.stop.reason)
             now = time.monotonic()
-            rate = getattr(self._throttle, "rate", None)
             self._timeline.sample(
-                now, sum(self._counts.values()), self._throttle.requests, self._throttle.refused, rate
+                now, sum(self._counts.values()), self._throttle.requests, self._throttle.refused, self._throttle.rate
             )
             if now - flushed >= 2.0 and self._buffer:
                 flushed = now
@@ -368,8 +441,11 @@ class Run:
         if control.state == "stop":
             self._end("it was told to stop")
         if control.state == "pause" and not self._ended:
+            self._paused = True
             self._go.clear()
         else:
+            self._pauses += self._paused
+            self._paused = False
             self._go.set()
 
     async def _tell(self) -> None:
@@ -387,10 +463,11 @@ class Run:
 
     _reason = ""
 
-    def _end(self, reason: str, error: errors.JicooError | None = None) -> None:
-        """Take no new work. The first reason counts."""
+    def _end(self, reason: str, error: Exception | None = None) -> None:
+        """Take no new work, and let go of what waits to be sent. The first reason counts."""
         if not self._reason:
-            self._reason, self._error = reason, error
+            self._reason, self._error = _printable(reason), error
+        self._over.set()
         self._go.set()
         self._renewed.set()
         for moved in self._moved_out.values():
@@ -414,8 +491,13 @@ class Run:
         producing = asyncio.ensure_future(self._produce(numbers, queue))
         try:
             await producing
+        except _Withheld:
+            pass
         except errors.JicooError as error:
             self._end(f"the planned bookings could not be read: {error}", error)
+        except Exception as error:
+            # What nobody thought of, and a full disk: the report is written nevertheless.
+            self._end(f"{type(error).__name__}: {error}", error)
         finally:
             for _ in workers:
                 await queue.put(None)
@@ -440,7 +522,7 @@ class Run:
             entry = self._entries.get(line.uid)
             if entry is not None and entry.outcome in FINAL:
                 continue
-            chunk.append(Item(number, line))
+            chunk.append(Item(number, line, self._pauses))
             if len(chunk) == CHUNK:
                 yield chunk
                 chunk = []
@@ -448,69 +530,137 @@ class Run:
             yield chunk
 
     async def _still_as_planned(self, chunk: list[Item]) -> list[Item]:
-        within = (min(item.line.started_at for item in chunk), max(item.line.ended_at for item in chunk))
-        now = await self._client.run(lookup_bookings([item.line.uid for item in chunk], within=within, absent_ok=True))
-        if len(chunk) > 1 and not now and not self._entries:
-            raise PlanMismatchError(
-                f"none of the first {len(chunk)} planned bookings exists for this API key: "
-                "the plan is of another Jicoo account; nothing was sent"
-            )
+        for item in chunk:
+            item.pauses = self._pauses
+        now = await self._read([item.line for item in chunk])
+        if not now and not self._entries:
+            await self._check_account()
         ready = []
         for item in chunk:
             entry = self._entries.get(item.line.uid)
             doubted = entry is not None and entry.outcome in (None, Outcome.UNKNOWN)
-            booking = now.get(item.line.uid)
-            outcome, detail = judge(item.line, booking, doubted=doubted)
-            if outcome is None:
+            if self._to_be_sent(item.line, now.get(item.line.uid), doubted=doubted):
                 ready.append(item)
-            else:
-                self._record(item.line.uid, outcome, detail, None if booking is None else booking.get("updatedAt"))
         return ready
+
+    async def _read(self, lines: list[Line]) -> dict[str, Booking]:
+        """Read bookings again.
+
+        :raises _Withheld: the run has ended meanwhile.
+        """
+        within = (min(line.started_at for line in lines), max(line.ended_at for line in lines))
+        steps = lookup_bookings([line.uid for line in lines], within=within, absent_ok=True)
+        return await self._client.run(steps)
+
+    async def _check_account(self) -> None:
+        """Tell bookings that are gone from those of another account: of these not one is there.
+
+        :raises PlanMismatchError: they are of another account.
+        """
+        first = [self._lines[number] for number in range(min(CHUNK, len(self._lines)))]
+        if len(first) > 1 and not await self._read(first):
+            raise PlanMismatchError(
+                f"none of the first {len(first)} planned bookings exists for this API key: "
+                "the plan is of another Jicoo account; nothing was sent"
+            )
+
+    def _to_be_sent(self, line: Line, booking: Booking | None, *, doubted: bool) -> bool:
+        """Judge a booking that was read again; record where that settles it."""
+        outcome, detail = judge(line, booking, doubted=doubted)
+        if outcome is not None:
+            self._record(line.uid, outcome, detail, None if booking is None else booking.get("updatedAt"))
+        return outcome is None
 
     async def _work(self, queue: asyncio.Queue[Item | None]) -> None:
         while (item := await queue.get()) is not None:
             for uid in item.line.waits_for:
                 if uid in self._moved_out:
                     await self._moved_out[uid].wait()
-            await self._send(item.line)
+            await self._send(item)
 
-    async def _turn(self) -> None:
+    async def _turn(self, sending: _Sending) -> None:
         """Return when a change may leave.
 
         :raises _Withheld: none may leave any more.
+        :raises _ReadAgain: its booking is to be read again first.
         """
         while not self._ended:
             if not self._go.is_set():
                 await self._go.wait()
-            elif time.monotonic() < self._lease_until:
-                return
-            else:
+            elif time.monotonic() >= self._lease_until:
                 await self._renewed.wait()
                 await asyncio.sleep(0.01)
+            elif sending.item.pauses != self._pauses:
+                raise _ReadAgain
+            else:
+                return
         raise _Withheld
 
-    async def _send(self, line: Line) -> None:
-        call = call_of(line, self._lines.header["terms"])
+    async def _before(self) -> None:
+        sending = self._sendings[asyncio.current_task()]
+        await self._turn(sending)
+        sending.sent = sending.doubted = True
+
+    def _after(self, refused: bool) -> None:
+        self._sendings[asyncio.current_task()].doubted = not refused
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait for the pace, or to ask again.
+
+        :raises _Withheld: the run has ended. A change that is in doubt is read back nevertheless.
+        """
+        sending = self._sendings.get(asyncio.current_task())
+        if sending is not None and sending.doubted:
+            await asyncio.sleep(seconds)
+            return
+        if seconds and not self._ended:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._over.wait(), seconds)
+        if self._ended:
+            raise _Withheld
+
+    async def _send(self, item: Item) -> None:
+        line = item.line
+        sending = self._sendings[asyncio.current_task()] = _Sending(item)
         try:
-            await self._turn()  # not only before it leaves, but also before it takes its place in the pace
-            booking = await self._client.send(call)
+            await self._exchange(call_of(line, self._lines.header["terms"]), sending)
         except _Withheld:
-            self._withhold(line.uid, sent=call.path in self._client.left)
+            self._withhold(line.uid, sent=sending.sent)
         except (errors.AuthenticationError, errors.PermissionDeniedError) as error:
-            self._end(f"the API key was refused: {error}", error)
+            self._end_refused(error)
             self._record(line.uid, Outcome.FAILED, str(error))
         except errors.RequestError as error:
+            self._end_refused(error.__cause__)
             self._record(line.uid, outcome_of(error), str(error))
-            if isinstance(error.__cause__, (errors.AuthenticationError, errors.PermissionDeniedError)):
-                self._end(f"the API key was refused: {error.__cause__}", error.__cause__)
-        else:
-            if bookings.shows(booking, line.after):
-                self._record(line.uid, Outcome.APPLIED, "", booking.get("updatedAt"))
-            else:
-                detail = f"Jicoo answered, but the booking does not show the change in {differing(line.after, booking)}"
-                self._record(line.uid, Outcome.UNKNOWN, detail, booking.get("updatedAt"))
+        except Exception as error:
+            # What nobody thought of must leave neither this change nor those behind it without an outcome.
+            outcome = Outcome.UNKNOWN if sending.sent else Outcome.FAILED
+            self._record(line.uid, outcome, f"{type(error).__name__}: {error}")
         finally:
-            self._client.left.discard(call.path)
+            del self._sendings[asyncio.current_task()]
+
+    async def _exchange(self, call: Call[Booking], sending: _Sending) -> None:
+        line = sending.item.line
+        while True:
+            try:
+                await self._turn(sending)  # not only before it leaves, but also before it takes its place in the pace
+                booking = await self._client.send(call)
+                break
+            except _ReadAgain:
+                sending.item.pauses = self._pauses
+                now = await self._read([line])
+                if not self._to_be_sent(line, now.get(line.uid), doubted=sending.sent):
+                    return
+        if bookings.shows(booking, line.after):
+            self._record(line.uid, Outcome.APPLIED, "", booking.get("updatedAt"))
+        else:
+            detail = f"Jicoo answered, but the booking does not show the change in {differing(line.after, booking)}"
+            self._record(line.uid, Outcome.UNKNOWN, detail, booking.get("updatedAt"))
+
+    def _end_refused(self, error: BaseException | None) -> None:
+        """End where the key was refused, before that counts as a change that went wrong."""
+        if isinstance(error, (errors.AuthenticationError, errors.PermissionDeniedError)):
+            self._end(f"the API key was refused: {error}", error)
 
     def _withhold(self, uid: str, *, sent: bool) -> None:
         if not sent:
@@ -518,10 +668,11 @@ class Run:
             self._entries.pop(uid, None)
             self._buffer.append({"uid": uid, "outcome": None})
         elif not self._fenced:
-            # It is sent again only where it is known that it was not made.
+            # It would have been sent again only where it is known that it was not made.
             self._record(uid, Outcome.FAILED, "it was not made, and the run ended before it could be sent again")
 
     def _record(self, uid: str, outcome: Outcome, detail: str, updated_at: str | None = None) -> None:
+        detail = _printable(detail)
         self._entries[uid] = Entry(outcome, updated_at, detail)
         self._counts[outcome] += 1
         made: dict[str, Any] = {"uid": uid, "outcome": outcome.value}
@@ -548,7 +699,11 @@ class Run:
         """Write outcomes and intents; return when they are durable."""
         async with self._writing:
             outcomes, self._buffer = self._buffer, []
-            await asyncio.to_thread(self._journal.write, outcomes, intents)
+            try:
+                await asyncio.to_thread(self._journal.write, outcomes, intents)
+            except BaseException:
+                self._buffer[:0] = outcomes
+                raise
 
     def _report(self, tries: int) -> Report:
         return write_report(
@@ -560,7 +715,7 @@ class Run:
             refused=self._throttle.refused,
             tries=tries,
             reason=self._reason,
-            error=self._error,
+            error=self._error if isinstance(self._error, errors.JicooError) else None,
         )
 
 
@@ -581,6 +736,11 @@ def judge(line: Line, booking: Mapping[str, Any] | None, *, doubted: bool) -> tu
     if doubted:
         return Outcome.UNKNOWN, f"an earlier try may have changed it, and it was edited since, in {others}"
     return Outcome.STALE, f"edited at {booking.get('updatedAt')}, after the plan was made, in {others}"
+
+
+def _printable(text: str) -> str:
+    """Return a text that every file takes: what Jicoo says may have half of a surrogate pair in it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def differing(expected: Mapping[str, Any], booking: Mapping[str, Any]) -> str:

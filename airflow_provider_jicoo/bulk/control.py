@@ -37,7 +37,14 @@ ReadControl = Callable[[], "str | None"]
 def control_file(plan: Folder) -> ReadControl:
     """Return a function that reads the file beside a plan; None where there is none."""
     path: Folder = plan.parent / f"{plan.name}.control"
-    return lambda: read(path).decode() if path.exists() else None
+
+    def told() -> str | None:
+        try:
+            return read(path).decode() if path.exists() else None
+        except FileNotFoundError:  # taken away in this moment, so that the run goes on
+            return None
+
+    return told
 
 
 def parse(text: str | None) -> Control:

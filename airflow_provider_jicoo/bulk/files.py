@@ -49,11 +49,13 @@ def write_durably(path: Folder, content: bytes) -> None:
         os.fsync(number)
     # The content is safe now, but not yet that there is such a file. Airflow's path to a local file is not os.PathLike.
     parent = path.parent
-    folder = os.open(parent if isinstance(parent, os.PathLike) else parent.path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    local = parent if isinstance(parent, os.PathLike) else getattr(parent, "path", None)
+    if local is not None:
+        folder = os.open(local, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def read(path: Folder) -> bytes:
