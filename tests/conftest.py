@@ -204,7 +204,8 @@ def keeping_the_event_loop() -> Iterator[None]:
 
     pytest-asyncio before 1.4 leaves a loop of its own there, which nobody would close then.
     """
-    with warnings.catch_warnings():
+    loop = None
+    with warnings.catch_warnings(), contextlib.suppress(RuntimeError):
         warnings.simplefilter("ignore", DeprecationWarning)
         loop = asyncio.get_event_loop_policy().get_event_loop()
     try:
