@@ -18,8 +18,9 @@ FIRST_FALL, FALL = 0.5, 0.9
 """What part of the delivered rate the pace falls to: at the first 429, when that rate was still a burst, and later."""
 GROWTH, LEAST_GROWTH, CUT = 5.0, 0.02, 0.25
 """Requests per second gained in a second: at the most, at the least, and what part of it is left after a 429."""
-DOUBLING, DOUBLING_SLOW = 4.0, 40.0
-"""Seconds until the growth doubles: so many, and so many more as divided by the pace, for slow APIs tell little."""
+DOUBLING, DOUBLING_SLOW, DOUBLING_AT_MOST = 4.0, 40.0, 20.0
+"""Seconds until the growth doubles: the first, and more where the pace is slow and tells little, the second divided by
+the pace; together at most the third, or it would take minutes to recover from a storm."""
 DEAF = 0.3
 """Seconds after a fall in which further 429s say nothing new: they answer requests that left before it."""
 WINDOW, WINDOW_COUNT = 5.0, 16
@@ -42,6 +43,7 @@ class Pace:
         self._delivered = 0
         self._since: float | None = None
         self._before = 0
+        self._fine = 0  # answers since the last fall
         self._before_since = 0.0
 
     @property
@@ -66,7 +68,8 @@ class Pace:
         if self._rate is not None:
             # Only who is held back by the pace may raise it.
             self._rate = min(rate + self._growth * gap, self._ceiling or float("inf"))
-            self._growth = min(GROWTH, self._growth * (1 + 0.69 * gap / (DOUBLING + DOUBLING_SLOW / rate)))
+            doubling = min(DOUBLING_AT_MOST, DOUBLING + DOUBLING_SLOW / rate)
+            self._growth = min(GROWTH, self._growth * (1 + 0.69 * gap / doubling))
         return wait
 
     def answered(self, status: int | None, retry_after: float | None, sent: float, now: float) -> None:
@@ -87,6 +90,7 @@ class Pace:
         if self._since is None:
             self._since = self._before_since = sent
         self._delivered += 1
+        self._fine += 1
         if now - self._since > WINDOW and self._delivered >= WINDOW_COUNT:
             self._before, self._before_since = self._delivered, self._since
             self._delivered, self._since = 0, now
@@ -107,7 +111,9 @@ class Pace:
             self._rate = max(FLOOR, FIRST_FALL * delivered)
         else:
             self._rate = max(FLOOR, FALL * min(self._rate, delivered))
-            self._growth = max(LEAST_GROWTH, CUT * self._growth)
+            if self._fine:  # without an answer since the last fall it is a storm, which says nothing of the limit
+                self._growth = max(LEAST_GROWTH, CUT * self._growth)
+        self._fine = 0
         if self._ceiling is not None:
             self._rate = min(self._rate, self._ceiling)
         self._next = max(self._next, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.decorator import get_unique_task_id, task_decorator_factory
@@ -52,7 +52,7 @@ class DecoratedPlanOperator(PlanBookingChangesOperator):
     def _plan(self, client: JicooClient, context: Any) -> Plan:
         function, args, kwargs = self.python_callable, tuple(self.op_args), dict(self.op_kwargs)
         if args or kwargs:
-            self.change = partial(_called, function, args, kwargs)
+            self.change = update_wrapper(partial(_called, function, args, kwargs), function)
         return super()._plan(client, context)
 
 

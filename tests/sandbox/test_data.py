@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timezone
+from itertools import pairwise
 
 import pytest
 
@@ -67,4 +68,4 @@ def test_no_host_is_in_two_places(made: Data) -> None:
                 slots[host["userId"]].append((row["startedAt"], row["endedAt"]))
     for taken in slots.values():
         taken.sort()
-        assert all(first[1] <= second[0] for first, second in zip(taken, taken[1:], strict=False))
+        assert all(first[1] <= second[0] for first, second in pairwise(taken))

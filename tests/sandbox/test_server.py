@@ -144,7 +144,7 @@ def test_is_usable_from_many_threads_at_once(jicoo_sandbox: Sandbox) -> None:
 def test_the_state_outlives_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "state.sqlite"
     with Sandbox(bookings=20, state=file) as sandbox:
-        gone, changed, cancelled = (row["uid"] for row in sandbox.bookings()[:3])
+        gone, changed, _ = (row["uid"] for row in sandbox.bookings()[:3])
         added = sandbox.add_booking(contacts=[{"name": "Jane Roe"}])["uid"]
         sandbox.delete(gone)
         headers = {"X-Jicoo-Api-Key": sandbox.api_key}
