@@ -1,6 +1,7 @@
 """Plans are made, applied, stopped, gone on with and undone, while somebody else edits, adds and deletes bookings.
 
-A model in a few lines says what has to become of each planned booking. With ``JICOO_LOAD=1`` for much longer.
+A model in a few lines says what has to become of each planned booking. With ``JICOO_LOAD=1`` for much longer, and a
+failure is made as short as it gets.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, event, settings
+from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -273,6 +274,8 @@ Bulk.TestCase.settings = settings(
     stateful_step_count=40 if LOAD else 20,
     deadline=None,
     suppress_health_check=list(HealthCheck),
+    # To find the shortest way to a failure takes minutes.
+    phases=[phase for phase in Phase if LOAD or phase not in (Phase.shrink, Phase.explain)],
 )
 
 
