@@ -60,3 +60,13 @@ def _check_nothing_is_lost(name: str, before: Selection, after: Selection) -> No
     for field in before.template_fields:
         if getattr(before, field) is not None and getattr(after, field) is None:
             raise AirflowFailException(f"{name}: {field} was given, but a template or another task made None of it")
+
+
+def as_selection(value: Any) -> Selection:
+    """Return a selection that was given.
+
+    :raises ValueError: it is none.
+    """
+    if not isinstance(value, Selection):
+        raise ValueError(f"selection: {value!r:.100} is not a Selection")
+    return value

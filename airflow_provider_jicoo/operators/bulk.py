@@ -9,7 +9,7 @@ from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.given import as_bool, as_int, as_json, plain
 from airflow_provider_jicoo.operators.base import JicooOperator
-from airflow_provider_jicoo.parts import TakesParts
+from airflow_provider_jicoo.parts import TakesParts, as_selection
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -136,7 +136,7 @@ class PlanBookingChangesOperator(_BulkOperator):
 
         return plan_changes(
             client,
-            self.selection,
+            as_selection(self.selection),
             self.change,
             self._path(plain("plan_path", self.plan_path)),
             shards=as_int("shards", self.shards),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jicoo.bulk.selection import STATUSES, Selection
 from airflow_provider_jicoo.given import as_int, as_json, as_list
+from airflow_provider_jicoo.parts import TakesParts, as_selection
 from airflow_provider_jicoo.sensors.base import JicooSensor
 from airflow_provider_jicoo.triggers.bookings import BookingStatusTrigger, BookingsTrigger, enough, judge
 
@@ -93,7 +94,7 @@ class BookingStatusSensor(JicooSensor):
             raise ValueError(f"{', '.join(sorted(both))} is waited for and in fail_on")
 
 
-class BookingsSensor(JicooSensor):
+class BookingsSensor(TakesParts, JicooSensor):
     """Wait until enough bookings match a selection, and return as many of them.
 
     Works in poke, reschedule and deferrable mode, and treats a failing poll as :class:`BookingStatusSensor` does.
@@ -138,8 +139,8 @@ class BookingsSensor(JicooSensor):
     def _check(self) -> None:
         from airflow_provider_jicoo.bulk.selection import Matcher
 
-        Matcher(self.selection)
-        if self._count() < 1:
+        Matcher(as_selection(self.selection))
+        if self.min_count is None or self._count() < 1:
             raise ValueError(f"min_count: {self.min_count!r} is not 1 or more")
         if self.deferrable and self.selection.where is not None:
             raise ValueError(

@@ -457,6 +457,21 @@ class TestTemplates:
             "hosts": [{"user_id": "{{ params.user }}", "role": "admin"}],
         }
 
+    @pytest.mark.parametrize("operator", [PlanBookingChangesOperator, BulkUpdateBookingsOperator])
+    def test_what_another_task_gives_makes_it_wait_for_that(self, operator):
+        from airflow.sdk import DAG
+
+        with DAG("both"):
+            uids = PlanBookingChangesOperator(task_id="uids", selection=Selection(), change=LOW, plan_path="x")
+            words = PlanBookingChangesOperator(task_id="words", selection=Selection(), change=LOW, plan_path="x")
+            task = operator(
+                task_id="task",
+                selection=Selection(uids=uids.output),
+                change=UpdateFields(hosts=[{"user_id": words.output, "role": "admin"}]),
+                plan_path="x",
+            )
+        assert task.upstream_task_ids == {"uids", "words"}
+
     def test_the_constructor_refuses_nothing(self):
         """Templates and mapped values are not there yet."""
         for operator in (PlanBookingChangesOperator, BulkUpdateBookingsOperator):
@@ -498,6 +513,8 @@ class TestWhatAPlanRefuses:
             ({"selection": Selection(name_matches="(")}, "selection: "),
             ({"selection": Selection(uids=[])}, "uids: give at least one"),
             ({"change": "cancel"}, "is neither a change"),
+            ({"selection": "{{ 'open' }}"}, "selection: 'open' is not a Selection"),
+            ({"selection": {"status": "open"}}, "is not a Selection"),
         ],
     )
     def test_bad_input(self, jicoo_sandbox, planned, path, arguments, words):
@@ -840,7 +857,10 @@ class TestStopping:
         """Airflow raises it in the main thread, out of a signal handler: what is under way is finished first."""
         import signal
 
-        from airflow.sdk.exceptions import AirflowTaskTimeout
+        try:
+            from airflow.sdk.exceptions import AirflowTaskTimeout
+        except ImportError:  # Airflow 3.1
+            from airflow.exceptions import AirflowTaskTimeout
 
         def ring(signum, frame):
             raise AirflowTaskTimeout("timed out")
