@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
@@ -56,8 +56,9 @@ class Selection:
     def describe(self) -> dict[str, str]:
         """Return what was given, for the header of a plan."""
         found = {name: getattr(self, name) for name in self.template_fields if getattr(self, name) is not None}
-        if "uids" in found and not isinstance(found["uids"], str):
-            found["uids"] = f"{len(found['uids'])} uids"
+        uids = found.get("uids", "")
+        if isinstance(uids, Sized) and not isinstance(uids, str):  # not the output of another task
+            found["uids"] = f"{len(uids)} uids"
         if self.where is not None:
             found["where"] = getattr(self.where, "__qualname__", type(self.where).__name__)
         return {name: str(value) for name, value in found.items()}
