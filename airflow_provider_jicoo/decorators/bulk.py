@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ class DecoratedPlanOperator(PlanBookingChangesOperator):
         multiple_outputs: bool | None = None,
         **kwargs: Any,
     ) -> None:
+        # An argument that is missing is to be said when the DAG is parsed, as TaskFlow does; the first is the booking.
+        inspect.signature(python_callable).bind(None, *(op_args or ()), **(op_kwargs or {}))
         task_id = get_unique_task_id(task_id, kwargs.get("dag"), kwargs.get("task_group"))
         super().__init__(task_id=task_id, change=python_callable, **kwargs)
         self.python_callable = python_callable
