@@ -62,6 +62,8 @@ class Broken:
 Effect = Call[Any] | Sleep
 Came = Reply | Broken | None
 _NOTHING: Final = object()
+# Older versions of msgspec do not count their own error among the ValueErrors.
+_UNREADABLE = (ValueError, RecursionError, msgspec.DecodeError)
 
 
 def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) -> Generator[Effect, Came, T]:
@@ -103,7 +105,7 @@ def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) 
 def _accepted(call: Call[Any], came: Reply | Broken) -> Any:
     """Return the data of an answer that is as expected, by the shortest way; of any other, :data:`_NOTHING`."""
     if isinstance(came, Reply) and 200 <= came.status < 300:
-        with contextlib.suppress(ValueError, RecursionError):
+        with contextlib.suppress(*_UNREADABLE):
             return _data(call, msgspec.json.decode(came.body) if came.body else None)
     return _NOTHING
 
@@ -150,7 +152,7 @@ class _Outcome:
         wait = retry_after(reply.headers.get("Retry-After"), reply.at) if reply.status >= 400 else None
         try:
             self._parsed = msgspec.json.decode(reply.body) if reply.body else None
-        except (ValueError, RecursionError):
+        except _UNREADABLE:
             return Answered(reply.status, "cut" if _is_json(reply) else "foreign", wait)
         if not 200 <= reply.status < 300:
             return Answered(reply.status, "good", wait)

@@ -47,9 +47,10 @@ def write_durably(path: Folder, content: bytes) -> None:
             # Only a file of the operating system has a number; an object store keeps what it has acknowledged.
             return
         os.fsync(number)
-    # The content is safe now, but not yet that there is such a file. Airflow's path to a local file is not os.PathLike.
+    # The content is safe now, but not yet that there is such a file. Airflow's path to a local file has the path of the
+    # operating system apart; as os.PathLike, where it is that, it may give its URL.
     parent = path.parent
-    local = parent if isinstance(parent, os.PathLike) else getattr(parent, "path", None)
+    local = getattr(parent, "path", None) if hasattr(parent, "fs") else parent
     if local is not None:
         folder = os.open(local, os.O_RDONLY)
         try:
