@@ -10,6 +10,7 @@ import os
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -207,6 +208,23 @@ def test_a_zombie_that_had_only_its_report_to_write_leaves_it_to_its_successor(c
         assert zombie.wait().startswith("StoppedError: another worker has taken this plan over")
         assert made.report == told
         made.check_all_applied()
+
+
+def test_a_plan_that_is_taken_at_the_last_moment_leaves_the_report_to_the_other(case):
+    """The last look was long ago, and the next one would come after the report."""
+    with Sandbox(bookings=20, seed=5) as sandbox, ThreadPoolExecutor(1) as pool:
+        made = case(sandbox)
+        sandbox.fail("hang", method="PATCH", share=1.0, seconds=1.0)
+        options = engine.Options(waves=(), concurrency=32, lease=60.0)
+        with made.client() as client:
+            applied = pool.submit(engine.apply_plan, client, made.path, digest=made.manifest["digest"], options=options)
+            until(lambda: made.sent() >= 20)
+            Journal(made.journal, 5.0).claim(history(made.journal))
+            with pytest.raises(StoppedError, match="another worker has taken this plan over"):
+                applied.result(30)
+        assert not (made.path.parent / f"{made.path.name}.report").exists()
+        assert not list(made.journal.glob("released-*"))
+        made.check_messages()
 
 
 def test_a_successor_is_fenced_while_it_waits(case, nursery, suspended):
