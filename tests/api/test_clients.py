@@ -919,6 +919,8 @@ def test_each_wait_is_logged(jicoo, driver, uid, caplog):
 @pytest.mark.asyncio
 async def test_a_pace_is_asked_before_each_request_and_told_what_came(jicoo, key, fast):
     class Pace:
+        rate = 1000.0
+
         def __init__(self):
             self.told = []
             self.asked = 0
