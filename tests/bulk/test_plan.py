@@ -458,6 +458,16 @@ def test_shards_hold_all_lines_once(jicoo, tmp_path, shards):
         assert sum(header["unchanged"] for header, _ in parts) == 0
 
 
+def test_the_header_of_a_plan_in_shards(jicoo, path):
+    made = plan(jicoo, path, Cancel(), Selection(status="open"), None, shards=2)
+    header, lines = read_plan(path)
+    assert lines == []
+    assert header["shards"] == ["plan.jsonl.shard-0", "plan.jsonl.shard-1"]
+    assert header["digest"] == made.manifest["digest"]
+    assert header["irreversible"] == made.manifest["irreversible"] > 0
+    assert header["unchanged"] == made.manifest["unchanged"]
+
+
 def test_more_shards_than_lines(sandbox, jicoo, path):
     uids = [row["uid"] for row in sandbox.bookings() if row["priority"] != "high"][:2]
     made = plan(jicoo, path, selection=Selection(uids=uids), shards=5)

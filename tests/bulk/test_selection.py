@@ -157,6 +157,8 @@ def test_times_are_half_open(jicoo, rows):
     assert not set(at) & set(found(jicoo, Selection(started_before=start)))
     a_moment_later = times.moment(start) + timedelta(milliseconds=1)
     assert sorted(at) == sorted(found(jicoo, Selection(started_after=start, started_before=a_moment_later)))
+    assert found(jicoo, Selection(uids=at, started_before=start)) == []
+    assert found(jicoo, Selection(uids=at, started_after=start)) == at
 
 
 def test_both_halves_are_the_whole(jicoo, rows):

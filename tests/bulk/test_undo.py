@@ -134,7 +134,8 @@ def test_an_undo_is_planned_before_anything_is_sent(sandbox, jicoo, tmp_path):
     assert "with these words: Sorry." in undo.summary
 
 
-def test_moves_go_back_in_an_order_that_works(sandbox, jicoo, tmp_path):
+@pytest.mark.parametrize("minutes", [30, -30])
+def test_moves_go_back_in_an_order_that_works(sandbox, jicoo, tmp_path, minutes):
     sandbox.reset(bookings=0, seed=1)
     host = [{"userId": sandbox.users[0]["uid"], "role": "admin"}]
     starts = [NOW + timedelta(days=9, minutes=30 * number) for number in range(10)]
@@ -142,12 +143,13 @@ def test_moves_go_back_in_an_order_that_works(sandbox, jicoo, tmp_path):
         sandbox.add_booking(startedAt=start, endedAt=start + timedelta(minutes=30), hosts=host)
     before = dump(sandbox)
 
-    def one_further(booking):
-        return Reschedule(times.moment(booking["startedAt"]) + timedelta(minutes=30))
+    def to_the_neighbour(booking):
+        return Reschedule(times.moment(booking["startedAt"]) + timedelta(minutes=minutes))
 
-    plan = applied(jicoo, tmp_path / "plan.jsonl", one_further, said=None)
+    plan = applied(jicoo, tmp_path / "plan.jsonl", to_the_neighbour, said=None)
     assert plan.manifest["changes"] == 9
-    undone(jicoo, plan, None)
+    undo = undone(jicoo, plan, None)
+    assert sum("waitsFor" in line for line in read_plan(undo.manifest["plan"])[1]) == 8
     assert dump(sandbox) == before
 
 
