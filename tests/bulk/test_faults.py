@@ -290,6 +290,8 @@ class Full:
     def __str__(self):
         return str(self._path)
 
+    __fspath__ = __str__
+
     @property
     def parent(self):
         return Full(self._path.parent, self._left)

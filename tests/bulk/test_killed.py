@@ -23,6 +23,8 @@ from tests.bulk.conftest import until
 
 LOAD = bool(os.environ.get("JICOO_LOAD"))
 BOOKINGS = 300
+RUNS = 24 if LOAD else 0
+"""Of these, some moments come when the worker has ended already; a hundred kills are left at the least."""
 KILLS = 5
 """So often each plan is killed, before it may end."""
 MOMENTS = ("begun", "taken", "read", "sent", "answer", "journal", "outcome", "end")
@@ -110,7 +112,7 @@ def all_runs(make_case, nursery, seed, count, place):
             killed += kill_and_retry(nursery, case, moments, lambda case=case, files=files: files(case))
     total = sum(killed.values())
     print(f"\n{total} kills in {count} runs of {BOOKINGS} bookings, {time.monotonic() - started:.0f} s: {dict(killed)}")
-    assert total >= count * KILLS * 0.8, "too few were still at work when they were killed"
+    assert total >= (100 if LOAD else count * KILLS * 0.8), "too few were still at work when they were killed"
 
 
 def test_killed_at_every_point_with_files(case, nursery, tmp_path):
@@ -119,7 +121,7 @@ def test_killed_at_every_point_with_files(case, nursery, tmp_path):
         folder.mkdir()
         return folder / "plan.jsonl", lambda case: len(os.listdir(case.journal)) if case.journal.exists() else 0
 
-    all_runs(case, nursery, 11, 20 if LOAD else 3, place)
+    all_runs(case, nursery, 11, RUNS or 3, place)
 
 
 def test_killed_at_every_point_with_an_object_store(case, nursery, store):
@@ -131,7 +133,7 @@ def test_killed_at_every_point_with_an_object_store(case, nursery, store):
             key.startswith(start) for key in list(store.objects)
         )
 
-    all_runs(case, nursery, 12, 20 if LOAD else 2, place)
+    all_runs(case, nursery, 12, RUNS or 2, place)
 
 
 # --- a zombie and its successor --------------------------------------------------------------------------------------
