@@ -171,8 +171,11 @@ class DagRun:
         if not rows:
             return None
         value = json.loads(rows[0][0])
-        # Airflow 3.1 stores a text of JSON in the column of JSON.
-        return json.loads(value) if isinstance(value, str) and value[:1] in '[{"' else value
+        if isinstance(value, str):
+            # Airflow 3.1 stores a text of JSON in the column of JSON.
+            with contextlib.suppress(json.JSONDecodeError):
+                return json.loads(value)
+        return value
 
     def rendered(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
         """Return the rendered fields that Airflow's UI shows."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from unittest.mock import Mock
 from zoneinfo import ZoneInfo
 
 import pytest
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy.exc import OperationalError
 
 FOLDER = Path(__file__).resolve().parent.parent / "example_dags"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
@@ -172,3 +178,230 @@ class TestRescheduleDay:
         assert run.states["move[1]"] == "success"
         assert start(jicoo_sandbox.booking(first)) == day.replace(hour=9)
         assert start(jicoo_sandbox.booking(second)) == to_day.replace(hour=11)
+
+
+@pytest.fixture
+def person():
+    """Answers the approvals of a DAG while it runs, through the function behind Airflow's REST API.
+
+    ``with person("jicoo_undo_last_run", "Approve") as seen: run_dag(...)``; ``seen`` has the texts that were agreed to.
+    """
+
+    @contextlib.contextmanager
+    def answering(dag_id, option):
+        over, seen = threading.Event(), []
+
+        def look():
+            while not over.wait(0.3):
+                # SQLite may be locked by the DAG that runs; then it is tried again.
+                with contextlib.suppress(OperationalError):
+                    _answer(dag_id, option, seen)
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            yield seen
+        finally:
+            over.set()
+            thread.join()
+
+    return answering
+
+
+def _answer(dag_id, option, seen):
+    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        waiting = (
+            session.query(TaskInstance, HITLDetail)
+            .join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
+            .filter(TaskInstance.dag_id == dag_id, HITLDetail.responded_at.is_(None))
+            .filter(TaskInstance.state.in_(("awaiting_input", "deferred", "running")))
+        )
+        for task, detail in waiting.all():
+            if task.state == "running" and hasattr(TaskInstanceState, "AWAITING_INPUT"):
+                continue  # about to wait
+            seen.append(detail.body)
+            update_hitl_detail(
+                dag_id=dag_id,
+                dag_run_id=task.run_id,
+                task_id=task.task_id,
+                map_index=-1,
+                update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[option]),
+                user=Mock(get_id=lambda: "sato", get_name=lambda: "Sato"),
+                session=session,
+            )
+
+
+def still(sandbox):
+    """Return the bookings without the moment of their last change."""
+    return {booking["uid"]: {**booking, "updatedAt": ""} for booking in sandbox.bookings()}
+
+
+class TestBulkReassignHost:
+    FILE = FOLDER / "jicoo_bulk_reassign_host.py"
+    UNDO = FOLDER / "jicoo_undo_last_run.py"
+
+    @pytest.fixture
+    def conf(self, jicoo_sandbox, tmp_path):
+        leaves, takes_over, third = (user["uid"] for user in jicoo_sandbox.users[:3])
+        soon = datetime.now(timezone.utc) + timedelta(days=100)
+        for day, hosts in enumerate(([leaves], [third, leaves], [leaves, takes_over])):
+            roles = [{"userId": user, "role": role} for user, role in zip(hosts, ("admin", "viewer"), strict=False)]
+            jicoo_sandbox.add_booking(hosts=roles, startedAt=soon + timedelta(days=day))
+        jicoo_sandbox.add_booking(hosts=[{"userId": leaves, "role": "admin"}], startedAt=soon - timedelta(days=200))
+        jicoo_sandbox.add_booking(hosts=[{"userId": leaves, "role": "admin"}], startedAt=soon, status="cancel")
+        return {"from_user_id": leaves, "to_user_id": takes_over, "plans": str(tmp_path)}
+
+    def affected(self, sandbox, user):
+        now = datetime.now(timezone.utc)
+        return {
+            booking["uid"]
+            for booking in sandbox.bookings()
+            if booking["status"] == "open"
+            and start(booking) > now
+            and user in {host["userId"] for host in booking["hosts"]}
+        }
+
+    def test_approved_applied_and_taken_back(self, jicoo_sandbox, run_dag, person, conf):
+        affected = self.affected(jicoo_sandbox, conf["from_user_id"])
+        assert len(affected) >= 3
+        before = still(jicoo_sandbox)
+
+        with person("jicoo_bulk_reassign_host", "Approve") as seen:
+            run = run_dag(self.FILE, **conf)
+
+        assert set(run.states.values()) == {"success"}, run.states
+        (text,) = seen
+        assert text == run.xcom("plan", key="summary")
+        assert text.startswith(f"**{len(affected)} bookings will be changed**")
+        assert self.affected(jicoo_sandbox, conf["from_user_id"]) == set()
+        after = still(jicoo_sandbox)
+        assert {uid for uid in before if after[uid] != before[uid]} == affected
+        for uid in affected:
+            users = [host["userId"] for host in after[uid]["hosts"]]
+            assert users.count(conf["to_user_id"]) == 1
+            others = [host for host in before[uid]["hosts"] if host["userId"] not in conf.values()]
+            assert [host for host in after[uid]["hosts"] if host["userId"] != conf["to_user_id"]] == others
+            assert {**after[uid], "hosts": None} == {**before[uid], "hosts": None}
+        assert run.xcom("apply")["counts"]["applied"] == len(affected)
+        assert run.xcom("tell").endswith("/report.html")
+        assert Path(run.xcom("tell").split("see ")[1]).stat().st_size > 1000
+
+        with person("jicoo_undo_last_run", "Approve") as seen:
+            run = run_dag(self.UNDO, plans=conf["plans"])
+
+        assert set(run.states.values()) == {"success"}, run.states
+        assert seen[0].startswith(f"**{len(affected)} bookings will be changed**")
+        assert still(jicoo_sandbox) == before
+        assert jicoo_sandbox.messages == []
+        assert set(
+            Counter(request.path for request in jicoo_sandbox.requests if request.method == "PATCH").values()
+        ) == {2}
+
+    def test_rejected(self, jicoo_sandbox, run_dag, person, conf):
+        before = jicoo_sandbox.bookings()
+        with person("jicoo_bulk_reassign_host", "Reject"):
+            run = run_dag(self.FILE, **conf)
+        assert run.states == {
+            "plan": "success",
+            "approve": "success",
+            "remember": "skipped",
+            "apply": "skipped",
+            "tell": "skipped",
+        }
+        assert jicoo_sandbox.bookings() == before
+        assert jicoo_sandbox.count("PATCH") == 0
+
+    def test_a_plan_that_is_named_is_taken_back(self, jicoo_sandbox, run_dag, person, conf):
+        with person("jicoo_bulk_reassign_host", "Approve"):
+            before = still(jicoo_sandbox)
+            first = run_dag(self.FILE, **conf)
+            back = {**conf, "from_user_id": conf["to_user_id"], "to_user_id": jicoo_sandbox.users[4]["uid"]}
+            run_dag(self.FILE, **back)
+        with person("jicoo_undo_last_run", "Approve") as seen:
+            run = run_dag(self.UNDO, plan=first.xcom("plan")["plan"], plans=conf["plans"])
+        assert set(run.states.values()) == {"success"}
+        # All that the first run changed was changed again by the second one: it is left alone.
+        assert "are left alone" in seen[0]
+        assert still(jicoo_sandbox) != before
+
+
+class TestCloseOfficeForADay:
+    FILE = FOLDER / "jicoo_close_office_for_a_day.py"
+
+    @pytest.fixture
+    def day(self, jicoo_sandbox):
+        """Make a day in Japan with 13 bookings, of which one is cancelled, and bookings right before and after it."""
+        zone = ZoneInfo("Asia/Tokyo")
+        day = datetime(datetime.now(timezone.utc).year + 1, 3, 3, tzinfo=zone)
+        more = {"endedAt": None, "timeZone": "Asia/Tokyo"}
+        for hour in range(0, 24, 2):
+            at = day + timedelta(hours=hour)
+            jicoo_sandbox.add_booking(**{**more, "startedAt": at, "endedAt": at + timedelta(minutes=30)})
+        at = day + timedelta(hours=9)
+        more["endedAt"] = at + timedelta(minutes=30)
+        jicoo_sandbox.add_booking(**{**more, "startedAt": at, "status": "cancel"})
+        for at in (day - timedelta(minutes=30), day + timedelta(days=1)):
+            jicoo_sandbox.add_booking(**{**more, "startedAt": at, "endedAt": at + timedelta(minutes=30)})
+        return day.date()
+
+    def meant(self, sandbox, day):
+        """Return the bookings that start on a day in Japan and are not cancelled."""
+        found = sandbox.bookings()
+        zone = ZoneInfo("Asia/Tokyo")
+        return {
+            booking["uid"]: booking
+            for booking in found
+            if start(booking).astimezone(zone).date() == day and booking["status"] != "cancel"
+        }
+
+    def check(self, sandbox, run, meant, before, messages):
+        assert {*run.states} == {"plan", "shards", "one_report", *(f"apply[{index}]" for index in range(4))}
+        assert set(run.states.values()) == {"success"}, run.states
+        changed = Counter(request.path.split("/")[3] for request in sandbox.requests if request.method != "GET")
+        assert changed == dict.fromkeys(meant, 1)
+        assert all(sandbox.booking(uid) == booking for uid, booking in before.items() if uid not in meant)
+        told = Counter((message.uid, message.guest, message.kind) for message in sandbox.messages)
+        assert set(told.values()) == {1}
+        assert {uid for uid, _, _ in told} == set(meant)
+        assert {kind for _, _, kind in told} == {messages}
+        assert f"{len(meant)} applied" in run.xcom("one_report")
+
+    def test_moved(self, jicoo_sandbox, run_dag, tmp_path, day):
+        meant = self.meant(jicoo_sandbox, day)
+        before = {booking["uid"]: booking for booking in jicoo_sandbox.bookings()}
+        assert len(meant) >= 12
+        to_day = day + timedelta(days=7)
+
+        run = run_dag(self.FILE, day=str(day), to_day=str(to_day), message="We are closed.", plans=str(tmp_path))
+
+        self.check(jicoo_sandbox, run, meant, before, "update")
+        for uid, old in meant.items():
+            assert start(jicoo_sandbox.booking(uid)) == start(old) + timedelta(days=7)
+        bodies = [request.body for request in jicoo_sandbox.requests if request.method == "PATCH"]
+        assert {body["updateMessage"] for body in bodies} == {"We are closed."}
+        assert json.loads((tmp_path / f"{run.run_id}.report" / "report.json").read_text())["counts"]["applied"] == len(
+            meant
+        )
+
+    def test_cancelled(self, jicoo_sandbox, run_dag, tmp_path, day):
+        meant = self.meant(jicoo_sandbox, day)
+        before = {booking["uid"]: booking for booking in jicoo_sandbox.bookings()}
+
+        run = run_dag(self.FILE, day=str(day), plans=str(tmp_path))
+
+        self.check(jicoo_sandbox, run, meant, before, "cancel")
+        assert {jicoo_sandbox.booking(uid)["status"] for uid in meant} == {"cancel"}
+        assert run.xcom("plan")["irreversible"] == len(meant)
+
+    def test_a_day_without_bookings(self, jicoo_sandbox, run_dag, tmp_path):
+        before = jicoo_sandbox.bookings()
+        run = run_dag(self.FILE, day="2040-05-05", plans=str(tmp_path))
+        assert set(run.states.values()) == {"success"}, run.states
+        assert jicoo_sandbox.bookings() == before
+        assert "0 planned changes" in run.xcom("one_report")

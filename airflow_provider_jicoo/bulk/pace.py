@@ -1,120 +1,130 @@
-"""The pace, learnt from 429s.
+"""How fast to send, learnt from the requests that are refused.
 
-Until the first 429 nothing is held back. At a 429 the pace falls to a little under the rate that was *delivered*
-lately, which is what the API gives; falling from the rate that was *attempted* would sit on the limit and be refused
-again and again. From there it creeps upward by a growth that is small after a 429 and doubles every few seconds, so
-that it probes gently and seldom near the limit, yet finds a limit that was raised. Whoever falls gives room that all
-who share the limit grow into at the same rate, whatever they have: several workers that know nothing of each other come
-to a fair share.
+Jicoo publishes no limit, so a :class:`Pace` holds nothing back until the first 429, then keeps the requests of one
+process evenly spaced, and finds the limit by what a refusal tells:
 
-A pure function of what it is told: no clock and no socket.
+- **Fall to a little under what was delivered lately**, not to a share of what was attempted: one refusal may come of
+  a hair too much or of five times too much, and what got through tells which. While nothing gets through at all,
+  start over from the floor.
+- **Hear a burst of refusals once**: those of requests that had their slots before the fall say nothing new.
+- **Grow by the fourth root of the pace**, so slowly that the next refusal comes some fifteen seconds later. The dip
+  refills a token bucket and the growth drains it, so that almost nothing is lost. A slow process grows faster for its
+  size than a fast one and is refused less often, which is what makes several with one key drift to equal shares.
+- **Hurry after a long quiet**: a limit that was raised is found within half a minute.
+- **Shift the beat by luck at each fall**: of several processes that tick in step with a limiter, the same one
+  would be refused each time.
+
+All of this assumes that a slot is taken when it can be used. Workers that take theirs all at once commit to the old
+pace for as many slots as there are workers: let them take turns, each reserving when the one before it has left.
 """
 
 from __future__ import annotations
 
-FLOOR = 0.5
-"""Requests per second; the pace falls no lower."""
-FIRST_FALL, FALL = 0.5, 0.9
-"""What part of the delivered rate the pace falls to: at the first 429, when that rate was still a burst, and later."""
-GROWTH, LEAST_GROWTH, CUT = 5.0, 0.02, 0.25
-"""Requests per second gained in a second: at the most, at the least, and what part of it is left after a 429."""
-DOUBLING, DOUBLING_SLOW, DOUBLING_AT_MOST = 4.0, 40.0, 20.0
-"""Seconds until the growth doubles: the first, and more where the pace is slow and tells little, the second divided by
-the pace; together at most the third, or it would take minutes to recover from a storm."""
-DEAF = 0.3
-"""Seconds after a fall in which further 429s say nothing new: they answer requests that left before it."""
-WINDOW, WINDOW_COUNT = 5.0, 16
-"""The delivered rate is measured over at least so many seconds and so many answers."""
+import math
+import random
+from collections.abc import Callable
+
+SLOWEST = 0.5
+"""Requests per second that the pace never falls below, unless a ceiling is lower."""
+
+_FALL = 0.9  # of what was delivered
+_STEEPEST = 0.5  # of the pace before: the rate delivered says nothing where little was sent
+_GENTLE = 0.02  # growth of the pace, in requests/s per second, at a pace of 1; grows with its fourth root
+_EAGER = 2.0  # the same while nothing is known
+_QUIET = 20.0  # seconds without a refusal, after which the growth doubles ...
+_DOUBLING = 3.0  # ... each so many seconds
+_LATELY = 2.0  # seconds (and at least _FEW answers) that make half of "lately"
+_FEW = 16
+_DEAF = 0.3  # seconds after a fall in which refusals are not heard
+_SHORTEST = 1.0  # seconds: the least pause that a Retry-After makes
+_LONGEST = 86_400.0  # seconds: the longest
 
 
 class Pace:
-    """Says when each request may leave, and learns from the answers.
+    """Hands out moments to send at. Has no clock and waits for nothing; for the tasks of one event loop.
 
-    :param ceiling: requests per second that are never exceeded, or None.
+    :param ceiling: requests per second never to be exceeded; None for none.
+    :param luck: random in [0, 1).
     """
 
-    def __init__(self, ceiling: float | None = None) -> None:
-        self._ceiling = ceiling
-        self._rate: float | None = None
-        self._growth = GROWTH
-        self._next = 0.0
-        self._deaf_until = float("-inf")
-        # Answers in the window that fills now, and in the whole one before it.
-        self._delivered = 0
-        self._since: float | None = None
-        self._before = 0
-        self._fine = 0  # answers since the last fall
-        self._before_since = 0.0
+    def __init__(self, ceiling: float | None = None, *, luck: Callable[[], float] = random.random) -> None:
+        self._ceiling = math.inf if ceiling is None else ceiling
+        self._luck = luck
+        self._rate = ceiling
+        self._growth = _EAGER
+        self._next = 0.0  # the first slot that nobody has
+        self._fell = 0.0  # the first slot of the present pace
+        self._hears = 0.0  # refusals of requests sent earlier are not heard
+        self._through = False  # whether anything was delivered since the last fall
+        # Deliveries are counted in two halves, so that there is always a whole one: before, and since.
+        self._delivered = self._delivered_before = 0
+        self._since = self._before = 0.0
 
     @property
     def rate(self) -> float | None:
-        """The pace now, in requests per second; None while nothing limits it."""
-        return self._ceiling if self._rate is None else self._rate
+        """Requests per second at present; None while nothing limits them."""
+        return self._rate
 
     def reserve(self, now: float) -> float:
-        """Take the next moment to send at, and return the seconds until it.
+        """Take the next slot and return the seconds until it.
 
         :param now: a monotonic clock, in seconds.
         """
-        rate = self.rate
+        rate = self._rate
+        at = self._next
         if rate is None:
-            return 0.0
-        gap = 1.0 / rate
-        wait = self._next - now
-        if wait <= 0:
-            self._next = now + gap
-            return 0.0
-        self._next += gap
-        if self._rate is not None:
-            # Only who is held back by the pace may raise it.
-            self._rate = min(rate + self._growth * gap, self._ceiling or float("inf"))
-            doubling = min(DOUBLING_AT_MOST, DOUBLING + DOUBLING_SLOW / rate)
-            self._growth = min(GROWTH, self._growth * (1 + 0.69 * gap / doubling))
-        return wait
+            return at - now if at > now else 0.0
+        if at <= now:
+            at = now
+        elif rate < self._ceiling:
+            # Somebody waits, so the pace is what limits. One that is not used up must not grow: it would say nothing.
+            if at - self._fell > _QUIET:
+                self._growth = min(_EAGER, self._growth * 2.0 ** (1.0 / rate / _DOUBLING))
+            self._rate = min(self._ceiling, rate + self._growth * rate**0.25 / rate)
+        self._next = at + 1.0 / rate
+        return at - now
 
     def answered(self, status: int | None, retry_after: float | None, sent: float, now: float) -> None:
-        """Learn from an answer, or from none, to a request that left at ``sent``.
+        """Learn from an answer.
 
-        :param status: HTTP status, or None.
-        :param retry_after: seconds that the API asked to wait, or None.
+        :param status: HTTP status; None where there was no answer.
+        :param retry_after: seconds that the API asked to wait; nobody gets a slot before.
+        :param sent: when the request left, on the clock of ``now``.
         """
-        if status != 429:
-            self._count(sent, now)
-            return
+        if not self._since:
+            self._since = self._before = sent
+        if status == 429:
+            if sent >= self._hears:
+                self._fall(now)
+        elif status is not None:
+            self._through = True
+            self._delivered += 1
+            if now - self._since > _LATELY and self._delivered >= _FEW:
+                self._delivered_before, self._delivered = self._delivered, 0
+                self._before, self._since = self._since, now
         if retry_after is not None:
-            self._hold(now + max(1.0, retry_after), now)
-        if sent >= self._deaf_until:
-            self._fall(now)
-
-    def _count(self, sent: float, now: float) -> None:
-        if self._since is None:
-            self._since = self._before_since = sent
-        self._delivered += 1
-        self._fine += 1
-        if now - self._since > WINDOW and self._delivered >= WINDOW_COUNT:
-            self._before, self._before_since = self._delivered, self._since
-            self._delivered, self._since = 0, now
-
-    def _hold(self, until: float, now: float) -> None:
-        """Let nobody send before a moment; the time lost does not count as time in which little was delivered."""
-        if until > self._next:
-            lost = until - max(self._next, now)
-            self._next = until
-            if self._since is not None:
-                self._since += lost
-                self._before_since += lost
+            self._pause(now + min(max(_SHORTEST, retry_after), _LONGEST))
 
     def _fall(self, now: float) -> None:
-        start = now if self._since is None else self._before_since
-        delivered = (self._before + self._delivered + 1) / max(1.0, now - start)
+        lately = (self._delivered_before + self._delivered + 1) / max(1.0, now - self._before)
         if self._rate is None:
-            self._rate = max(FLOOR, FIRST_FALL * delivered)
+            # May be a bucket's store, handed out at once: half of it, and eager to find the rest.
+            rate = lately / 2.0
+        elif not self._through:
+            rate = 0.0
+            self._growth = _EAGER
         else:
-            self._rate = max(FLOOR, FALL * min(self._rate, delivered))
-            if self._fine:  # without an answer since the last fall it is a storm, which says nothing of the limit
-                self._growth = max(LEAST_GROWTH, CUT * self._growth)
-        self._fine = 0
-        if self._ceiling is not None:
-            self._rate = min(self._rate, self._ceiling)
-        self._next = max(self._next, now)
-        self._deaf_until = max(self._next, now + DEAF)
+            rate = max(_FALL * min(self._rate, lately), _STEEPEST * self._rate)
+            self._growth = max(_GENTLE, self._growth / 2.0)
+        self._rate = min(self._ceiling, max(SLOWEST, rate))
+        self._through = False
+        self._fell = max(self._next, now)
+        self._hears = max(self._fell, now + _DEAF)
+        self._next = self._fell + self._luck() / self._rate
+
+    def _pause(self, until: float) -> None:
+        if until > self._next:
+            self._next = self._fell = self._hears = until
+            # What is delivered per second of a pause says nothing: count anew.
+            self._delivered = self._delivered_before = 0
+            self._since = self._before = until
