@@ -22,8 +22,9 @@ from airflow_provider_jicoo.operators.bulk import ApplyBookingPlanOperator, Plan
     tags=["jicoo", "bulk"],
     doc_md=__doc__,
     params={
-        "from_user_id": Param(type="string", minLength=1, description="The user id of the host who leaves"),
-        "to_user_id": Param(type="string", minLength=1, description="The user id of the colleague"),
+        # With a default, since the ApprovalOperator of Airflow 3.1 wants all params while the file is parsed.
+        "from_user_id": Param("", type="string", description="The user id of the host who leaves"),
+        "to_user_id": Param("", type="string", description="The user id of the colleague"),
         "plans": Param("/tmp/jicoo-plans", type="string", description="A folder, as s3://bucket/plans"),
     },
 )

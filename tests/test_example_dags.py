@@ -220,11 +220,9 @@ def _answer(dag_id, option, seen):
             session.query(TaskInstance, HITLDetail)
             .join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
             .filter(TaskInstance.dag_id == dag_id, HITLDetail.responded_at.is_(None))
-            .filter(TaskInstance.state.in_(("awaiting_input", "deferred", "running")))
+            .filter(TaskInstance.state == "awaiting_input")
         )
         for task, detail in waiting.all():
-            if task.state == "running" and hasattr(TaskInstanceState, "AWAITING_INPUT"):
-                continue  # about to wait
             seen.append(detail.body)
             update_hitl_detail(
                 dag_id=dag_id,
@@ -242,6 +240,9 @@ def still(sandbox):
     return {booking["uid"]: {**booking, "updatedAt": ""} for booking in sandbox.bookings()}
 
 
+@pytest.mark.skipif(
+    not hasattr(TaskInstanceState, "AWAITING_INPUT"), reason="`dag.test` waits for a person since Airflow 3.3"
+)
 class TestBulkReassignHost:
     FILE = FOLDER / "jicoo_bulk_reassign_host.py"
     UNDO = FOLDER / "jicoo_undo_last_run.py"
