@@ -27,7 +27,7 @@ from collections.abc import Callable
 SLOWEST = 0.5
 """Requests per second that the pace never falls below, unless a ceiling is lower."""
 
-_FALL = 0.9  # of what was delivered
+_FALL = 0.87  # of what was delivered
 _STEEPEST = 0.5  # of the pace before: the rate delivered says nothing where little was sent
 _GENTLE = 0.02  # growth of the pace, in requests/s per second, at a pace of 1; grows with its fourth root
 _EAGER = 2.0  # the same while nothing is known

@@ -150,7 +150,7 @@ def sample(kinds, faults):
 @pytest.mark.parametrize(("kind", "fault"), sample(["update", "reschedule", "cancel"], PASSING))
 def test_faults_that_pass_leave_no_trace(case, sandbox, kind, fault, monkeypatch):
     # How fast the pace is found again after a storm is not the matter here.
-    monkeypatch.setattr(pace, "FLOOR", 50.0)
+    monkeypatch.setattr(pace, "SLOWEST", 50.0)
     made = case(sandbox, kind)
     break_(sandbox, kind, PASSING[fault])
     apply(made, settings={"timeout": 0.3} if fault == "hangs" else None)

@@ -147,7 +147,8 @@ def test_workers_settle_on_a_limit_that_nobody_tells(rate: int, processes: int, 
     refused = sum(sum(bad[60:260]) for _, bad in seen)
     assert sum(delivered) >= 0.95 * rate * 200
     assert refused / (refused + sum(delivered)) < 0.02
-    assert min(delivered) >= 0.5 * max(delivered)
+    # The share is a figure of the benchmark; here nobody is to starve.
+    assert min(delivered) >= 0.4 * max(delivered)
 
 
 @pytest.mark.parametrize("new", [100 / 3, 300])

@@ -18,7 +18,7 @@ import pytest
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.system.stack import AirflowStack, StackError, run_path
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("running Airflow"), pytest.mark.timeout(600)]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
 REASSIGN, UNDO, CLOSE = "jicoo_bulk_reassign_host", "jicoo_undo_last_run", "jicoo_close_office_for_a_day"

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.system.stack import TRIGGERER_THRESHOLD, AirflowStack
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("running Airflow"), pytest.mark.timeout(600)]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
 

@@ -11,7 +11,7 @@ import pytest
 from tests.system.stack import TRIGGERER_THRESHOLD, AirflowStack, ApiError, StackError, session_members
 
 # The first test of the session pays for the start of the stack, 15 s on an idle machine, 90 s on a crowded one.
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("running Airflow"), pytest.mark.timeout(600)]
 
 
 def test_trivial_dag_succeeds(airflow_stack: AirflowStack) -> None:
