@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Generator
@@ -11,6 +10,9 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
+import msgspec
+from multidict import CIMultiDict
+from yarl import URL
 
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
@@ -29,7 +31,7 @@ _NEVER_SENT = (
     aiohttp.ClientProxyConnectionError,
     aiohttp.ClientHttpProxyError,  # the proxy refused to connect
 )
-_JSON = {"Content-Type": "application/json"}
+_JSON = CIMultiDict({"Content-Type": "application/json"})
 
 
 class AsyncJicooClient:
@@ -148,9 +150,9 @@ class AsyncJicooClient:
         try:
             async with self._open().request(
                 call.method,
-                self._settings.base_url + call.path,
+                URL(self._settings.base_url + call.path, encoded=True),
                 params=call.query or None,
-                data=None if call.body is None else json.dumps(call.body).encode(),
+                data=None if call.body is None else msgspec.json.encode(call.body),
                 headers=None if call.body is None else _JSON,
                 allow_redirects=False,
                 middlewares=(_once,) if call.method in ("GET", "DELETE") else None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.cookiejar
-import json
 import logging
 import ssl
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, TypeVar
 
+import msgspec
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
@@ -135,7 +135,7 @@ class JicooClient:
                 call.method,
                 self._settings.base_url + call.path,
                 params=call.query or None,
-                data=None if call.body is None else json.dumps(call.body).encode(),
+                data=None if call.body is None else msgspec.json.encode(call.body),
                 headers=None if call.body is None else {"Content-Type": "application/json"},
                 timeout=(self._settings.timeout, self._settings.timeout),
                 allow_redirects=False,

@@ -56,11 +56,10 @@ class Settings:
             return None
         return urllib.request.getproxies().get(parts.scheme)
 
-    @staticmethod
-    def tls() -> ssl.SSLContext | bool:
+    def tls(self) -> ssl.SSLContext | bool:
         """Return how to check certificates: by the bundle that the environment names for requests, or as usual."""
         bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        if not bundle:
+        if not bundle or not self.base_url.startswith("https:"):
             return True
         folder = os.path.isdir(bundle)
         return ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)

@@ -6,8 +6,9 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import closing, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -179,7 +180,7 @@ def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
 
     def target() -> None:
         try:
-            results.append(_run_quickly(work))
+            results.append(asyncio.run(work))
         except BaseException as error:
             failures.append(error)
         finally:
@@ -200,15 +201,6 @@ def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
     if failures:
         raise failures[0]
     return results[0]
-
-
-def _run_quickly(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on uvloop, which comes with Airflow's web server except on Windows."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(work)
-    return uvloop.run(work)
 
 
 def _finish(report: Report) -> Report:
@@ -239,9 +231,8 @@ class Item:
     :param pauses: how often the run had been paused when its booking was read.
     """
 
-    number: int
     line: Line
-    pauses: int = 0
+    pauses: int
 
 
 @dataclass(slots=True)
@@ -255,6 +246,10 @@ class _Sending:
     item: Item
     sent: bool = False
     doubted: bool = False
+
+
+_SENDING: ContextVar[_Sending | None] = ContextVar("_SENDING", default=None)
+"""What the running task sends; it passes through the client, which knows nothing of it."""
 
 
 class _Sender(AsyncJicooClient):
@@ -307,7 +302,6 @@ class Run:
         self._counts: Counter[Outcome] = Counter()
         self._buffer: list[dict[str, Any]] = []
         self._error: Exception | None = None
-        self._sendings: dict[asyncio.Task[Any] | None, _Sending] = {}
         self._pauses = 0
         self._paused = False
         self._fenced = False
@@ -503,7 +497,7 @@ class Run:
                 await queue.put(None)
             await asyncio.gather(*workers)
 
-    async def _produce(self, numbers: Iterable[int], queue: asyncio.Queue[Item | None]) -> None:
+    async def _produce(self, numbers: range, queue: asyncio.Queue[Item | None]) -> None:
         """Read the bookings again, chunk by chunk, and announce and queue those that are still as planned."""
         for chunk in self._chunks(numbers):
             if self._ended:
@@ -515,19 +509,16 @@ class Run:
             for item in ready:
                 await queue.put(item)
 
-    def _chunks(self, numbers: Iterable[int]) -> Iterator[list[Item]]:
-        chunk: list[Item] = []
-        for number in numbers:
-            line = self._lines[number]
-            entry = self._entries.get(line.uid)
-            if entry is not None and entry.outcome in FINAL:
-                continue
-            chunk.append(Item(number, line, self._pauses))
-            if len(chunk) == CHUNK:
+    def _chunks(self, numbers: range) -> Iterator[list[Item]]:
+        for start in range(numbers.start, numbers.stop, CHUNK):
+            stop = min(start + CHUNK, numbers.stop)
+            chunk = [
+                Item(line, self._pauses)
+                for line in self._lines.read(start, stop)
+                if (entry := self._entries.get(line.uid)) is None or entry.outcome not in FINAL
+            ]
+            if chunk:
                 yield chunk
-                chunk = []
-        if chunk:
-            yield chunk
 
     async def _still_as_planned(self, chunk: list[Item]) -> list[Item]:
         for item in chunk:
@@ -557,7 +548,7 @@ class Run:
 
         :raises PlanMismatchError: they are of another account.
         """
-        first = [self._lines[number] for number in range(min(CHUNK, len(self._lines)))]
+        first = self._lines.read(0, min(CHUNK, len(self._lines)))
         if len(first) > 1 and not await self._read(first):
             raise PlanMismatchError(
                 f"none of the first {len(first)} planned bookings exists for this API key: "
@@ -597,19 +588,24 @@ class Run:
         raise _Withheld
 
     async def _before(self) -> None:
-        sending = self._sendings[asyncio.current_task()]
-        await self._turn(sending)
+        sending = _SENDING.get()
+        assert sending is not None, "only changes are sent with anything but GET"
+        if not self._may_leave(sending.item):
+            await self._turn(sending)
         sending.sent = sending.doubted = True
 
     def _after(self, refused: bool) -> None:
-        self._sendings[asyncio.current_task()].doubted = not refused
+        if refused:
+            sending = _SENDING.get()
+            assert sending is not None, "as before it left"
+            sending.doubted = False
 
     async def _wait(self, seconds: float) -> None:
         """Wait for the pace, or to ask again.
 
         :raises _Withheld: the run has ended. A change that is in doubt is read back nevertheless.
         """
-        sending = self._sendings.get(asyncio.current_task())
+        sending = _SENDING.get()
         if sending is not None and sending.doubted:
             await asyncio.sleep(seconds)
             return
@@ -621,7 +617,8 @@ class Run:
 
     async def _send(self, item: Item) -> None:
         line = item.line
-        sending = self._sendings[asyncio.current_task()] = _Sending(item)
+        sending = _Sending(item)
+        _SENDING.set(sending)
         try:
             await self._exchange(call_of(line, self._lines.header["terms"]), sending)
         except _Withheld:
@@ -636,14 +633,13 @@ class Run:
             # What nobody thought of must leave neither this change nor those behind it without an outcome.
             outcome = Outcome.UNKNOWN if sending.sent else Outcome.FAILED
             self._record(line.uid, outcome, f"{type(error).__name__}: {error}")
-        finally:
-            del self._sendings[asyncio.current_task()]
 
     async def _exchange(self, call: Call[Booking], sending: _Sending) -> None:
         line = sending.item.line
         while True:
             try:
-                await self._turn(sending)  # not only before it leaves, but also before it takes its place in the pace
+                if not self._may_leave(sending.item):
+                    await self._turn(sending)  # also before it takes its place in the pace
                 booking = await self._client.send(call)
                 break
             except _ReadAgain:
@@ -656,6 +652,14 @@ class Run:
         else:
             detail = f"Jicoo answered, but the booking does not show the change in {differing(line.after, booking)}"
             self._record(line.uid, Outcome.UNKNOWN, detail, booking.get("updatedAt"))
+
+    def _may_leave(self, item: Item) -> bool:
+        return (
+            self._go.is_set()
+            and time.monotonic() < self._lease_until
+            and item.pauses == self._pauses
+            and not self._reason
+        )
 
     def _end_refused(self, error: BaseException | None) -> None:
         """End where the key was refused, before that counts as a change that went wrong."""
@@ -684,7 +688,8 @@ class Run:
         moved = self._moved_out.get(uid)
         if moved is not None:
             moved.set()
-        self._check_tolerance()
+        if outcome in BAD or outcome is Outcome.STALE:
+            self._check_tolerance()
 
     def _check_tolerance(self) -> None:
         bad = sum(self._counts[outcome] for outcome in BAD)

@@ -82,8 +82,10 @@ class Throttle:
     @property
     def rate(self) -> float | None:
         """The pace now, in requests per second; None while nothing limits it."""
-        rates = [rate for rate in (self._pace.rate, self._rate) if rate is not None]
-        return min(rates, default=None)
+        rate = self._pace.rate
+        if self._rate is None:
+            return rate
+        return self._rate if rate is None else min(rate, self._rate)
 
     def limit(self, rate: float | None) -> None:
         """Set the ceiling, in requests per second; None for none."""

@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.files import Folder, names, read, write_durably
 from airflow_provider_jicoo.bulk.outcomes import Outcome
@@ -88,7 +90,7 @@ def _segment(path: Folder) -> Iterator[dict[str, Any]]:
     lines = read(path).splitlines()
     if lines and lines[-1] == b'{"end":true}':
         for raw in lines[:-1]:
-            yield json.loads(raw)
+            yield msgspec.json.decode(raw)
 
 
 def _take(entries: dict[str, Entry], line: dict[str, Any]) -> None:
@@ -155,8 +157,8 @@ class Journal:
             return
         lines: list[Any] = [*outcomes, *([{"intent": intents}] if intents else []), {"end": True}]
         self._segments += 1
-        content = "\n".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) for line in lines) + "\n"
-        write_durably(self._folder / f"{self._number:06d}-{self._segments:06d}.jsonl", content.encode())
+        content = msgspec.json.Encoder().encode_lines(lines)
+        write_durably(self._folder / f"{self._number:06d}-{self._segments:06d}.jsonl", content)
 
     def release(self) -> None:
         """Say that this worker sends nothing more."""

@@ -39,10 +39,10 @@ from airflow_provider_jicoo.bulk.selection import Selection, select
 from airflow_provider_jicoo.bulk.summary import SAMPLE, difference, summary
 
 VERSION = 1
+_AT_ONCE = 500
 
 
-@dataclass(slots=True)
-class Line:
+class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     """What one booking is and what it is to become, in Jicoo's spelling.
 
     :param before: the fields of ``after`` and ``send`` as they are now.
@@ -63,41 +63,15 @@ class Line:
 
     def dump(self) -> bytes:
         """Return the line as it stands in the file."""
-        made: dict[str, Any] = {
-            "uid": self.uid,
-            "action": self.action,
-            "before": self.before,
-            "after": self.after,
-            "updatedAt": self.updated_at,
-            "startedAt": self.started_at,
-            "endedAt": self.ended_at,
-        }
-        if self.send is not None:
-            made["send"] = self.send
-        if self.waits_for:
-            made["waitsFor"] = list(self.waits_for)
-        return dump(made)
+        return dump(self)
 
-    @classmethod
-    def load(cls, raw: bytes) -> Line:
-        """Read a line."""
-        read = msgspec.json.decode(raw)
-        return cls(
-            read["uid"],
-            read["action"],
-            read["before"],
-            read["after"],
-            read["updatedAt"],
-            read["startedAt"],
-            read["endedAt"],
-            read.get("send"),
-            tuple(read.get("waitsFor", ())),
-        )
+
+_LINE = msgspec.json.Decoder(Line)
 
 
 def dump(value: Any) -> bytes:
     """Write JSON on one line, the same bytes for the same value."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    return msgspec.json.encode(value, order="sorted") + b"\n"
 
 
 @dataclass(frozen=True)
@@ -380,7 +354,7 @@ class Draft:
     def _lines(self, in_order: Iterable[int], waits_for: Mapping[int, list[int]]) -> Iterator[Line]:
         for number in in_order:
             self._file.seek(self._index[number][2])
-            line = Line.load(self._file.readline())
+            line = _LINE.decode(self._file.readline())
             line.waits_for = tuple(self._index[other][1] for other in waits_for.get(number, ()))
             yield line
 
@@ -465,22 +439,22 @@ class Lines:
         if "shards" in self.header:
             raise PlanMismatchError(f"{path} is a plan in shards: apply each of {', '.join(self.header['shards'])}")
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
-        self._offsets: list[int] = []
+        self._offsets = [0]  # where each begins, and where the last one ends
         waiting: list[int] = []
         hashed = hashlib.sha256(dump(self.header.get("terms")))
         with path.open("rb") as file:
             file.readline()
             for raw in file:
                 hashed.update(raw)
-                self._offsets.append(self._file.tell())
-                self._file.write(raw)
                 if b'"waitsFor":' in raw:  # most plans have none, and need not be read for them
-                    waiting.append(len(self._offsets) - 1)
+                    waiting.append(len(self))
+                self._file.write(raw)
+                self._offsets.append(self._offsets[-1] + len(raw))
         found, count = self.header["digest"], self.header.get("changes")
-        if hashed.hexdigest() != found or len(self._offsets) != count:
+        if hashed.hexdigest() != found or len(self) != count:
             self.close()
             raise PlanMismatchError(
-                f"{path} is damaged: it has {len(self._offsets)} of {count} lines, and its content "
+                f"{path} is damaged: it has {len(self)} of {count} lines, and its content "
                 f"is not that of its digest; nothing was sent"
             )
         if digest != found:
@@ -490,16 +464,22 @@ class Lines:
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._offsets)
+        return len(self._offsets) - 1
 
     def __iter__(self) -> Iterator[Line]:
         """Read all, in order."""
-        return (self[number] for number in range(len(self)))
+        for start in range(0, len(self), _AT_ONCE):
+            yield from self.read(start, min(start + _AT_ONCE, len(self)))
 
     def __getitem__(self, number: int) -> Line:
         """Read one."""
-        self._file.seek(self._offsets[number])
-        return Line.load(self._file.readline())
+        (line,) = self.read(number, number + 1)
+        return line
+
+    def read(self, start: int, stop: int) -> list[Line]:
+        """Read some, in order."""
+        self._file.seek(self._offsets[start])
+        return _LINE.decode_lines(self._file.read(self._offsets[stop] - self._offsets[start]))
 
     def close(self) -> None:
         """Remove the temporary file."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+import msgspec
+
 from airflow_provider_jicoo.api.errors import JicooError
 from airflow_provider_jicoo.bulk.files import Folder, read
 from airflow_provider_jicoo.bulk.html import page
@@ -136,7 +138,7 @@ def write_report(
             counts[outcome["outcome"]] += 1
             if outcome["outcome"] not in FINE:
                 wrong.append(number)
-            file.write(json.dumps(outcome, ensure_ascii=False).encode() + b"\n")
+            file.write(msgspec.json.encode(outcome) + b"\n")
     ended = datetime.now(timezone.utc)
     facts = {
         "plan": str(plan),

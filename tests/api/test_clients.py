@@ -489,7 +489,7 @@ def test_headers(connect, wire, key):
     assert ["content-type" in head for head in server.heads()] == [False, True, True]
     assert {head["content-type"] for head in server.heads()[1:]} == {"application/json"}
     bodies = [request.partition(b"\r\n\r\n")[2] for request in server.requests]
-    assert bodies == [b"", b"{}", b'{"name": "\\u4e88\\u7d04"}']
+    assert bodies == [b"", b"{}", '{"name":"予約"}'.encode()]
 
 
 def test_path_and_query_arrive_as_they_were_meant(jicoo, driver):
