@@ -2,7 +2,9 @@
 
 Jicoo pages by offset (``page``, ``perPage``), so a row that leaves the list moves the rows behind it up, and the one
 that crosses the seam of two pages is never seen. A :class:`Sweep` notices from the totals and from rows that come
-twice that the list moved, and reads it again until a sweep was undisturbed.
+twice that the list moved, and reads it again until a sweep was undisturbed. Where the reading ends before the list
+does, neither may tell, since the row that left may have gone behind the end: then the last row of each page is asked
+for once more, and must still be where it was.
 """
 
 from __future__ import annotations
@@ -50,12 +52,19 @@ class Sweep(Generic[T]):
         self._grown = 0
         self._shrunk = False
         self._doubles = 0
+        self._seams: list[tuple[int, Any]] = []  # of each page, how many rows there are up to its end, and the last one
 
     def next_call(self) -> Call[Mapping[str, Any]] | None:
         """Return the request of the next page, or None at the end."""
-        if self._page is None or self._left == 0:
+        if self._left == 0:
             return None
-        query = {**self._listing.query, "page": str(self._page), "perPage": str(PER_PAGE)}
+        if self._page is not None:
+            page, size = self._page, PER_PAGE
+        elif self._seams:
+            page, size = self._seams[-1][0], 1
+        else:
+            return None
+        query = {**self._listing.query, "page": str(page), "perPage": str(size)}
         return Call("GET", self._listing.path, query=query, answers="page")
 
     def take(self, page: Mapping[str, Any]) -> list[T]:
@@ -67,17 +76,26 @@ class Sweep(Generic[T]):
         :raises UnexpectedAnswerError: the API gives the same rows for every page.
         """
         rows: list[T] = page["data"]
+        if self._page is None:
+            self._check_seam(rows)
+            return []
         ended = self._beyond is not None and bool(rows) and self._beyond(rows[-1])
         if ended:
             rows = [row for row in rows if not self._beyond(row)]  # type: ignore[misc]
         fresh = self._fold(rows)
         self._compare(page.get("totalCount"))
-        self._turn({"numberOfPages": self._page} if ended else page, rows, fresh)
+        self._turn(self._page if ended else page.get("numberOfPages"), rows, fresh, ended)
         given = [row for row in fresh if self._is_new(row)]
         if self._left is not None:
             given = given[: self._left]
             self._left -= len(given)
         return given
+
+    def _check_seam(self, rows: list[T]) -> None:
+        _, last = self._seams.pop()
+        if not rows or self._key(rows[0]) != last:
+            self._shrunk = True
+            self._again()
 
     def _fold(self, rows: list[T]) -> list[T]:
         """Return the rows that this sweep has not met yet."""
@@ -111,9 +129,8 @@ class Sweep(Generic[T]):
             self._shrunk = self._shrunk or total < self._total
         self._total = total
 
-    def _turn(self, page: Mapping[str, Any], rows: list[T], fresh: list[T]) -> None:
+    def _turn(self, pages: Any, rows: list[T], fresh: list[T], ended: bool) -> None:
         assert self._page is not None
-        pages = page.get("numberOfPages")
         if not rows and isinstance(pages, int) and self._page < pages:
             self._shrunk = True  # a hole where rows should be
         if rows and not fresh and not isinstance(pages, int):
@@ -124,14 +141,23 @@ class Sweep(Generic[T]):
                 status=200,
             )
         if rows and self._more(pages):
+            read = (self._seams[-1][0] if self._seams else 0) + len(rows)
+            self._seams.append((read, self._key(rows[-1])))
             self._page += 1
-        elif not self._moved():
+        elif self._moved():
+            self._again()
+        else:
             self._page = None
-        elif self._sweeps < SWEEPS:
+            if not ended:
+                self._seams.clear()
+
+    def _again(self) -> None:
+        if self._sweeps < SWEEPS:
             self._begin()
         elif self._grown >= self._doubles and not self._shrunk:
             # New rows explain every double: nothing that was there at the beginning can have been missed.
             self._page = None
+            self._seams.clear()
         else:
             raise ListingMovedError(
                 f"the rows moved during each of {SWEEPS} sweeps, so that some may have been missed. Try again when "

@@ -161,22 +161,41 @@ def test_reading_ends_at_the_first_row_beyond():
     sweep = Sweep(Listing("/v1/things"), beyond=lambda row: row["uid"] >= 70)
     given_ = []
     while (call := sweep.next_call()) is not None:
-        given_ += sweep.take(page_of(range(1_000), int(call.query["page"]), PER_PAGE))
+        given_ += sweep.take(page_of(range(1_000), int(call.query["page"]), int(call.query["perPage"])))
 
     assert [row["uid"] for row in given_] == list(range(70))
     assert call is None
 
 
-@pytest.mark.parametrize(("end", "pages"), [(0, 1), (49, 1), (50, 2), (51, 2), (120, 3), (500, 3)])
-def test_where_the_first_row_beyond_stands(end, pages):
+@pytest.mark.parametrize(
+    ("end", "pages", "seams"), [(0, 1, 0), (49, 1, 0), (50, 2, 1), (51, 2, 1), (110, 3, 2), (120, 3, 0), (500, 3, 0)]
+)
+def test_where_the_first_row_beyond_stands(end, pages, seams):
     sweep = Sweep(Listing("/v1/things"), beyond=lambda row: row["uid"] >= end)
+    given_, asked = [], []
+    while (call := sweep.next_call()) is not None:
+        asked.append(call.query["perPage"])
+        given_ += sweep.take(page_of(range(120), int(call.query["page"]), int(call.query["perPage"])))
+
+    assert [row["uid"] for row in given_] == list(range(min(end, 120)))
+    assert asked == [str(PER_PAGE)] * pages + ["1"] * seams
+
+
+def test_a_row_that_goes_behind_the_end_of_the_reading_is_noticed_by_the_seams():
+    """It leaves the front after the first page was read: neither the total nor a double tells."""
+    rows = [{"uid": number} for number in range(200)]
+    sweep = Sweep(Listing("/v1/things"), beyond=lambda row: row["uid"] >= 70)
     given_, asked = [], 0
     while (call := sweep.next_call()) is not None:
         asked += 1
-        given_ += sweep.take(page_of(range(120), int(call.query["page"]), PER_PAGE))
+        page, size = int(call.query["page"]), int(call.query["perPage"])
+        answer = {"data": rows[(page - 1) * size : page * size], "totalCount": 200, "numberOfPages": -(-200 // size)}
+        given_ += sweep.take(answer)
+        if asked == 1:
+            rows.append({"uid": 1_000 + rows.pop(3)["uid"]})
 
-    assert [row["uid"] for row in given_] == list(range(min(end, 120)))
-    assert asked == pages
+    assert {row["uid"] for row in given_} == set(range(70))
+    assert asked == 2 + 1 + 2 + 1
 
 
 # --- a list that moves ----------------------------------------------------------------------------------------------

@@ -208,7 +208,8 @@ def test_reading_stops_at_the_end_of_the_range(sandbox, jicoo, rows, number):
         number += 1
     before = sandbox.count()
     assert len(found(jicoo, Selection(started_before=starts[number]))) == number
-    assert len(arrived(sandbox, before)) == number // PAGE + 1
+    # One request a page, and one for the seam of each two.
+    assert len(arrived(sandbox, before)) == number // PAGE + 1 + number // PAGE
     assert all(request.query["order"] == "startedAt" for request in arrived(sandbox, before))
 
 
@@ -353,11 +354,6 @@ def test_no_row_is_lost_and_none_comes_twice_while_rows_leave_and_come(fields):
     assert stay <= set(seen), f"{len(stay - set(seen))} bookings were never seen"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the reading ends at started_before, so that a row which left the front for a day behind it is not met "
-    "again, and neither the total nor a double tells that the rows moved up by one",
-)
 def test_no_row_is_lost_when_one_leaves_the_range_for_a_later_day():
     with Sandbox(bookings=240, seed=5, now=NOW) as moving:
         selection = Selection(started_before=NOW)
