@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,10 +32,12 @@ def test_the_demo_hands_over_every_booking_and_takes_it_back(tmp_path: Path) -> 
     with start(tmp_path) as process:
         shown, _ = process.communicate(timeout=240)
     assert process.returncode == 0, shown
-    assert "149 of 149 bookings were handed over; 0 guests were messaged." in shown
+    handed = re.search(r"(\d+) of \1 bookings were handed over; 0 guests were messaged\.", shown)
+    assert handed, shown
+    assert int(handed[1]) > 100  # how many are still to come depends on the day
     assert "After the undo, all 2,000 bookings are as they were." in shown
     assert shown.count("approved, through Airflow's REST API") == 2
-    assert "planned changes: 149 applied" in shown
+    assert f"planned changes: {handed[1]} applied" in shown
     assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
 
 
