@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
-Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class Repeat(enum.Enum):
@@ -45,24 +45,27 @@ class Call(Generic[T]):
     :param query: query parameters, as sent.
     :param body: JSON body, as sent; None for no body.
     :param answers: shape of ``data`` in the answer: an object, a list, a list with the paging fields beside it (the
-        result is then the whole answer), or anything at all.
+        result is then the whole answer), or anything at all; or that the result is the whole answer, of any shape.
     :param repeat: what may be done when the outcome is in doubt.
     :param confirm: how to read the change back; needed where ``repeat`` is ``READ_BACK``.
     :param check: how a person finds out whether the change was made; shown in
         :class:`~airflow_provider_jicoo.api.errors.AmbiguousOutcomeError`.
     :param private: names of the fields of ``body`` that may hold personal data; their values are blotted out of what
         the API says in an error.
+    :param forbidden: what to do where the API key lacks the permission; shown in
+        :class:`~airflow_provider_jicoo.api.errors.PermissionDeniedError`.
     """
 
     method: Method
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
-    answers: Literal["object", "list", "page", "anything"] = "object"
+    answers: Literal["object", "list", "page", "anything", "whole"] = "object"
     repeat: Repeat = Repeat.HARMLESS
     confirm: Confirm[T] | None = None
     check: str = ""
     private: frozenset[str] = frozenset()
+    forbidden: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,11 @@ class Listing(Generic[T]):
     :param query: filters and order, as sent.
     :param key: the field that identifies a row.
     :param limit: stop after so many rows; None for all.
+    :param forbidden: as in :class:`Call`.
     """
 
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     key: str = "uid"
     limit: int | None = None
+    forbidden: str = ""

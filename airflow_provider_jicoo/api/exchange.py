@@ -184,6 +184,8 @@ def _data(call: Call[Any], parsed: Any) -> Any:
     """
     if isinstance(parsed, dict) and parsed.get("errors"):
         raise ValueError("with errors in it")
+    if call.answers == "whole":
+        return parsed
     if call.answers == "anything":
         return parsed["data"] if isinstance(parsed, dict) and "data" in parsed else parsed
     if not isinstance(parsed, dict) or "data" not in parsed:
@@ -205,6 +207,8 @@ def _fail(outcome: _Outcome, action: Action) -> NoReturn:
     if isinstance(event, Fault):
         raise outcome.error(errors.TransportError, outcome.what)
     kind, summary = _BY_STATUS.get(event.status, (None, ""))
+    if kind is errors.PermissionDeniedError:
+        summary = f"{summary} {outcome.call.forbidden}".rstrip()
     if kind is not None:
         raise outcome.error(kind, summary)
     if event.status >= 500:

@@ -56,7 +56,7 @@ class Sweep(Generic[T]):
         if self._page is None or self._left == 0:
             return None
         query = {**self._listing.query, "page": str(self._page), "perPage": str(PER_PAGE)}
-        return Call("GET", self._listing.path, query=query, answers="page")
+        return Call("GET", self._listing.path, query=query, answers="page", forbidden=self._listing.forbidden)
 
     def take(self, page: Mapping[str, Any]) -> list[T]:
         """Take in a page and return its rows that were not given before.

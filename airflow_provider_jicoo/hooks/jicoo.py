@@ -66,6 +66,14 @@ def _listed_async(endpoint: Callable[P, Listing[T]]) -> Callable[Concatenate[Jic
     return _as_method(method, endpoint)  # type: ignore[no-any-return]
 
 
+def endpoint(method: str) -> Callable[..., Call[Any] | Listing[Any]]:
+    """Return the endpoint behind a method of the hooks: it makes the request as data, and sends nothing.
+
+    :param method: name of the method, as ``get_booking``.
+    """
+    return inspect.unwrap(getattr(JicooHook, method))  # type: ignore[no-any-return]
+
+
 class JicooHook(BaseHook):
     """Jicoo's API for tasks.
 
