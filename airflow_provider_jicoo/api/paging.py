@@ -35,6 +35,7 @@ class Sweep(Generic[T]):
 
     def __init__(self, listing: Listing[T], beyond: Callable[[T], bool] | None = None) -> None:
         self._listing = listing
+        self._keys = (listing.key,) if isinstance(listing.key, str) else listing.key
         self._beyond = beyond
         self._seen: set[Any] = set()
         self._left = listing.limit
@@ -101,7 +102,11 @@ class Sweep(Generic[T]):
         return True
 
     def _key(self, row: Any) -> Any:
-        return row.get(self._listing.key) if isinstance(row, Mapping) else None
+        if isinstance(row, Mapping):
+            for name in self._keys:
+                if name in row:
+                    return row[name]
+        return None
 
     def _compare(self, total: Any) -> None:
         if not isinstance(total, int):

@@ -19,6 +19,11 @@ INFERRED: dict[str, str] = {
     "available_schedules": "/v1/event_types/{event_type_id}/available_schedules",
     "create_event_type_host": "/v1/event_types/{event_type_id}/hosts",
     "delete_event_type_host": "/v1/event_types/{event_type_id}/hosts/{uid}",
+    "delete_schedule": "/v1/schedules/{uid}",
+    "list_organization_users": "/v1/organization_users",
+    "get_organization_invitation": "/v1/organization_invitations/{uid}",
+    "delete_organization_invitation": "/v1/organization_invitations/{uid}",
+    "list_teams": "/v1/teams",
 }
 """By the name of the endpoint; the names in braces are its arguments."""
 

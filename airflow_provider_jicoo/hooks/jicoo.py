@@ -1,7 +1,7 @@
 """Hooks: Jicoo's API with the key of an Airflow connection.
 
-Both hooks have the same methods with the same arguments; each is the endpoint of that name in
-:mod:`airflow_provider_jicoo.api.bookings`, which documents it.
+Both hooks have the same methods with the same arguments; each is the endpoint of that name in a module of
+:mod:`airflow_provider_jicoo.api`, which documents it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from airflow.sdk import BaseHook
 
-from airflow_provider_jicoo.api import bookings, errors
+from airflow_provider_jicoo.api import bookings, errors, organization, schedules
 from airflow_provider_jicoo.api.aio import AsyncJicooClient
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.client import JicooClient
@@ -132,6 +132,21 @@ class JicooHook(BaseHook):
     reschedule_booking = _sent(bookings.reschedule_booking)
     get_booking_contacts = _sent(bookings.get_booking_contacts)
 
+    list_schedules = _listed(schedules.list_schedules)
+    create_schedule = _sent(schedules.create_schedule)
+    update_schedule = _sent(schedules.update_schedule)
+    delete_schedule = _sent(schedules.delete_schedule)
+
+    list_organization_users = _listed(organization.list_organization_users)
+    get_organization_user = _sent(organization.get_organization_user)
+    update_organization_user = _sent(organization.update_organization_user)
+    delete_organization_user = _sent(organization.delete_organization_user)
+    create_organization_invitation = _sent(organization.create_organization_invitation)
+    list_organization_invitations = _listed(organization.list_organization_invitations)
+    get_organization_invitation = _sent(organization.get_organization_invitation)
+    delete_organization_invitation = _sent(organization.delete_organization_invitation)
+    list_teams = _listed(organization.list_teams)
+
     def lookup_bookings(self, uids: Iterable[str]) -> dict[str, Booking]:
         """Read many bookings with as few requests as it takes.
 
@@ -204,6 +219,21 @@ class JicooAsyncHook(BaseHook):
     cancel_booking = _sent_async(bookings.cancel_booking)
     reschedule_booking = _sent_async(bookings.reschedule_booking)
     get_booking_contacts = _sent_async(bookings.get_booking_contacts)
+
+    list_schedules = _listed_async(schedules.list_schedules)
+    create_schedule = _sent_async(schedules.create_schedule)
+    update_schedule = _sent_async(schedules.update_schedule)
+    delete_schedule = _sent_async(schedules.delete_schedule)
+
+    list_organization_users = _listed_async(organization.list_organization_users)
+    get_organization_user = _sent_async(organization.get_organization_user)
+    update_organization_user = _sent_async(organization.update_organization_user)
+    delete_organization_user = _sent_async(organization.delete_organization_user)
+    create_organization_invitation = _sent_async(organization.create_organization_invitation)
+    list_organization_invitations = _listed_async(organization.list_organization_invitations)
+    get_organization_invitation = _sent_async(organization.get_organization_invitation)
+    delete_organization_invitation = _sent_async(organization.delete_organization_invitation)
+    list_teams = _listed_async(organization.list_teams)
 
     async def lookup_bookings(self, uids: Iterable[str]) -> dict[str, Booking]:
         """Read many bookings, as :meth:`JicooHook.lookup_bookings`."""
