@@ -77,6 +77,11 @@ class AsyncJicooClient:
             )
         return self._session
 
+    @property
+    def settings(self) -> Settings:
+        """Key, address and limits."""
+        return self._settings
+
     async def send(self, call: Call[T]) -> T:
         """Send a call and return the ``data`` of its answer.
 

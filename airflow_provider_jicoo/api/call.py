@@ -32,8 +32,8 @@ class Confirm(Generic[T]):
     """How to find out whether a change was made: read the thing with the call that ``read`` makes, then ask ``done``.
 
     ``read`` is needed only when something went wrong, so that nothing is made of it before. ``done`` says None where
-    the thing does not tell: it changed, but not to what was sent. ``result`` makes of what was read what the change would
-    have answered, where that is another thing: the changed row of a list.
+    the thing does not tell: it changed, but not to what was sent. ``result`` makes of what was read what the change
+    would have answered, where that is another thing: the changed row of a list.
     """
 
     read: Callable[[], Call[Any]]

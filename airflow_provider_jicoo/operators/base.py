@@ -70,7 +70,7 @@ class JicooOperator(BaseOperator):
             found = hook.client.send(call.confirm.read())
             if call.confirm.done(found):
                 self.log.info("%s %s: an earlier try has done it; not sent again", call.method, call.path)
-                return found
+                return call.confirm.result(found)
         found = hook.client.send(call)
         self.log.info("%s %s: done", call.method, call.path)
         return found
