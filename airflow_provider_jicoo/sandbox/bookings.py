@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -14,7 +13,17 @@ from starlette.responses import Response
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.models import Body, CreateBookingBody, RescheduleBookingBody, UpdateBookingBody
 from airflow_provider_jicoo.sandbox import choices, data
-from airflow_provider_jicoo.sandbox.answers import Refusal, documented, found, moment, parsed, takes
+from airflow_provider_jicoo.sandbox.answers import (
+    PageNumber,
+    PerPage,
+    Refusal,
+    documented,
+    found,
+    moment,
+    page_of,
+    parsed,
+    takes,
+)
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.data import Row
 from airflow_provider_jicoo.sandbox.door import REQUEST_NUMBER
@@ -59,8 +68,8 @@ def routes(state: State) -> APIRouter:
 
     @router.get("", summary="List Bookings", responses=documented(BookingsAnswered, 400))
     async def list_bookings(
-        page: Annotated[int, Query(ge=1)] = 1,
-        per_page: Annotated[int, Query(ge=1, alias="perPage")] = choices.PER_PAGE,
+        page: PageNumber = 1,
+        per_page: PerPage = choices.PER_PAGE,
         status: Annotated[Literal["open", "cancel"] | None, Query()] = None,
         started_at: Annotated[str | None, Query(alias="startedAt", json_schema_extra={"format": "date-time"})] = None,
         ended_at: Annotated[str | None, Query(alias="endedAt", json_schema_extra={"format": "date-time"})] = None,
@@ -68,17 +77,8 @@ def routes(state: State) -> APIRouter:
         order: Annotated[Literal["startedAt", "createdAt"], Query(description="The column.")] = choices.ORDER,
     ) -> Response:
         started, ended = _queried("startedAt", started_at), _queried("endedAt", ended_at)
-        size = min(per_page, choices.MAX_PER_PAGE)
         with state.lock:
-            uids = state.listed(status, started, ended, order, sort)
-            rows = [state.bookings[uid] for uid in uids[(page - 1) * size : page * size]]
-            return found(
-                rows,
-                totalCount=len(uids),
-                count=len(rows),
-                currentPage=page,
-                numberOfPages=math.ceil(len(uids) / size),
-            )
+            return page_of(state.listed(status, started, ended, order, sort), page, per_page, state.bookings)
 
     @router.post(
         "",

@@ -53,6 +53,24 @@ messages                                   one for each contact (not for ``ccEma
                                            changed
 rate limit                                 a bucket that holds :data:`BURST_SECONDS` of requests; a refused one costs
                                            nothing; 429 without ``Retry-After``; 401 and 403 are not limited
+a removal                                  204, with nothing in it; of what is not there 404
+order of every other list                  that of creation
+schedule: fields not given                 as in :data:`~airflow_provider_jicoo.sandbox.data.SCHEDULE`
+schedule: a day as its time                midnight in ``timeZone``; the day of the end is its last whole day
+schedule: both days or both moments        422 where they are mixed, or days without ``isAllDay`` true
+schedule: an attendee                      422 without ``userId`` and ``email``, and for a ``userId`` of no user; the
+                                           e-mail of a user is filled in
+schedule: PATCH                            as of a booking; ``attendees`` replaces the list; times need not fit to
+                                           ``isAllDay``; nobody is messaged
+schedule: ``routine``                      kept as it came; nothing is repeated
+schedule: time of others                   takes no slot from bookings
+organization user                          ``uid``, ``name``, ``email``, ``role``; ``{}`` as PATCH is 200
+the last owner                             422 where they would be removed or get another role
+removed user                               their bookings, schedules and event types stay as they are
+invitation                                 ``uid``, ``email``, ``role``, ``createdAt``; the role is :data:`ROLE` where
+                                           none is given; 422 for the e-mail of a user or of another invitation, in
+                                           whatever case; it stays until it is removed
+team                                       ``uid`` (its slug), ``name``; listed in pages
 limit and faults                           a fault meets only requests that the key and the rate limit let through
 =========================================  ============================================================================
 """
@@ -72,6 +90,8 @@ SORT: Final = "asc"
 FIRST_YEAR: Final = 1970
 
 CANCELLED_BY: Final = "host"
+
+ROLE: Final = "member"
 
 BURST_SECONDS: Final = 1.0
 """Size of the rate limit's bucket, as seconds of its rate; it holds one request at least."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from airflow_provider_jicoo.sandbox import app, bookings, choices
+from airflow_provider_jicoo.sandbox import app, bookings, choices, data, schedules
 from airflow_provider_jicoo.sandbox.data import Row
 from airflow_provider_jicoo.sandbox.door import Bucket, Door, Received
 from airflow_provider_jicoo.sandbox.faults import FaultName, Faults, matcher
@@ -151,13 +151,52 @@ class Sandbox:
 
     @property
     def users(self) -> list[Row]:
-        """The users (hosts): ``uid``, ``name`` and ``email``."""
+        """The users (hosts): ``uid``, ``name``, ``email`` and ``role``."""
         return copy.deepcopy(list(self._state.users.values()))
 
     @property
     def event_types(self) -> list[Row]:
         """The event types, in fields of the sandbox's own: Jicoo's are not known."""
         return copy.deepcopy(list(self._state.event_types.values()))
+
+    @property
+    def schedules(self) -> list[Row]:
+        """Every schedule as the API gives it, in the order of creation."""
+        with self._state.lock:
+            return copy.deepcopy(list(self._state.schedules.values()))
+
+    @property
+    def invitations(self) -> list[Row]:
+        """The invitations into the organization, in fields of the sandbox's own: Jicoo's are not known."""
+        with self._state.lock:
+            return copy.deepcopy(list(self._state.invitations.values()))
+
+    @property
+    def teams(self) -> list[Row]:
+        """The teams, in fields of the sandbox's own: Jicoo's are not known."""
+        return copy.deepcopy(list(self._state.teams.values()))
+
+    def add_schedule(self, **fields: Any) -> Row:
+        """Add a schedule without a request.
+
+        :param fields: fields of the schedule, in camelCase; the rest has defaults. A time may be an aware datetime.
+        :returns: the schedule.
+        """
+        with self._state.changing():
+            schedule = schedules.fresh(self._state, fields)
+            self._state.keep("schedule", schedule)
+            return copy.deepcopy(schedule)
+
+    def add_user(self, *, name: str = "Jane Roe", email: str | None = None, role: str = "member") -> Row:
+        """Add a user without a request and an invitation.
+
+        :returns: the user.
+        """
+        with self._state.changing():
+            uid = data.text(self._state.chance, data.USER_LETTERS, 28)
+            user = {"uid": uid, "name": name, "email": email or f"{uid.lower()}@example.co.jp", "role": role}
+            self._state.keep("user", user)
+            return copy.deepcopy(user)
 
     def add_booking(self, *, contacts: Sequence[Row] = ({},), **fields: Any) -> Row:
         """Add a booking without a request; nobody is messaged.

@@ -10,7 +10,19 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from airflow_provider_jicoo.api.models import BookingStatus, LocationId, Priority, Role
+from airflow_provider_jicoo.api.models import (
+    Behavior,
+    BookingStatus,
+    DisplayType,
+    LocationId,
+    OrganizationRole,
+    Priority,
+    Role,
+    ScheduleStatus,
+    Transparency,
+    UserType,
+    VisibilityType,
+)
 
 
 class _Shape(BaseModel):
@@ -96,6 +108,135 @@ class ContactsAnswered(_Shape):
 
     data: list[BookingContact]
     errors: dict[str, Any]
+
+
+class Attendee(_Shape):
+    """Somebody who takes part in a schedule."""
+
+    userId: str | None
+    email: str | None
+    role: Role
+    userType: UserType
+
+
+class Schedule(_Shape):
+    """A schedule."""
+
+    uid: str
+    name: str
+    description: str | None
+    routine: dict[str, Any] | None
+    isRemind: bool
+    projectId: int | None
+    phoneNumber: str | None
+    access: str | None
+    address: str | None
+    customLocation: str | None
+    attendees: list[Attendee]
+    isAllDay: bool
+    timeZone: str
+    startedAt: datetime
+    endedAt: datetime
+    priority: Priority | None
+    displayType: DisplayType
+    location: LocationId | None
+    transparency: Transparency
+    behavior: Behavior
+    visibilityType: VisibilityType
+    status: ScheduleStatus
+    url: str | None
+    createdAt: datetime
+    updatedAt: datetime
+
+
+class ScheduleAnswered(_Shape):
+    """One schedule."""
+
+    data: Schedule
+    errors: dict[str, Any]
+
+
+class SchedulesAnswered(_Shape):
+    """A page of schedules."""
+
+    data: list[Schedule]
+    errors: dict[str, Any]
+    totalCount: int
+    count: int
+    currentPage: int
+    numberOfPages: int
+
+
+class OrganizationUser(_Shape):
+    """A user of the organization."""
+
+    uid: str
+    name: str
+    email: str
+    role: OrganizationRole
+
+
+class OrganizationUserAnswered(_Shape):
+    """One user."""
+
+    data: OrganizationUser
+    errors: dict[str, Any]
+
+
+class OrganizationUsersAnswered(_Shape):
+    """A page of users."""
+
+    data: list[OrganizationUser]
+    errors: dict[str, Any]
+    totalCount: int
+    count: int
+    currentPage: int
+    numberOfPages: int
+
+
+class OrganizationInvitation(_Shape):
+    """An invitation into the organization."""
+
+    uid: str
+    email: str
+    role: OrganizationRole
+    createdAt: datetime
+
+
+class OrganizationInvitationAnswered(_Shape):
+    """One invitation."""
+
+    data: OrganizationInvitation
+    errors: dict[str, Any]
+
+
+class OrganizationInvitationsAnswered(_Shape):
+    """A page of invitations."""
+
+    data: list[OrganizationInvitation]
+    errors: dict[str, Any]
+    totalCount: int
+    count: int
+    currentPage: int
+    numberOfPages: int
+
+
+class Team(_Shape):
+    """A team."""
+
+    uid: str
+    name: str
+
+
+class TeamsAnswered(_Shape):
+    """A page of teams."""
+
+    data: list[Team]
+    errors: dict[str, Any]
+    totalCount: int
+    count: int
+    currentPage: int
+    numberOfPages: int
 
 
 class Refused(_Shape):
