@@ -149,6 +149,17 @@ def parsed(kind: type[B], raw: bytes) -> B:
     raise Refusal(422, errors)
 
 
+def queried(name: str, value: str) -> datetime:
+    """Read a time in a query.
+
+    :raises Refusal: it is none.
+    """
+    try:
+        return moment(value)
+    except ValueError as error:
+        raise Refusal(400, {name: [str(error)]}) from None
+
+
 def moment(value: Any) -> datetime:
     """Read a time as it came over the wire.
 

@@ -19,9 +19,9 @@ from airflow_provider_jicoo.sandbox.answers import (
     Refusal,
     documented,
     found,
-    moment,
     page_of,
     parsed,
+    queried,
     takes,
 )
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
@@ -76,7 +76,8 @@ def routes(state: State) -> APIRouter:
         sort: Annotated[Literal["asc", "desc"], Query(description="The direction.")] = choices.SORT,
         order: Annotated[Literal["startedAt", "createdAt"], Query(description="The column.")] = choices.ORDER,
     ) -> Response:
-        started, ended = _queried("startedAt", started_at), _queried("endedAt", ended_at)
+        started = None if started_at is None else times.wire(queried("startedAt", started_at))
+        ended = None if ended_at is None else times.wire(queried("endedAt", ended_at))
         with state.lock:
             return page_of(state.listed(status, started, ended, order, sort), page, per_page, state.bookings)
 
@@ -241,13 +242,6 @@ def _not_cancelled(booking: Row) -> None:
         raise Refusal(422, {"status": ["the booking is cancelled"]})
 
 
-def _queried(name: str, value: str | None) -> str | None:
-    try:
-        return None if value is None else times.wire(moment(value))
-    except ValueError as error:
-        raise Refusal(400, {name: [str(error)]}) from None
-
-
 def _end(start: datetime, length: timedelta) -> str:
     try:
         return times.wire(start + length)
@@ -276,7 +270,8 @@ def _created(state: State, body: CreateBookingBody) -> tuple[Row, Row]:
         raise Refusal(422, {"eventTypeId": ["there is no such event type"]})
     start = times.wire(body.started_at)
     end = _end(body.started_at, timedelta(minutes=event_type["duration"]))
-    host = next((host for host in event_type["hosts"] if state.is_free([host], start, end)), None)
+    takers = [host for host in event_type["hosts"] if event_type["given"][host]["userType"] == "host"]
+    host = next((host for host in takers if state.is_free([host], start, end)), None)
     if host is None:
         raise Refusal(422, {"startedAt": ["is not a free slot: no host of the event type is free then"]})
     given = body.wire()

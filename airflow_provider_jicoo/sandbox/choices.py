@@ -71,6 +71,20 @@ invitation                                 ``uid``, ``email``, ``role``, ``creat
                                            none is given; 422 for the e-mail of a user or of another invitation, in
                                            whatever case; it stays until it is removed
 team                                       ``uid`` (its slug), ``name``; listed in pages
+event types                                ``uid``, ``name``, ``status`` (``enable``), ``duration`` in minutes
+``teamId`` in a list of event types        all are of the team :data:`TEAM`; none for any other
+hosts of an unknown event type             an empty list, where the event type is in the query only
+create a host                              201 with the host, the last in the list; :data:`NEW_HOST` for what is not
+                                           given; 422 for one who is a host already, or no user
+delete a host                              204; the bookings stay; 422 for the last host of an event type
+who takes bookings                         hosts of the ``userType`` ``host``, in the order of the list; the priority
+                                           changes nothing
+free slots                                 every half hour from nine to six in Tokyo, Monday to Friday, after now; those
+                                           at ``periodStart`` and at ``periodEnd`` too; full ones too, with a
+                                           ``remainingCapacity`` of 0; otherwise it counts the hosts who are free
+a period of more than 7 days               422; one of exactly :data:`PERIOD_DAYS` days is right
+account integration                        needs the API key; 400 for a body that is wrong; nobody is messaged
+availability calendars                     two for each user; an unknown user has none
 limit and faults                           a fault meets only requests that the key and the rate limit let through
 =========================================  ============================================================================
 """
@@ -78,6 +92,14 @@ limit and faults                           a fault meets only requests that the 
 from __future__ import annotations
 
 from typing import Final
+
+TEAM: Final = "exampleteam"
+"""Slug of the team of all event types."""
+TEAM_NUMBER: Final = 39
+"""Its number in availability calendars."""
+PERIOD_DAYS: Final = 7
+NEW_HOST: Final = {"role": "viewer", "priority": 1, "userType": "host"}
+"""What a new host is where it is not said."""
 
 NO_FIELD: Final = "base"
 """Key in ``errors`` for what belongs to no field."""

@@ -68,6 +68,8 @@ CANCEL_REASONS = (None, "都合が悪くなりました", "Schedule conflict")
 QUESTIONS = ("ご相談内容をお聞かせください", "How did you hear about us?")
 ADDRESSES = ("東京都千代田区丸の内1-1-1", "大阪府大阪市北区梅田2-2-2")
 
+HOST_ROLES = ("admin", "editor", "viewer", "viewer")
+HOST_PRIORITIES = (2, 1, 1, 0)
 # name, minutes, location, needs approval
 EVENT_TYPES = (
     ("初回相談", 30, "googleMeet", False),
@@ -134,13 +136,19 @@ def make(count: int, seed: int, now: datetime) -> Data:
     event_types = {}
     for name, minutes, location, approval in EVENT_TYPES:
         uid = text(chance, UID_LETTERS, 12)
+        hosts = chance.sample(list(users), 4)
         event_types[uid] = {
             "uid": uid,
             "name": name,
+            "status": "enable",
             "duration": minutes,
             "locationId": location,
             "needsApproval": approval,
-            "hosts": chance.sample(list(users), 4),
+            "hosts": hosts,
+            "given": {
+                host: {"role": role, "priority": priority, "userType": "host"}
+                for host, role, priority in zip(hosts, HOST_ROLES, HOST_PRIORITIES, strict=True)
+            },
             "questions": {text(chance, UID_LETTERS, 12): question for question in QUESTIONS},
         }
     made = _Bookings(chance, now.astimezone(timezone.utc), count, list(users), list(event_types.values()))

@@ -14,7 +14,8 @@ from typing import Any
 
 import uvicorn
 
-from airflow_provider_jicoo.sandbox import app, bookings, choices, data, schedules
+from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.sandbox import app, availability, bookings, choices, data, event_types, schedules
 from airflow_provider_jicoo.sandbox.data import Row
 from airflow_provider_jicoo.sandbox.door import Bucket, Door, Received
 from airflow_provider_jicoo.sandbox.faults import FaultName, Faults, matcher
@@ -197,6 +198,21 @@ class Sandbox:
             user = {"uid": uid, "name": name, "email": email or f"{uid.lower()}@example.co.jp", "role": role}
             self._state.keep("user", user)
             return copy.deepcopy(user)
+
+    def hosts(self, event_type_id: str) -> list[Row]:
+        """Return the hosts of an event type as the API gives them."""
+        with self._state.lock:
+            return event_types.hosts(self._state, event_type_id)
+
+    def free_slots(self, event_type_id: str, start: str, end: str) -> list[Row]:
+        """Return the slots of an event type that start from ``start`` to ``end`` (ISO 8601), however long that is."""
+        with self._state.lock:
+            event_type = self._state.event_types[event_type_id]
+            return list(event_types.slots(self._state, event_type, times.moment(start), times.moment(end)))
+
+    def availability_calendars(self, user_id: str) -> list[Row]:
+        """Return the availability calendars of a user."""
+        return availability.calendars(user_id)
 
     def add_booking(self, *, contacts: Sequence[Row] = ({},), **fields: Any) -> Row:
         """Add a booking without a request; nobody is messaged.

@@ -14,6 +14,7 @@ from airflow_provider_jicoo.api.models import (
     Behavior,
     BookingStatus,
     DisplayType,
+    HostType,
     LocationId,
     OrganizationRole,
     Priority,
@@ -237,6 +238,131 @@ class TeamsAnswered(_Shape):
     count: int
     currentPage: int
     numberOfPages: int
+
+
+class _Paged(_Shape):
+    errors: dict[str, Any]
+    totalCount: int
+    count: int
+    currentPage: int
+    numberOfPages: int
+
+
+class EventType(_Shape):
+    """An event type."""
+
+    uid: str
+    name: str
+    status: str
+    duration: int
+
+
+class EventTypeAnswered(_Shape):
+    """One event type."""
+
+    data: EventType
+    errors: dict[str, Any]
+
+
+class EventTypesAnswered(_Paged):
+    """A page of event types."""
+
+    data: list[EventType]
+
+
+class EventTypeHost(_Shape):
+    """A host of an event type."""
+
+    uid: str
+    name: str
+    email: str
+    profileImage: str | None
+    role: Role
+    priority: int
+    userType: HostType
+    sort: int
+
+
+class EventTypeHostAnswered(_Shape):
+    """One host of an event type."""
+
+    data: EventTypeHost
+    errors: dict[str, Any]
+
+
+class EventTypeHostsAnswered(_Paged):
+    """A page of hosts of an event type."""
+
+    data: list[EventTypeHost]
+
+
+class AvailableSchedule(_Shape):
+    """A slot."""
+
+    startedAt: datetime
+    remainingCapacity: int
+
+
+class AvailableSchedulesAnswered(_Shape):
+    """The slots of a period."""
+
+    data: list[AvailableSchedule]
+    errors: dict[str, Any]
+
+
+class BookingPage(_Shape):
+    """The address of a booking page that knows its guest."""
+
+    url: str
+
+
+class BookingPageAnswered(_Shape):
+    """One such address."""
+
+    data: BookingPage
+    errors: dict[str, Any]
+
+
+class AvailabilityHours(_Shape):
+    """Hours of one weekday in an availability calendar."""
+
+    startHour: int
+    startMinute: int
+    endHour: int
+    endMinute: int
+    startedAt: datetime
+    endedAt: datetime | None
+    wday: int
+    frequencyType: int
+    frequencyInterval: int
+    exceptions: None
+
+
+class AvailabilityCalendar(_Shape):
+    """When a user can be booked."""
+
+    uid: str
+    teamId: int
+    userId: str
+    name: str
+    isDefault: int
+    timezone: str
+    createdAt: datetime
+    updatedAt: datetime
+    calendars: list[AvailabilityHours]
+
+
+class AvailabilityCalendarAnswered(_Shape):
+    """One availability calendar."""
+
+    data: AvailabilityCalendar
+    errors: dict[str, Any]
+
+
+class AvailabilityCalendarsAnswered(_Paged):
+    """A page of availability calendars."""
+
+    data: list[AvailabilityCalendar]
 
 
 class Refused(_Shape):
