@@ -27,6 +27,8 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_jicoo.operators.bookings",
                     "airflow_provider_jicoo.operators.bulk",
+                    "airflow_provider_jicoo.operators.organization",
+                    "airflow_provider_jicoo.operators.schedules",
                 ],
             }
         ],

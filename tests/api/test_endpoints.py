@@ -135,6 +135,160 @@ def get_user_availability_calendar(sandbox: Sandbox) -> Row:
     return Row({"uid": calendar["uid"]}, "GET", f"/v1/user_availability_calendars/{calendar['uid']}", answer=calendar)
 
 
+def list_schedules(sandbox: Sandbox) -> Row:
+    return Row({}, "GET", "/v1/schedules", PAGE, answer=sandbox.schedules)
+
+
+def create_schedule(sandbox: Sandbox) -> Row:
+    # The example of https://developer.jicoo.com/apidoc/project-373292/api-5577216, and every other field.
+    user = sandbox.users[0]["uid"]
+    routine = {"duration": 4, "schedules": [{"wday": 1, "anything": {"goes": None}}]}
+    shared = {
+        "name": "MTG",
+        "description": None,
+        "access": "4F",
+        "address": "Tokyo",
+        "location": "inPerson",
+        "priority": "high",
+        "transparency": "transparent",
+        "behavior": "work",
+    }
+    return Row(
+        {
+            **shared,
+            "time_zone": "Asia/Tokyo",
+            "started_at": "2031-04-01T23:00:00",
+            "ended_at": "2031-04-01T14:30:00Z",
+            "routine": {**routine, "ended_at": "2031-12-31"},
+            "attendees": [
+                {"user_id": user, "role": "admin", "user_type": "host"},
+                {"email": "guest@example.com", "role": "viewer", "user_type": "guest"},
+            ],
+            "is_remind": True,
+            "project_id": 5,
+            "phone_number": "+81-3-5555-0000",
+            "custom_location": "3F",
+            "is_all_day": False,
+            "display_type": "public",
+            "visibility_type": "busy",
+        },
+        "POST",
+        "/v1/schedules",
+        body={
+            **shared,
+            "timeZone": "Asia/Tokyo",
+            "startedAt": "2031-04-01T14:00:00.000Z",
+            "endedAt": "2031-04-01T14:30:00.000Z",
+            "routine": {**routine, "endedAt": "2031-12-31"},
+            "attendees": [
+                {"userId": user, "role": "admin", "userType": "host"},
+                {"email": "guest@example.com", "role": "viewer", "userType": "guest"},
+            ],
+            "isRemind": True,
+            "projectId": 5,
+            "phoneNumber": "+81-3-5555-0000",
+            "customLocation": "3F",
+            "isAllDay": False,
+            "displayType": "public",
+            "visibilityType": "busy",
+        },
+        answer=lambda: sandbox.schedules[-1],
+    )
+
+
+def update_schedule(sandbox: Sandbox) -> Row:
+    uid = sandbox.schedules[0]["uid"]
+    user = sandbox.users[1]["uid"]
+    return Row(
+        {
+            "uid": uid,
+            "name": "Lunch",
+            "started_at": "2031-04-01",
+            "ended_at": "2031-04-02",
+            "is_all_day": True,
+            "attendees": [{"userId": user, "role": "editor", "userType": "guest"}],
+            "project_id": None,
+            "routine": None,
+            "update_message": "see you",
+            "is_send_updates": False,
+        },
+        "PATCH",
+        f"/v1/schedules/{uid}",
+        body={
+            "name": "Lunch",
+            "startedAt": "2031-04-01",
+            "endedAt": "2031-04-02",
+            "isAllDay": True,
+            "attendees": [{"userId": user, "role": "editor", "userType": "guest"}],
+            "projectId": None,
+            "routine": None,
+            "updateMessage": "see you",
+            "isSendUpdates": False,
+        },
+        answer=lambda: sandbox.schedules[0],
+    )
+
+
+def delete_schedule(sandbox: Sandbox) -> Row:
+    uid = sandbox.schedules[0]["uid"]
+    return Row({"uid": uid}, "DELETE", f"/v1/schedules/{uid}")
+
+
+def list_organization_users(sandbox: Sandbox) -> Row:
+    return Row({}, "GET", "/v1/organization_users", PAGE, answer=sandbox.users)
+
+
+def get_organization_user(sandbox: Sandbox) -> Row:
+    user = sandbox.users[3]
+    return Row({"user_id": user["uid"]}, "GET", f"/v1/organization_users/{user['uid']}", answer=user)
+
+
+def update_organization_user(sandbox: Sandbox) -> Row:
+    user = sandbox.users[3]
+    return Row(
+        {"user_id": user["uid"], "role": "restricted"},
+        "PATCH",
+        f"/v1/organization_users/{user['uid']}",
+        body={"role": "restricted"},
+        answer={**user, "role": "restricted"},
+    )
+
+
+def delete_organization_user(sandbox: Sandbox) -> Row:
+    uid = sandbox.users[3]["uid"]
+    return Row({"user_id": uid}, "DELETE", f"/v1/organization_users/{uid}")
+
+
+def create_organization_invitation(sandbox: Sandbox) -> Row:
+    return Row(
+        {"email": "jane.roe@example.com", "role": "admin"},
+        "POST",
+        "/v1/organization_invitations",
+        body={"email": "jane.roe@example.com", "role": "admin"},
+        answer=lambda: sandbox.invitations[-1],
+    )
+
+
+def list_organization_invitations(sandbox: Sandbox) -> Row:
+    return Row({}, "GET", "/v1/organization_invitations", PAGE, answer=sandbox.invitations)
+
+
+def get_organization_invitation(sandbox: Sandbox) -> Row:
+    invitation = sandbox.invitations[0]
+    return Row(
+        {"uid": invitation["uid"]}, "GET", f"/v1/organization_invitations/{invitation['uid']}", answer=invitation
+    )
+
+
+def delete_organization_invitation(sandbox: Sandbox) -> Row:
+    uid = sandbox.invitations[0]["uid"]
+    return Row({"uid": uid}, "DELETE", f"/v1/organization_invitations/{uid}")
+
+
+def list_teams(sandbox: Sandbox) -> Row:
+    return Row({}, "GET", "/v1/teams", PAGE, answer=sandbox.teams)
+
+
 def request(sandbox: Sandbox) -> Row:
     return Row(
         {"method": "get", "path": "/v1/bookings", "params": {"perPage": 1, "status": "open"}},
@@ -156,6 +310,19 @@ ROWS: tuple[Callable[[Sandbox], Row], ...] = (
     validate_guest,
     list_user_availability_calendars,
     get_user_availability_calendar,
+    list_schedules,
+    create_schedule,
+    update_schedule,
+    delete_schedule,
+    list_organization_users,
+    get_organization_user,
+    update_organization_user,
+    delete_organization_user,
+    create_organization_invitation,
+    list_organization_invitations,
+    get_organization_invitation,
+    delete_organization_invitation,
+    list_teams,
     request,
 )
 """The name of a row's function is that of the hook's method."""
