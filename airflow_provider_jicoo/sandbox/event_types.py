@@ -45,7 +45,8 @@ from airflow_provider_jicoo.sandbox.state import State
 
 EventTypeId = Annotated[str, Path(description="Event type id.", alias="eventTypeId")]
 UserId = Annotated[str, Path(description="The user's id.")]
-Moment = Annotated[str, Query(json_schema_extra={"format": "date-time"})]
+PeriodStart = Annotated[str, Query(alias="periodStart", json_schema_extra={"format": "date-time"})]
+PeriodEnd = Annotated[str, Query(alias="periodEnd", json_schema_extra={"format": "date-time"})]
 
 
 class UpdateHost(UpdateEventTypeHostBody):
@@ -147,8 +148,8 @@ def routes(state: State) -> APIRouter:
     )
     async def available_schedules(
         event_type_id: EventTypeId,
-        period_start: Annotated[Moment, Query(alias="periodStart")],
-        period_end: Annotated[Moment, Query(alias="periodEnd")],
+        period_start: PeriodStart,
+        period_end: PeriodEnd,
     ) -> Response:
         start, end = queried("periodStart", period_start), queried("periodEnd", period_end)
         with state.lock:
