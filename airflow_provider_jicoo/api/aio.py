@@ -188,7 +188,7 @@ class _Lost(aiohttp.ClientError):
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a lost GET, PUT or DELETE again by itself, past the ceiling, the count of tries and the log.
+    """Keep aiohttp from sending a lost GET, PUT or DELETE again by itself, past ceiling, count of tries and log.
 
     It does so after these two errors; see its ``retry_persistent_connection``.
     """
