@@ -421,10 +421,17 @@ class TestOffboardUser:
         assert self.users(jicoo_sandbox) == users
         assert jicoo_sandbox.count("DELETE") == 0
 
-    def test_a_failed_apply_keeps_the_user(self, jicoo_sandbox, run_dag, person, conf):
+    def test_a_failed_apply_keeps_the_user(self, jicoo_sandbox, run_dag, person, conf, monkeypatch):
         users = self.users(jicoo_sandbox)
+        answer = _answer
+
+        def answer_and_revoke(dag_id, option, seen):
+            answer(dag_id, option, seen)
+            jicoo_sandbox.key_revoked = bool(seen)
+
+        monkeypatch.setattr(sys.modules[__name__], "_answer", answer_and_revoke)
         with person("jicoo_offboard_user", "Approve"):
-            run = run_dag(self.FILE, **{**conf, "to_user_id": "nobody"})
+            run = run_dag(self.FILE, **conf)
         assert (run.states["apply"], run.states["nothing_is_left"], run.states["remove"]) == (
             "failed",
             "upstream_failed",
