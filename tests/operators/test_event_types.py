@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,7 @@ OPERATORS = [
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, JicooOperator) and each.__module__ == module.__name__
 ]
+DAGS = Path(__file__).parent / "dags"
 PERIOD = {"period_start": "2031-03-03T09:00", "period_end": "2031-03-13T18:00", "time_zone": "Asia/Tokyo"}
 
 
@@ -211,3 +213,34 @@ class TestValidateGuest:
         with pytest.raises(AirflowFailException, match="404") as caught:
             run(ValidateGuestOperator, team_id="other", event_type_id=uid, **self.GUEST)
         assert "weig" not in str(caught.value)
+
+
+def test_in_a_dag(jicoo_sandbox, run_dag, stranger, capfd):
+    """As Airflow runs them: rendered, mapped, stored; nothing of a guest is said."""
+    booking = jicoo_sandbox.add_booking()["uid"]
+    first = jicoo_sandbox.event_types[0]
+    before = {host["uid"]: host["priority"] for host in jicoo_sandbox.hosts(first["uid"])}
+
+    run = run_dag(DAGS / "jicoo_event_types.py", user_id=stranger, uid=booking)
+
+    assert run.state == "success", run.states
+    assert [each["uid"] for each in run.xcom("list")] == [each["uid"] for each in jicoo_sandbox.event_types[:2]]
+    assert run.xcom("get")["name"] == first["name"]
+    assert run.xcom("create")["priority"] == 3
+    assert len(run.xcom("hosts")) == len(before) + 1
+    after = {host["uid"]: host["priority"] for host in jicoo_sandbox.hosts(first["uid"])}
+    assert after == {uid: 3 - priority for uid, priority in before.items()}
+    assert run.xcom("delete") is None
+    assert len(run.xcom("slots")) == 10 * 18
+    assert run.xcom("page")["url"].startswith("https://www.jicoo.com/t/exampleteam/e/")
+    assert run.xcom("calendar") == jicoo_sandbox.availability_calendars(stranger)[1]
+    assert run.xcom("read")["count"] == 1
+    assert run.xcom("send")["data"]["priority"] == "high"
+    fields = run.rendered("page")
+    assert fields["name"] == fields["guest_email"] == "***"
+    assert fields["event_type_id"] == first["uid"]
+    assert run.rendered("send")["json"] == "***"
+    assert run.rendered("update", 0)["uid"] == next(iter(before))
+    said = "".join(capfd.readouterr()).lower()
+    assert "zweig" not in said
+    assert jicoo_sandbox.api_key not in said
