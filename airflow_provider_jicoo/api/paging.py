@@ -7,6 +7,7 @@ twice that the list moved, and reads it again until a sweep was undisturbed.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -37,16 +38,18 @@ class Sweep(Generic[T]):
         self._listing = listing
         self._keys = (listing.key,) if isinstance(listing.key, str) else listing.key
         self._beyond = beyond
-        self._seen: set[Any] = set()
         self._left = listing.limit
         self._sweeps = 0
         self._page: int | None = 1
         self._begin()
+        # What the first sweep has met is what was given: to keep it twice would double the memory.
+        self._seen = self._in_sweep
 
     def _begin(self) -> None:
         self._sweeps += 1
         self._page = 1
-        self._in_sweep: set[Any] = set()
+        self._in_sweep = _Keys()
+        self._met = 0
         self._total: int | None = None
         self._grown = 0
         self._shrunk = False
@@ -72,9 +75,9 @@ class Sweep(Generic[T]):
         if ended:
             rows = [row for row in rows if not self._beyond(row)]  # type: ignore[misc]
         fresh = self._fold(rows)
+        given = [row for row in fresh if self._is_new(row)]  # before another sweep may begin
         self._compare(page.get("totalCount"))
         self._turn({"numberOfPages": self._page} if ended else page, rows, fresh)
-        given = [row for row in fresh if self._is_new(row)]
         if self._left is not None:
             given = given[: self._left]
             self._left -= len(given)
@@ -85,21 +88,18 @@ class Sweep(Generic[T]):
         fresh = []
         for row in rows:
             key = self._key(row)
-            if key is not None and key in self._in_sweep:
-                self._doubles += 1
-            else:
-                self._in_sweep.add(key)
+            if key is None or self._in_sweep.add(key):
                 fresh.append(row)
+            else:
+                self._doubles += 1
+        self._met += len(fresh)
         return fresh
 
     def _is_new(self, row: T) -> bool:
+        if self._sweeps == 1:
+            return True
         key = self._key(row)
-        if key is None:
-            return self._sweeps == 1
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        return True
+        return key is not None and self._seen.add(key)
 
     def _key(self, row: Any) -> Any:
         if isinstance(row, Mapping):
@@ -150,8 +150,42 @@ class Sweep(Generic[T]):
         if isinstance(pages, int):
             return self._page is not None and self._page < pages
         if self._total is not None:
-            return len(self._in_sweep) < self._total
+            return self._met < self._total
         return True
 
     def _moved(self) -> bool:
         return self._shrunk or self._doubles > 0
+
+
+class _Keys:
+    """A set of keys that holds a hash of 64 bits of each: some 16 bytes, where a set of the texts takes 200.
+
+    So a list streams whatever its length. That two of a million keys share a hash is less likely than 1 to 10,000,000.
+    """
+
+    def __init__(self) -> None:
+        self._slots = array("Q", [0]) * 128  # open addressing; 0 is a free slot
+        self._used = 0
+
+    def add(self, key: Any) -> bool:
+        """Add a key, and tell whether it is new."""
+        mark = hash(str(key)) & 0xFFFF_FFFF_FFFF_FFFF or 1
+        if not self._put(mark):
+            return False
+        self._used += 1
+        if self._used * 3 > len(self._slots) * 2:
+            marks, self._slots = self._slots, array("Q", [0]) * (2 * len(self._slots))
+            for one in marks:
+                if one:
+                    self._put(one)
+        return True
+
+    def _put(self, mark: int) -> bool:
+        slots, last = self._slots, len(self._slots) - 1
+        at = mark & last
+        while slots[at]:
+            if slots[at] == mark:
+                return False
+            at = (at + 1) & last
+        slots[at] = mark
+        return True
