@@ -552,6 +552,13 @@ class TestFreeSlotReport:
         picture = ElementTree.parse(folder / "free_slots.svg").getroot()
         assert len(picture.findall("{http://www.w3.org/2000/svg}polyline")) == len(uids)
 
+    def test_few_are_a_warning(self, jicoo_sandbox, run_dag, tmp_path, caplog):
+        uid = jicoo_sandbox.event_types[0]["uid"]
+        run = run_dag(self.FILE, event_types=[uid], days=1, folder=str(tmp_path), fail_below=0, warn_below=1000)
+        assert run.state == "success"
+        free = sum(run.xcom("count")[uid].values())
+        assert f"only {free} free slots of event type {uid}" in caplog.text
+
     def test_few_are_a_failure(self, jicoo_sandbox, run_dag, tmp_path):
         uid = jicoo_sandbox.event_types[0]["uid"]
         run = run_dag(self.FILE, event_types=[uid], days=1, folder=str(tmp_path), fail_below=1000)

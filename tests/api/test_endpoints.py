@@ -22,7 +22,6 @@ class Row:
 
     :param arguments: what the hook's method is given.
     :param answer: what it returns; a function is asked for it when the request was made.
-    :param more: paths that it asks for besides, where a change is checked by reading.
     """
 
     arguments: dict[str, Any]
