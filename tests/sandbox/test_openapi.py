@@ -38,9 +38,7 @@ def test_schemathesis_finds_no_failure(sandbox: Sandbox) -> None:
         continue_on_failure=True,
         checks=ChecksConfig(positive_data_acceptance=accepted),
         # An unknown query parameter is ignored, as most servers do; schemathesis wants it to be refused.
-        generation=GenerationConfig(
-            max_examples=10, deterministic=True, database="none", allow_extra_parameters=False
-        ),
+        generation=GenerationConfig(max_examples=10, deterministic=True, database="none", allow_extra_parameters=False),
     )
     config = SchemathesisConfig(projects=ProjectsConfig(default=project))
     schema = schemathesis.openapi.from_url(f"{sandbox.url}/openapi.json", config=config)
