@@ -21,7 +21,10 @@ from airflow_provider_jicoo.operators.organization import DeleteOrganizationUser
 
 
 def is_wanted(booking: Any) -> bool:
-    """Tell whether somebody may still come: a request that waits for approval has to be handed over too."""
+    """Tell whether somebody may still come: a request that waits for approval has to be handed over too.
+
+    Whether Jicoo lists such requests is not documented.
+    """
     return booking["status"] != "cancel"
 
 
