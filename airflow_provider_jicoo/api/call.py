@@ -83,6 +83,7 @@ class Listing(Generic[T]):
     :param key: the field that identifies a row; of several the first that a row has.
     :param limit: stop after so many rows; None for all.
     :param forbidden: as in :class:`Call`.
+    :param paged: that it comes in pages is documented; where it is not, a list that comes whole is right too.
     """
 
     path: str
@@ -90,3 +91,4 @@ class Listing(Generic[T]):
     key: str | tuple[str, ...] = "uid"
     limit: int | None = None
     forbidden: str = ""
+    paged: bool = True

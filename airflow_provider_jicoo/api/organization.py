@@ -36,7 +36,7 @@ def list_organization_users(*, limit: int | None = None) -> Listing[Organization
     :raises InvalidRequestError: the limit is no number from 0.
     """
     limit = checked_limit("List Organization Users", limit)
-    return Listing(inferred("list_organization_users"), key=_ID_FIELDS, limit=limit)
+    return Listing(inferred("list_organization_users"), key=_ID_FIELDS, limit=limit, paged=False)
 
 
 def get_organization_user(user_id: str) -> Call[OrganizationUser]:
@@ -111,7 +111,7 @@ def list_organization_invitations(*, limit: int | None = None) -> Listing[Organi
     :raises InvalidRequestError: the limit is no number from 0.
     """
     limit = checked_limit("List Organization Invitations", limit)
-    return Listing("/v1/organization_invitations", key=_ID_FIELDS, limit=limit)
+    return Listing("/v1/organization_invitations", key=_ID_FIELDS, limit=limit, paged=False)
 
 
 def get_organization_invitation(uid: str) -> Call[OrganizationInvitation]:
@@ -146,7 +146,8 @@ def list_teams(*, limit: int | None = None) -> Listing[Team]:
     :param limit: stop after so many teams; None for all.
     :raises InvalidRequestError: the limit is no number from 0.
     """
-    return Listing(inferred("list_teams"), key=_ID_FIELDS, limit=checked_limit("List Teams", limit))
+    limit = checked_limit("List Teams", limit)
+    return Listing(inferred("list_teams"), key=_ID_FIELDS, limit=limit, paged=False)
 
 
 def _user(user_id: str) -> str:

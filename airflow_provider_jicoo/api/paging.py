@@ -122,6 +122,9 @@ class Sweep(Generic[T]):
         if not rows and isinstance(pages, int) and self._page < pages:
             self._shrunk = True  # a hole where rows should be
         if rows and not fresh and not isinstance(pages, int):
+            if self._page == 2 and self._total is None and not self._listing.paged:
+                self._page = None  # the same again, and no word of pages: that was the whole list
+                return
             raise UnexpectedAnswerError(
                 f"page {self._page} has only rows of the pages before it.",
                 method="GET",

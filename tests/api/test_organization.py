@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from airflow_provider_jicoo.api import organization
@@ -92,6 +94,26 @@ def test_whichever_field_identifies_a_row(wire, reply, connect, name):
     server = wire(lambda request, number: reply(next(pages)))
     rows = connect(server.url).iterate(organization.list_organization_users())
     assert [row[name] for row in rows] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [organization.list_organization_users, organization.list_organization_invitations, organization.list_teams],
+)
+@pytest.mark.parametrize("count", [0, 1, 70])
+def test_a_list_that_comes_whole(wire, reply, connect, ask, count):
+    """That these lists come in pages is inferred."""
+    rows = [{"id": f"u{number}"} for number in range(count)]
+    server = wire(reply(json.dumps({"data": rows, "errors": {}})))
+    assert list(connect(server.url).iterate(ask())) == rows
+    assert len(server.requests) <= 2
+
+
+def test_pages_without_a_word_of_pages(wire, reply, connect):
+    pages = [[{"id": f"u{page}{number}"} for number in range(50)] for page in range(3)] + [[]]
+    server = wire(lambda request, number: reply(json.dumps({"data": pages[number - 1]})))
+    rows = connect(server.url).iterate(organization.list_organization_users())
+    assert list(rows) == [row for page in pages for row in page]
 
 
 CHANGES = {
