@@ -25,14 +25,35 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "python-modules": [
+                    "airflow_provider_jicoo.operators.availability",
                     "airflow_provider_jicoo.operators.bookings",
                     "airflow_provider_jicoo.operators.bulk",
+                    "airflow_provider_jicoo.operators.event_types",
+                    "airflow_provider_jicoo.operators.organization",
+                    "airflow_provider_jicoo.operators.request",
+                    "airflow_provider_jicoo.operators.schedules",
                 ],
             }
         ],
-        "sensors": [{"integration-name": integration, "python-modules": ["airflow_provider_jicoo.sensors.bookings"]}],
+        "sensors": [
+            {
+                "integration-name": integration,
+                "python-modules": [
+                    "airflow_provider_jicoo.sensors.bookings",
+                    "airflow_provider_jicoo.sensors.event_types",
+                ],
+            }
+        ],
         "hooks": [{"integration-name": integration, "python-modules": ["airflow_provider_jicoo.hooks.jicoo"]}],
-        "triggers": [{"integration-name": integration, "python-modules": ["airflow_provider_jicoo.triggers.bookings"]}],
+        "triggers": [
+            {
+                "integration-name": integration,
+                "python-modules": [
+                    "airflow_provider_jicoo.triggers.bookings",
+                    "airflow_provider_jicoo.triggers.event_types",
+                ],
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": "jicoo",

@@ -116,8 +116,9 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> int:
 class TaskInstance:
     """The little that the operators need of a task instance."""
 
-    def __init__(self, try_number: int = 1) -> None:
+    def __init__(self, try_number: int = 1, max_tries: int = 0) -> None:
         self.try_number = try_number
+        self.max_tries = max_tries
         self.pushed: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import threading
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from unittest.mock import Mock
+from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -332,6 +334,113 @@ class TestBulkReassignHost:
         assert still(jicoo_sandbox) != before
 
 
+@pytest.mark.skipif(
+    not hasattr(TaskInstanceState, "AWAITING_INPUT"), reason="`dag.test` waits for a person since Airflow 3.3"
+)
+class TestOffboardUser:
+    FILE = FOLDER / "jicoo_offboard_user.py"
+
+    @pytest.fixture
+    def conf(self, jicoo_sandbox, tmp_path):
+        leaves, takes_over, third = (user["uid"] for user in jicoo_sandbox.users[3:6])
+        soon = datetime.now(timezone.utc) + timedelta(days=100)
+        for day, status in enumerate(("open", "request", "cancel")):
+            roles = [{"userId": third, "role": "viewer"}, {"userId": leaves, "role": "admin"}]
+            jicoo_sandbox.add_booking(hosts=roles, startedAt=soon + timedelta(days=day), status=status)
+        return {"user_id": leaves, "to_user_id": takes_over, "plans": str(tmp_path)}
+
+    def theirs(self, sandbox, user_id):
+        """Return the future bookings of a user that are not cancelled."""
+        now = datetime.now(timezone.utc)
+        return {
+            booking["uid"]
+            for booking in sandbox.bookings()
+            if booking["status"] != "cancel"
+            and start(booking) > now
+            and user_id in {host["userId"] for host in booking["hosts"]}
+        }
+
+    def users(self, sandbox):
+        return {user["uid"] for user in sandbox.users}
+
+    def test_hands_over_and_removes_the_user_last(self, jicoo_sandbox, run_dag, person, conf):
+        theirs, users = self.theirs(jicoo_sandbox, conf["user_id"]), self.users(jicoo_sandbox)
+        before = still(jicoo_sandbox)
+
+        with person("jicoo_offboard_user", "Approve") as seen:
+            run = run_dag(self.FILE, **conf)
+
+        assert set(run.states.values()) == {"success"}, run.states
+        (text,) = seen
+        assert text.startswith(f"User {conf['user_id']} has {len(theirs)} future bookings")
+        assert run.xcom("plan", key="summary") in text
+        assert set(run.xcom("their_bookings")) == theirs
+        assert len({before[uid]["status"] for uid in theirs}) == 2
+        assert self.theirs(jicoo_sandbox, conf["user_id"]) == set()
+        after = still(jicoo_sandbox)
+        assert {uid for uid in before if after[uid] != before[uid]} == theirs
+        assert users - self.users(jicoo_sandbox) == {conf["user_id"]}
+        assert jicoo_sandbox.messages == []
+        changes = [request for request in jicoo_sandbox.requests if request.method != "GET"]
+        assert [request.method for request in changes] == ["PATCH"] * len(theirs) + ["DELETE"]
+        assert changes[-1].path == f"/v1/organization_users/{conf['user_id']}"
+
+    def test_rejected(self, jicoo_sandbox, run_dag, person, conf):
+        before, users = jicoo_sandbox.bookings(), self.users(jicoo_sandbox)
+        with person("jicoo_offboard_user", "Reject"):
+            run = run_dag(self.FILE, **conf)
+        assert {task for task, state in run.states.items() if state == "skipped"} == {
+            "remember",
+            "apply",
+            "nothing_is_left",
+            "remove",
+        }
+        assert (jicoo_sandbox.bookings(), self.users(jicoo_sandbox)) == (before, users)
+        assert {request.method for request in jicoo_sandbox.requests} == {"GET"}
+
+    def test_a_booking_that_comes_meanwhile_keeps_the_user(self, jicoo_sandbox, run_dag, person, conf, monkeypatch):
+        theirs, users = self.theirs(jicoo_sandbox, conf["user_id"]), self.users(jicoo_sandbox)
+        answer = _answer
+        late = []
+
+        def book_and_answer(dag_id, option, seen):
+            answer(dag_id, option, seen)
+            if seen and not late:
+                soon = datetime.now(timezone.utc) + timedelta(days=300)
+                hosts = [{"userId": conf["user_id"], "role": "admin"}]
+                late.append(jicoo_sandbox.add_booking(hosts=hosts, startedAt=soon)["uid"])
+
+        monkeypatch.setattr(sys.modules[__name__], "_answer", book_and_answer)
+        with person("jicoo_offboard_user", "Approve"):
+            run = run_dag(self.FILE, **conf)
+
+        assert (run.states["apply"], run.states["nothing_is_left"]) == ("success", "failed")
+        assert run.states["remove"] == "upstream_failed"
+        assert run.xcom("apply")["counts"]["applied"] == len(theirs)
+        assert self.theirs(jicoo_sandbox, conf["user_id"]) == set(late)
+        assert self.users(jicoo_sandbox) == users
+        assert jicoo_sandbox.count("DELETE") == 0
+
+    def test_a_failed_apply_keeps_the_user(self, jicoo_sandbox, run_dag, person, conf, monkeypatch):
+        users = self.users(jicoo_sandbox)
+        answer = _answer
+
+        def answer_and_revoke(dag_id, option, seen):
+            answer(dag_id, option, seen)
+            jicoo_sandbox.key_revoked = bool(seen)
+
+        monkeypatch.setattr(sys.modules[__name__], "_answer", answer_and_revoke)
+        with person("jicoo_offboard_user", "Approve"):
+            run = run_dag(self.FILE, **conf)
+        assert (run.states["apply"], run.states["nothing_is_left"], run.states["remove"]) == (
+            "failed",
+            "upstream_failed",
+            "upstream_failed",
+        )
+        assert self.users(jicoo_sandbox) == users
+        assert jicoo_sandbox.count("DELETE") == 0
+
+
 class TestCloseOfficeForADay:
     FILE = FOLDER / "jicoo_close_office_for_a_day.py"
 
@@ -406,3 +515,99 @@ class TestCloseOfficeForADay:
         assert set(run.states.values()) == {"success"}, run.states
         assert jicoo_sandbox.bookings() == before
         assert "0 planned changes" in run.xcom("one_report")
+
+
+class TestFreeSlotReport:
+    FILE = FOLDER / "jicoo_free_slot_report.py"
+
+    def expected(self, sandbox, uid, days):
+        """Count the free slots by the day in Japan, as the sandbox has them."""
+        zone = ZoneInfo("Asia/Tokyo")
+        today = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        end = today + timedelta(days=days)
+        slots = sandbox.free_slots(uid, today.isoformat(), end.isoformat())
+        found = {(today + timedelta(days=day)).date().isoformat(): 0 for day in range(days)}
+        for slot in slots:
+            day = start(slot).astimezone(zone).date().isoformat()
+            if slot["remainingCapacity"] and day in found:
+                found[day] += 1
+        return found
+
+    def test_every_event_type(self, jicoo_sandbox, run_dag, tmp_path):
+        run = run_dag(self.FILE, folder=str(tmp_path))
+
+        assert run.states == {"count": "success", "write": "success", "judge": "success"}
+        uids = [each["uid"] for each in jicoo_sandbox.event_types]
+        counts = run.xcom("count")
+        assert list(counts) == uids
+        for uid in uids:
+            assert counts[uid] == self.expected(jicoo_sandbox, uid, 10)
+        # Ten days are two requests for each.
+        assert jicoo_sandbox.count("GET", "/v1/event_types/{uid}/available_schedules") == 2 * len(uids)
+        folder = Path(run.xcom("write"))
+        lines = (folder / "free_slots.md").read_text().splitlines()
+        assert len(lines) == 2 + 10 + 1
+        assert lines[0] == f"| day | {' | '.join(uids)} |"
+        assert lines[-1] == f"| **all** | {' | '.join(str(sum(counts[uid].values())) for uid in uids)} |"
+        picture = ElementTree.parse(folder / "free_slots.svg").getroot()
+        assert len(picture.findall("{http://www.w3.org/2000/svg}polyline")) == len(uids)
+
+    def test_few_are_a_warning(self, jicoo_sandbox, run_dag, tmp_path, caplog):
+        uid = jicoo_sandbox.event_types[0]["uid"]
+        run = run_dag(self.FILE, event_types=[uid], days=1, folder=str(tmp_path), fail_below=0, warn_below=1000)
+        assert run.state == "success"
+        free = sum(run.xcom("count")[uid].values())
+        assert f"only {free} free slots of event type {uid}" in caplog.text
+
+    def test_few_are_a_failure(self, jicoo_sandbox, run_dag, tmp_path):
+        uid = jicoo_sandbox.event_types[0]["uid"]
+        run = run_dag(self.FILE, event_types=[uid], days=1, folder=str(tmp_path), fail_below=1000)
+        assert run.states == {"count": "success", "write": "success", "judge": "failed"}
+        assert (Path(run.xcom("write")) / "free_slots.md").exists(), "the report is there nevertheless"
+
+    def test_event_types_named_by_hand(self, jicoo_sandbox, run_dag, tmp_path):
+        """As somebody must whose key may not list them."""
+        uid = jicoo_sandbox.event_types[1]["uid"]
+        run = run_dag(self.FILE, event_types=[uid], days=3, folder=str(tmp_path))
+        assert set(run.xcom("count")) == {uid}
+        assert jicoo_sandbox.count("GET", "/v1/event_types") == 0
+
+
+class TestRebalanceHosts:
+    FILE = FOLDER / "jicoo_rebalance_hosts.py"
+
+    def test_one_step_towards_the_mean(self, jicoo_sandbox, run_dag):
+        jicoo_sandbox.reset(bookings=0)
+        event_type = jicoo_sandbox.event_types[0]
+        before = {host["uid"]: host["priority"] for host in jicoo_sandbox.hosts(event_type["uid"])}
+        busy, usual, idle, idler = before
+        assert [*before.values()] == [2, 1, 1, 0]
+        soon = datetime.now(timezone.utc) + timedelta(days=1)
+        for user, bookings in ((busy, 10), (usual, 4), (idle, 0), (idler, 2)):
+            for number in range(bookings):
+                at = soon + timedelta(hours=number)
+                hosts = [{"userId": user, "role": "admin"}]
+                jicoo_sandbox.add_booking(hosts=hosts, startedAt=at, endedAt=at + timedelta(minutes=30))
+        # Not to be counted: over, cancelled, too far away.
+        hosts = [{"userId": idle, "role": "admin"}]
+        for more in (
+            {"startedAt": soon - timedelta(days=9)},
+            {"status": "cancel"},
+            {"startedAt": soon + timedelta(99)},
+        ):
+            times = {"startedAt": soon, **more}
+            jicoo_sandbox.add_booking(hosts=hosts, endedAt=times["startedAt"] + timedelta(hours=1), **times)
+
+        run = run_dag(self.FILE, event_type_id=event_type["uid"])
+
+        assert run.state == "success", run.states
+        assert run.xcom("count") == {busy: 10, usual: 4, idle: 0, idler: 2}
+        after = {host["uid"]: host["priority"] for host in jicoo_sandbox.hosts(event_type["uid"])}
+        assert after == {busy: 1, usual: 1, idle: 2, idler: 1}
+        assert jicoo_sandbox.count("PATCH") == 3
+
+    def test_nothing_to_do(self, jicoo_sandbox, run_dag):
+        jicoo_sandbox.reset(bookings=0)
+        run = run_dag(self.FILE, event_type_id=jicoo_sandbox.event_types[0]["uid"])
+        assert run.state == "success"
+        assert jicoo_sandbox.count("PATCH") == 0

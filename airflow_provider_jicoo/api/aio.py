@@ -79,6 +79,11 @@ class AsyncJicooClient:
             )
         return self._session
 
+    @property
+    def settings(self) -> Settings:
+        """Key, address and limits."""
+        return self._settings
+
     async def send(self, call: Call[T]) -> T:
         """Send a call and return the ``data`` of its answer.
 
@@ -155,7 +160,7 @@ class AsyncJicooClient:
                 data=None if call.body is None else msgspec.json.encode(call.body),
                 headers=None if call.body is None else _JSON,
                 allow_redirects=False,
-                middlewares=(_once,) if call.method in ("GET", "DELETE") else None,
+                middlewares=(_once,) if call.method in ("GET", "PUT", "DELETE") else None,
             ) as response:
                 return Reply(response.status, response.headers, await response.read(), time.time())
         except _NEVER_SENT as error:
@@ -185,7 +190,7 @@ class _Lost(aiohttp.ClientError):
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a lost GET or DELETE again by itself, past the ceiling, the count of tries and the log.
+    """Keep aiohttp from sending a lost GET, PUT or DELETE again by itself, past ceiling, count of tries and log.
 
     It does so after these two errors; see its ``retry_persistent_connection``.
     """

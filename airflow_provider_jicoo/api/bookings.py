@@ -5,7 +5,6 @@ Source: the pages under "Booking" on https://developer.jicoo.com. What is inferr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -22,8 +21,8 @@ from airflow_provider_jicoo.api.models import (
     UpdateBookingBody,
     body,
 )
+from airflow_provider_jicoo.api.paths import checked_id, checked_limit
 
-_ID = re.compile(r"[A-Za-z0-9_~.-]*[A-Za-z0-9_~-][A-Za-z0-9_~.-]*")
 _MOMENTS = ("startedAt", "endedAt")
 _NOT_KEPT = frozenset({"updateMessage", "isSendUpdates"})
 
@@ -55,8 +54,6 @@ def list_bookings(
         raise InvalidRequestError(f"{what}: status: Jicoo lists by 'open' or 'cancel', not {status!r}{hint}")
     if order_by not in ("startedAt", "createdAt"):
         raise InvalidRequestError(f"{what}: order_by: 'startedAt' or 'createdAt', not {order_by!r}")
-    if limit is not None and limit < 0:
-        raise InvalidRequestError(f"{what}: limit: 0 or more, not {limit!r}")
     query = {"order": order_by, "sort": "desc" if descending else "asc"}
     if status is not None:
         query["status"] = status
@@ -67,7 +64,7 @@ def list_bookings(
         query["startedAt"] = times.wire(after)
     if before is not None:
         query["endedAt"] = times.wire(before)
-    return Listing("/v1/bookings", query, limit=limit)
+    return Listing("/v1/bookings", query, limit=checked_limit(what, limit))
 
 
 def get_booking(uid: str) -> Call[Booking]:
@@ -214,9 +211,7 @@ def booking_id(uid: Any) -> str:
 
     :raises InvalidRequestError: it is empty, or has a character that no id has (a slash, a line break).
     """
-    if not isinstance(uid, str) or not _ID.fullmatch(uid):
-        raise InvalidRequestError(f"uid {uid!r} is not a booking id such as 'mzgdPJVBb7RE': letters, digits, _ and -")
-    return uid
+    return checked_id("uid", uid, "a booking id such as 'mzgdPJVBb7RE'")
 
 
 def _same(name: str, current: Any, wanted: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
-Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class Repeat(enum.Enum):
@@ -23,16 +23,22 @@ class Repeat(enum.Enum):
     """Nothing: a second one could do it twice."""
 
 
+def _itself(found: Any) -> Any:
+    return found
+
+
 @dataclass(slots=True)
 class Confirm(Generic[T]):
     """How to find out whether a change was made: read the thing with the call that ``read`` makes, then ask ``done``.
 
     ``read`` is needed only when something went wrong, so that nothing is made of it before. ``done`` says None where
-    the thing does not tell: it changed, but not to what was sent.
+    the thing does not tell: it changed, but not to what was sent. ``result`` makes of what was read what the change
+    would have answered, where that is another thing: the changed row of a list.
     """
 
-    read: Callable[[], Call[T]]
-    done: Callable[[T], bool | None]
+    read: Callable[[], Call[Any]]
+    done: Callable[[Any], bool | None]
+    result: Callable[[Any], T] = _itself
 
 
 # Not frozen, which would cost four times as much; thousands are made in a bulk change. Nothing changes one, though.
@@ -45,24 +51,27 @@ class Call(Generic[T]):
     :param query: query parameters, as sent.
     :param body: JSON body, as sent; None for no body.
     :param answers: shape of ``data`` in the answer: an object, a list, a list with the paging fields beside it (the
-        result is then the whole answer), or anything at all.
+        result is then the whole answer), or anything at all; or that the result is the whole answer, of any shape.
     :param repeat: what may be done when the outcome is in doubt.
     :param confirm: how to read the change back; needed where ``repeat`` is ``READ_BACK``.
     :param check: how a person finds out whether the change was made; shown in
         :class:`~airflow_provider_jicoo.api.errors.AmbiguousOutcomeError`.
-    :param private: names of the fields of ``body`` that may hold personal data; their values are blotted out of what
-        the API says in an error.
+    :param private: names of the fields of ``body``, however deep in it, that may hold personal data; their values are
+        blotted out of what the API says in an error.
+    :param forbidden: what to do where the API key lacks the permission; shown in
+        :class:`~airflow_provider_jicoo.api.errors.PermissionDeniedError`.
     """
 
     method: Method
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
-    answers: Literal["object", "list", "page", "anything"] = "object"
+    answers: Literal["object", "list", "page", "anything", "whole"] = "object"
     repeat: Repeat = Repeat.HARMLESS
     confirm: Confirm[T] | None = None
     check: str = ""
     private: frozenset[str] = frozenset()
+    forbidden: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,11 +80,15 @@ class Listing(Generic[T]):
 
     :param path: path of the list, as ``/v1/bookings``.
     :param query: filters and order, as sent.
-    :param key: the field that identifies a row.
+    :param key: the field that identifies a row; of several the first that a row has.
     :param limit: stop after so many rows; None for all.
+    :param forbidden: as in :class:`Call`.
+    :param paged: that it comes in pages is documented; where it is not, a list that comes whole is right too.
     """
 
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
-    key: str = "uid"
+    key: str | tuple[str, ...] = "uid"
     limit: int | None = None
+    forbidden: str = ""
+    paged: bool = True

@@ -88,16 +88,16 @@ def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) 
         if decision.action in (Action.REFUSE, Action.GIVE_UP) and doubted:
             # An earlier sending may have arrived after it was read back: "already cancelled" is then our own doing.
             found = yield from _read_back(call, outcome, policy, secrets)
-            if found is not None:
-                return found
+            if found is not _NOTHING:
+                return found  # type: ignore[no-any-return]
         if decision.action in (Action.REFUSE, Action.GIVE_UP, Action.AMBIGUOUS):
             _fail(outcome, decision.action)
         yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
         if decision.action is not Action.AGAIN:
             doubted = True
             found = yield from _read_back(call, outcome, policy, secrets)
-            if found is not None:
-                return found
+            if found is not _NOTHING:
+                return found  # type: ignore[no-any-return]
             if decision.action is Action.READ_BACK_LAST:
                 _fail(outcome, Action.GIVE_UP)
 
@@ -112,8 +112,8 @@ def _accepted(call: Call[Any], came: Reply | Broken) -> Any:
 
 def _read_back(
     call: Call[T], outcome: _Outcome, policy: RetryPolicy, secrets: tuple[str, ...]
-) -> Generator[Effect, Came, T | None]:
-    """Return the thing where it shows the change, None where it does not."""
+) -> Generator[Effect, Came, Any]:
+    """Return what the change would have answered, where it was made; where it was not, :data:`_NOTHING`."""
     assert call.confirm is not None, f"{call.method} {call.path} is to be read back, but does not say how"
     try:
         found = yield from exchange(call.confirm.read(), policy, (*secrets, *_private(call)))
@@ -130,7 +130,7 @@ def _read_back(
             f"{outcome.what}, and read back it has changed, but not to what was sent: it may or may not have been "
             f"done. Before you repeat it, {call.check}.",
         )
-    return found if done else None
+    return call.confirm.result(found) if done else _NOTHING
 
 
 class _Outcome:
@@ -184,6 +184,8 @@ def _data(call: Call[Any], parsed: Any) -> Any:
     """
     if isinstance(parsed, dict) and parsed.get("errors"):
         raise ValueError("with errors in it")
+    if call.answers == "whole":
+        return parsed
     if call.answers == "anything":
         return parsed["data"] if isinstance(parsed, dict) and "data" in parsed else parsed
     if not isinstance(parsed, dict) or "data" not in parsed:
@@ -205,6 +207,8 @@ def _fail(outcome: _Outcome, action: Action) -> NoReturn:
     if isinstance(event, Fault):
         raise outcome.error(errors.TransportError, outcome.what)
     kind, summary = _BY_STATUS.get(event.status, (None, ""))
+    if kind is errors.PermissionDeniedError:
+        summary = f"{summary} {outcome.call.forbidden}".rstrip()
     if kind is not None:
         raise outcome.error(kind, summary)
     if event.status >= 500:
@@ -257,8 +261,20 @@ def _said(reply: Reply, parsed: Any, secrets: tuple[str, ...]) -> str:
 
 def _private(call: Call[Any]) -> Iterator[str]:
     """Yield the personal texts that the call sends."""
-    body = call.body or {}
-    return _texts([body[name] for name in call.private if name in body])
+    return _texts(list(_under(call.private, call.body)))
+
+
+def _under(names: frozenset[str], value: Any) -> Iterator[Any]:
+    """Yield what stands under one of these names in JSON, however deep."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            if name in names:
+                yield part
+            else:
+                yield from _under(names, part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _under(names, part)
 
 
 def _texts(value: Any) -> Iterator[str]:

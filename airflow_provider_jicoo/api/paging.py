@@ -9,6 +9,7 @@ for once more, and must still be where it was.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -37,17 +38,20 @@ class Sweep(Generic[T]):
 
     def __init__(self, listing: Listing[T], beyond: Callable[[T], bool] | None = None) -> None:
         self._listing = listing
+        self._keys = (listing.key,) if isinstance(listing.key, str) else listing.key
         self._beyond = beyond
-        self._seen: set[Any] = set()
         self._left = listing.limit
         self._sweeps = 0
         self._page: int | None = 1
         self._begin()
+        # What the first sweep has met is what was given: to keep it twice would double the memory.
+        self._seen = self._in_sweep
 
     def _begin(self) -> None:
         self._sweeps += 1
         self._page = 1
-        self._in_sweep: set[Any] = set()
+        self._in_sweep = _Keys()
+        self._met = 0
         self._total: int | None = None
         self._grown = 0
         self._shrunk = False
@@ -65,7 +69,7 @@ class Sweep(Generic[T]):
         else:
             return None
         query = {**self._listing.query, "page": str(page), "perPage": str(size)}
-        return Call("GET", self._listing.path, query=query, answers="page")
+        return Call("GET", self._listing.path, query=query, answers="page", forbidden=self._listing.forbidden)
 
     def take(self, page: Mapping[str, Any]) -> list[T]:
         """Take in a page and return its rows that were not given before.
@@ -83,9 +87,9 @@ class Sweep(Generic[T]):
         if ended:
             rows = [row for row in rows if not self._beyond(row)]  # type: ignore[misc]
         fresh = self._fold(rows)
+        given = [row for row in fresh if self._is_new(row)]  # before another sweep may begin
         self._compare(page.get("totalCount"))
         self._turn(self._page if ended else page.get("numberOfPages"), rows, fresh, ended)
-        given = [row for row in fresh if self._is_new(row)]
         if self._left is not None:
             given = given[: self._left]
             self._left -= len(given)
@@ -102,24 +106,25 @@ class Sweep(Generic[T]):
         fresh = []
         for row in rows:
             key = self._key(row)
-            if key is not None and key in self._in_sweep:
-                self._doubles += 1
-            else:
-                self._in_sweep.add(key)
+            if key is None or self._in_sweep.add(key):
                 fresh.append(row)
+            else:
+                self._doubles += 1
+        self._met += len(fresh)
         return fresh
 
     def _is_new(self, row: T) -> bool:
+        if self._sweeps == 1:
+            return True
         key = self._key(row)
-        if key is None:
-            return self._sweeps == 1
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        return True
+        return key is not None and self._seen.add(key)
 
     def _key(self, row: Any) -> Any:
-        return row.get(self._listing.key) if isinstance(row, Mapping) else None
+        if isinstance(row, Mapping):
+            for name in self._keys:
+                if name in row:
+                    return row[name]
+        return None
 
     def _compare(self, total: Any) -> None:
         if not isinstance(total, int):
@@ -134,6 +139,9 @@ class Sweep(Generic[T]):
         if not rows and isinstance(pages, int) and self._page < pages:
             self._shrunk = True  # a hole where rows should be
         if rows and not fresh and not isinstance(pages, int):
+            if self._page == 2 and self._total is None and not self._listing.paged:
+                self._page = None  # the same again, and no word of pages: that was the whole list
+                return
             raise UnexpectedAnswerError(
                 f"page {self._page} has only rows of the pages before it.",
                 method="GET",
@@ -171,8 +179,42 @@ class Sweep(Generic[T]):
         if isinstance(pages, int):
             return self._page is not None and self._page < pages
         if self._total is not None:
-            return len(self._in_sweep) < self._total
+            return self._met < self._total
         return True
 
     def _moved(self) -> bool:
         return self._shrunk or self._doubles > 0
+
+
+class _Keys:
+    """A set of keys that holds a hash of 64 bits of each: some 16 bytes, where a set of the texts takes 200.
+
+    So a list streams whatever its length. That two of a million keys share a hash is less likely than 1 to 10,000,000.
+    """
+
+    def __init__(self) -> None:
+        self._slots = array("Q", [0]) * 128  # open addressing; 0 is a free slot
+        self._used = 0
+
+    def add(self, key: Any) -> bool:
+        """Add a key, and tell whether it is new."""
+        mark = hash(str(key)) & 0xFFFF_FFFF_FFFF_FFFF or 1
+        if not self._put(mark):
+            return False
+        self._used += 1
+        if self._used * 3 > len(self._slots) * 2:
+            marks, self._slots = self._slots, array("Q", [0]) * (2 * len(self._slots))
+            for one in marks:
+                if one:
+                    self._put(one)
+        return True
+
+    def _put(self, mark: int) -> bool:
+        slots, last = self._slots, len(self._slots) - 1
+        at = mark & last
+        while slots[at]:
+            if slots[at] == mark:
+                return False
+            at = (at + 1) & last
+        slots[at] = mark
+        return True

@@ -18,6 +18,7 @@ BASE_URL = "https://api.jicoo.com"
 """Source: https://developer.jicoo.com/apidoc/project-373292/doc-468187"""
 KEY_HEADER = "X-Jicoo-Api-Key"
 _HOST = re.compile(r"[\w.:%-]+")
+_PARAMETER = re.compile(r"[A-Za-z0-9_.\[\]-]+")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -29,6 +30,7 @@ class Settings:
     :param base_url: where the API is. Plain http is refused except on loopback: the key would travel in the open.
     :param timeout: seconds to wait for a connection, and between two pieces of an answer.
     :param max_requests_per_second: hard ceiling of this client, or None. Jicoo publishes no limit.
+    :param period_parameters: what Available Schedules calls its two query parameters; the sources disagree.
     :raises InvalidRequestError: one of them cannot be right.
     """
 
@@ -36,6 +38,7 @@ class Settings:
     base_url: str = BASE_URL
     timeout: float = 30.0
     max_requests_per_second: float | None = None
+    period_parameters: tuple[str, str] = ("periodStart", "periodEnd")
 
     def __post_init__(self) -> None:
         key = self.api_key.strip() if isinstance(self.api_key, str) else ""
@@ -48,6 +51,9 @@ class Settings:
         _positive("timeout", self.timeout, "seconds")
         if self.max_requests_per_second is not None:
             _positive("max_requests_per_second", self.max_requests_per_second, "requests per second")
+        for name in self.period_parameters:
+            if not _PARAMETER.fullmatch(name) or len(set(self.period_parameters)) < 2:
+                raise InvalidRequestError(f"period parameters: {self.period_parameters} are not two names")
 
     def proxy(self) -> str | None:
         """Return the proxy that the environment names for this address (``https_proxy``, ``no_proxy``), or None."""

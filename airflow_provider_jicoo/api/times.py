@@ -9,12 +9,13 @@ from __future__ import annotations
 import difflib
 import re
 import zoneinfo
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 _HAS_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
+_IS_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ISO = TypeAdapter(datetime)
 
 
@@ -53,6 +54,26 @@ def moment(value: Any, time_zone: str | None = None) -> datetime:
     return datetime(
         utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond // 1000 * 1000, timezone.utc
     )
+
+
+def day(value: Any) -> date | None:
+    """Return a day where ``value`` is one, a date or ISO 8601 as ``2024-03-01``; None where it may be a moment.
+
+    :raises ValueError: there is no such day.
+    """
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return date(value.year, value.month, value.day)  # not pendulum's
+    if not isinstance(value, str) or not _IS_DAY.fullmatch(value.strip()):
+        return None
+    try:
+        return date.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError(f"{_show(value)} is not a day of the calendar") from None
+
+
+def wire_day(value: datetime | date) -> str:
+    """Write a UTC datetime as :func:`wire`, and a day as ``2024-03-01``."""
+    return wire(value) if isinstance(value, datetime) else value.isoformat()
 
 
 def wire(value: datetime) -> str:

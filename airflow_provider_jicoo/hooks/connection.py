@@ -38,6 +38,11 @@ def settings(connection: ConnectionLike) -> Settings:
         for name in ("timeout", "max_requests_per_second"):
             if name in extras:
                 given[name] = _number(name, extras[name])
+        start, end = Settings.period_parameters
+        given["period_parameters"] = (
+            str(extras.get("period_start_parameter", start)),
+            str(extras.get("period_end_parameter", end)),
+        )
         return Settings(**given)
     except InvalidRequestError as error:
         raise InvalidRequestError(f"connection {connection.conn_id!r}: {error}") from None

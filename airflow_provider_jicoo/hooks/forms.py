@@ -37,6 +37,18 @@ EXTRA_FIELDS = (
         "Hard ceiling of each client of this connection. Empty for none.",
         "number",
     ),
+    ExtraField(
+        "period_start_parameter",
+        "Free slots: parameter for the start",
+        "What Jicoo calls the start of the period in a request for free slots. Default periodStart.",
+        "string",
+    ),
+    ExtraField(
+        "period_end_parameter",
+        "Free slots: parameter for the end",
+        "What Jicoo calls the end of the period in a request for free slots. Default periodEnd.",
+        "string",
+    ),
     ExtraField("webhook_secret", "Webhook secret", "Signing secret of the webhook endpoint.", "string", masked=True),
     ExtraField(
         "team_slug",

@@ -1,7 +1,7 @@
 """Hooks: Jicoo's API with the key of an Airflow connection.
 
-Both hooks have the same methods with the same arguments; each is the endpoint of that name in
-:mod:`airflow_provider_jicoo.api.bookings`, which documents it.
+Both hooks have the same methods with the same arguments; each is the endpoint of that name in a module of
+:mod:`airflow_provider_jicoo.api`, which documents it.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from airflow.sdk import BaseHook
 
-from airflow_provider_jicoo.api import bookings, errors
+from airflow_provider_jicoo.api import availability, bookings, errors, event_types, organization, schedules
 from airflow_provider_jicoo.api.aio import AsyncJicooClient
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.lookup import lookup_bookings
-from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.models import AvailableSchedule, Booking
+from airflow_provider_jicoo.api.request import request
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.compat import get_async_connection
 from airflow_provider_jicoo.hooks import connection, forms
@@ -64,6 +66,14 @@ def _listed_async(endpoint: Callable[P, Listing[T]]) -> Callable[Concatenate[Jic
         return self._iterate(endpoint(*args, **kwargs))
 
     return _as_method(method, endpoint)  # type: ignore[no-any-return]
+
+
+def endpoint(method: str) -> Callable[..., Call[Any] | Listing[Any]]:
+    """Return the endpoint behind a method of the hooks: it makes the request as data, and sends nothing.
+
+    :param method: name of the method, as ``get_booking``.
+    """
+    return inspect.unwrap(getattr(JicooHook, method))  # type: ignore[no-any-return]
 
 
 class JicooHook(BaseHook):
@@ -123,6 +133,63 @@ class JicooHook(BaseHook):
     cancel_booking = _sent(bookings.cancel_booking)
     reschedule_booking = _sent(bookings.reschedule_booking)
     get_booking_contacts = _sent(bookings.get_booking_contacts)
+
+    list_event_types = _listed(event_types.list_event_types)
+    get_event_type = _sent(event_types.get_event_type)
+    list_event_type_hosts = _listed(event_types.list_event_type_hosts)
+    create_event_type_host = _sent(event_types.create_event_type_host)
+    update_event_type_host = _sent(event_types.update_event_type_host)
+    delete_event_type_host = _sent(event_types.delete_event_type_host)
+    validate_guest = _sent(event_types.validate_guest)
+
+    list_user_availability_calendars = _listed(availability.list_user_availability_calendars)
+    get_user_availability_calendar = _sent(availability.get_user_availability_calendar)
+
+    list_schedules = _listed(schedules.list_schedules)
+    create_schedule = _sent(schedules.create_schedule)
+    update_schedule = _sent(schedules.update_schedule)
+    delete_schedule = _sent(schedules.delete_schedule)
+
+    list_organization_users = _listed(organization.list_organization_users)
+    get_organization_user = _sent(organization.get_organization_user)
+    update_organization_user = _sent(organization.update_organization_user)
+    delete_organization_user = _sent(organization.delete_organization_user)
+    create_organization_invitation = _sent(organization.create_organization_invitation)
+    list_organization_invitations = _listed(organization.list_organization_invitations)
+    get_organization_invitation = _sent(organization.get_organization_invitation)
+    delete_organization_invitation = _sent(organization.delete_organization_invitation)
+    list_teams = _listed(organization.list_teams)
+
+    request = _sent(request)
+
+    def list_available_schedules(
+        self,
+        event_type_id: str,
+        *,
+        period_start: datetime | str,
+        period_end: datetime | str,
+        time_zone: str | None = None,
+    ) -> list[AvailableSchedule]:
+        """List the free slots of an event type in a period, each once.
+
+        As :func:`~airflow_provider_jicoo.api.event_types.list_available_schedules`, with the names of the query
+        parameters from the connection.
+
+        :param event_type_id: id of the event type.
+        :param period_start: begin of the period; without an offset it is read as a wall clock in ``time_zone``.
+        :param period_end: its end.
+        :param time_zone: IANA name, as ``Asia/Tokyo``.
+        """
+        parameters = self.client.settings.period_parameters
+        return self.client.run(
+            event_types.list_available_schedules(
+                event_type_id,
+                period_start=period_start,
+                period_end=period_end,
+                time_zone=time_zone,
+                parameters=parameters,
+            )
+        )
 
     def lookup_bookings(self, uids: Iterable[str]) -> dict[str, Booking]:
         """Read many bookings with as few requests as it takes.
@@ -196,6 +263,54 @@ class JicooAsyncHook(BaseHook):
     cancel_booking = _sent_async(bookings.cancel_booking)
     reschedule_booking = _sent_async(bookings.reschedule_booking)
     get_booking_contacts = _sent_async(bookings.get_booking_contacts)
+
+    list_event_types = _listed_async(event_types.list_event_types)
+    get_event_type = _sent_async(event_types.get_event_type)
+    list_event_type_hosts = _listed_async(event_types.list_event_type_hosts)
+    create_event_type_host = _sent_async(event_types.create_event_type_host)
+    update_event_type_host = _sent_async(event_types.update_event_type_host)
+    delete_event_type_host = _sent_async(event_types.delete_event_type_host)
+    validate_guest = _sent_async(event_types.validate_guest)
+
+    list_user_availability_calendars = _listed_async(availability.list_user_availability_calendars)
+    get_user_availability_calendar = _sent_async(availability.get_user_availability_calendar)
+
+    list_schedules = _listed_async(schedules.list_schedules)
+    create_schedule = _sent_async(schedules.create_schedule)
+    update_schedule = _sent_async(schedules.update_schedule)
+    delete_schedule = _sent_async(schedules.delete_schedule)
+
+    list_organization_users = _listed_async(organization.list_organization_users)
+    get_organization_user = _sent_async(organization.get_organization_user)
+    update_organization_user = _sent_async(organization.update_organization_user)
+    delete_organization_user = _sent_async(organization.delete_organization_user)
+    create_organization_invitation = _sent_async(organization.create_organization_invitation)
+    list_organization_invitations = _listed_async(organization.list_organization_invitations)
+    get_organization_invitation = _sent_async(organization.get_organization_invitation)
+    delete_organization_invitation = _sent_async(organization.delete_organization_invitation)
+    list_teams = _listed_async(organization.list_teams)
+
+    request = _sent_async(request)
+
+    async def list_available_schedules(
+        self,
+        event_type_id: str,
+        *,
+        period_start: datetime | str,
+        period_end: datetime | str,
+        time_zone: str | None = None,
+    ) -> list[AvailableSchedule]:
+        """List the free slots of an event type, as :meth:`JicooHook.list_available_schedules`."""
+        client = await self.get_client()
+        return await client.run(
+            event_types.list_available_schedules(
+                event_type_id,
+                period_start=period_start,
+                period_end=period_end,
+                time_zone=time_zone,
+                parameters=client.settings.period_parameters,
+            )
+        )
 
     async def lookup_bookings(self, uids: Iterable[str]) -> dict[str, Booking]:
         """Read many bookings, as :meth:`JicooHook.lookup_bookings`."""

@@ -10,12 +10,16 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_jicoo.failure import failing_at_once
 from airflow_provider_jicoo.given import Private, given
+from airflow_provider_jicoo.xcom import fit_for_xcom
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jicoo.api.call import Call
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
+
+Turn = Mapping[str, Callable[[str, Any], Any]]
+"""Functions of :mod:`~airflow_provider_jicoo.given` by the name of an argument."""
 
 
 class JicooOperator(BaseOperator):
@@ -66,7 +70,7 @@ class JicooOperator(BaseOperator):
             found = hook.client.send(call.confirm.read())
             if call.confirm.done(found):
                 self.log.info("%s %s: an earlier try has done it; not sent again", call.method, call.path)
-                return found
+                return call.confirm.result(found)
         found = hook.client.send(call)
         self.log.info("%s %s: done", call.method, call.path)
         return found
@@ -78,3 +82,72 @@ class JicooOperator(BaseOperator):
             from airflow_provider_jicoo.links.bookings import EventTypeLink
 
             context["ti"].xcom_push(key=EventTypeLink.key, value=url)
+
+
+class CallOperator(JicooOperator):
+    """Base of the operators that send one request with the arguments they were given, and do nothing else.
+
+    ::
+
+        class UpdateThingOperator(CallOperator):
+            endpoint = "update_thing"
+            arguments = ("uid", "size")
+            turn: ClassVar[Turn] = {"size": as_int}
+            template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
+
+            def __init__(self, *, uid: str, size: int | str | NotGiven = NOT_GIVEN, **kwargs: Any) -> None:
+                super().__init__(**kwargs)
+                self.uid = uid
+                self.size = size
+
+    A list is returned whole, and must fit into an XCom; a thing is returned as Jicoo gives it; a removal returns
+    nothing. At a retry of Airflow's, the worker may have died after the request: a change is then read first, and one
+    that cannot be read, and that a second request would do twice, is not sent: the task says how to look, and is
+    cleared by hand.
+    """
+
+    endpoint: ClassVar[str]
+    """The method of :class:`~airflow_provider_jicoo.hooks.jicoo.JicooHook` that sends the request."""
+    arguments: ClassVar[tuple[str, ...]]
+    """The arguments that go to it; those that were not given do not."""
+    turn: ClassVar[Turn] = {}
+    """How what a template made of an argument is turned back, where it is more than text."""
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """What the endpoint calls an argument, where an operator cannot have one of that name."""
+
+    def execute(self, context: Context) -> Any:
+        """Send the request."""
+        from airflow_provider_jicoo.api.call import Listing
+        from airflow_provider_jicoo.hooks.jicoo import endpoint
+
+        with self._hook() as hook:
+            arguments = self._given(self.arguments, **self.turn)
+            asked = endpoint(self.endpoint)(**{self.renamed.get(name, name): arguments[name] for name in arguments})
+            if isinstance(asked, Listing):
+                rows = list(hook.client.iterate(asked))
+                self.log.info("%d rows", len(rows))
+                return fit_for_xcom(rows, "give limit")
+            if asked.method == "GET":
+                return fit_for_xcom(hook.client.send(asked), "read it with JicooHook in a task of your own")
+            self._refuse_to_repeat(asked, context)
+            found = self._change(hook, asked, context)
+            return None if asked.method == "DELETE" else found
+
+    def _refuse_to_repeat(self, call: Call[Any], context: Context) -> None:
+        """Refuse a request that an earlier try may have sent, where a second one could do it twice.
+
+        :raises AmbiguousOutcomeError: says how to look.
+        """
+        from airflow_provider_jicoo.api.call import Repeat
+        from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
+
+        ti = context["ti"]
+        # Somebody who clears the task has looked: the tries are then counted anew, from those there were.
+        first = ti.max_tries - (self.retries or 0) + 1
+        if call.repeat is Repeat.NEVER and ti.try_number > first:
+            raise AmbiguousOutcomeError(
+                f"this is a retry, and an earlier try may have done it. Before you repeat it, {call.check}; "
+                "then clear the task.",
+                method=call.method,
+                path=call.path,
+            )

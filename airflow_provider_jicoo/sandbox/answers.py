@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
+from fastapi import Query
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
@@ -20,6 +22,9 @@ from airflow_provider_jicoo.sandbox.faults import Answer, json_answer, refusal
 from airflow_provider_jicoo.sandbox.shapes import Refused
 
 B = TypeVar("B", bound=Body)
+
+PageNumber = Annotated[int, Query(ge=1, alias="page")]
+PerPage = Annotated[int, Query(ge=1, alias="perPage")]
 
 # The library that reads times forgives more than a wire format should.
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -63,6 +68,28 @@ def found(data: Any, *, status: int = 200, **paging: int) -> Response:
     return response(json_answer(status, {"data": data, "errors": {}, **paging}))
 
 
+def page_of(uids: Sequence[str], page: int, per_page: int, rows: Mapping[str, Any]) -> Response:
+    """Answer with one page of a list.
+
+    :param uids: the list, in its order.
+    :param rows: what is listed, by uid.
+    """
+    size = min(per_page, choices.MAX_PER_PAGE)
+    part = [rows[uid] for uid in uids[(page - 1) * size : page * size]]
+    return found(
+        part,
+        totalCount=len(uids),
+        count=len(part),
+        currentPage=page,
+        numberOfPages=math.ceil(len(uids) / size),
+    )
+
+
+def gone() -> Response:
+    """Answer that something was removed: 204, with nothing in it."""
+    return response(Answer(204, (), b""))
+
+
 def refused(status: int, errors: Mapping[str, list[str]]) -> Response:
     """Answer with an error."""
     return response(refusal(status, dict(errors)))
@@ -73,11 +100,15 @@ def _json_of(kind: type[BaseModel]) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}
 
 
-def documented(ok: type[BaseModel], *statuses: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """Return FastAPI's ``responses`` of an endpoint: the good answer, its own errors, and those of every endpoint."""
+def documented(ok: type[BaseModel] | None, *statuses: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """Return FastAPI's ``responses`` of an endpoint: the good answer, its own errors, and those of every endpoint.
+
+    :param ok: form of the good answer; None for :func:`gone`.
+    """
     errors = sorted({401, 403, 429, 500, 502, 503, 504, *statuses})
+    done = {"description": "Done."} if ok is None else {"content": _json_of(ok), "description": "Done."}
     return {
-        status: {"content": _json_of(ok), "description": "Done."},
+        (204 if ok is None else status): done,
         **{code: {"content": _json_of(Refused), "description": _MEANINGS[code]} for code in errors},
     }
 
@@ -103,7 +134,8 @@ def parsed(kind: type[B], raw: bytes) -> B:
     for name in map(to_camel, kind.moments):
         if value.get(name) is not None:
             try:
-                if moment(value[name]).year < choices.FIRST_YEAR:
+                day = times.day(value[name]) if kind.takes_days else None
+                if (day or moment(value[name])).year < choices.FIRST_YEAR:
                     errors[name] = [f"is before {choices.FIRST_YEAR}"]
             except ValueError as error:
                 errors[name] = [str(error)]
@@ -115,6 +147,17 @@ def parsed(kind: type[B], raw: bytes) -> B:
                 where = ".".join(map(str, fault["loc"])) or NO_FIELD
                 errors.setdefault(where, []).append(fault["msg"])
     raise Refusal(422, errors)
+
+
+def queried(name: str, value: str) -> datetime:
+    """Read a time in a query.
+
+    :raises Refusal: it is none.
+    """
+    try:
+        return moment(value)
+    except ValueError as error:
+        raise Refusal(400, {name: [str(error)]}) from None
 
 
 def moment(value: Any) -> datetime:

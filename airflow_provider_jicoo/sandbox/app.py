@@ -13,14 +13,14 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from airflow_provider_jicoo.sandbox import bookings
+from airflow_provider_jicoo.sandbox import availability, bookings, event_types, organization, schedules
 from airflow_provider_jicoo.sandbox.answers import Refusal, refused
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.shapes import Refused
 from airflow_provider_jicoo.sandbox.state import State
 
-# A further section of the API (event types, schedules, ...) is one more module here.
-SECTIONS = (bookings,)
+# A further section of the API is one more module here.
+SECTIONS = (bookings, event_types, schedules, availability, organization)
 
 Mode = Literal["validation", "serialization"]
 REF = "#/components/schemas/{model}"

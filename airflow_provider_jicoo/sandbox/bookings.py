@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -14,7 +13,17 @@ from starlette.responses import Response
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.models import Body, CreateBookingBody, RescheduleBookingBody, UpdateBookingBody
 from airflow_provider_jicoo.sandbox import choices, data
-from airflow_provider_jicoo.sandbox.answers import Refusal, documented, found, moment, parsed, takes
+from airflow_provider_jicoo.sandbox.answers import (
+    PageNumber,
+    PerPage,
+    Refusal,
+    documented,
+    found,
+    page_of,
+    parsed,
+    queried,
+    takes,
+)
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.data import Row
 from airflow_provider_jicoo.sandbox.door import REQUEST_NUMBER
@@ -59,26 +68,18 @@ def routes(state: State) -> APIRouter:
 
     @router.get("", summary="List Bookings", responses=documented(BookingsAnswered, 400))
     async def list_bookings(
-        page: Annotated[int, Query(ge=1)] = 1,
-        per_page: Annotated[int, Query(ge=1, alias="perPage")] = choices.PER_PAGE,
+        page: PageNumber = 1,
+        per_page: PerPage = choices.PER_PAGE,
         status: Annotated[Literal["open", "cancel"] | None, Query()] = None,
         started_at: Annotated[str | None, Query(alias="startedAt", json_schema_extra={"format": "date-time"})] = None,
         ended_at: Annotated[str | None, Query(alias="endedAt", json_schema_extra={"format": "date-time"})] = None,
         sort: Annotated[Literal["asc", "desc"], Query(description="The direction.")] = choices.SORT,
         order: Annotated[Literal["startedAt", "createdAt"], Query(description="The column.")] = choices.ORDER,
     ) -> Response:
-        started, ended = _queried("startedAt", started_at), _queried("endedAt", ended_at)
-        size = min(per_page, choices.MAX_PER_PAGE)
+        started = None if started_at is None else times.wire(queried("startedAt", started_at))
+        ended = None if ended_at is None else times.wire(queried("endedAt", ended_at))
         with state.lock:
-            uids = state.listed(status, started, ended, order, sort)
-            rows = [state.bookings[uid] for uid in uids[(page - 1) * size : page * size]]
-            return found(
-                rows,
-                totalCount=len(uids),
-                count=len(rows),
-                currentPage=page,
-                numberOfPages=math.ceil(len(uids) / size),
-            )
+            return page_of(state.listed(status, started, ended, order, sort), page, per_page, state.bookings)
 
     @router.post(
         "",
@@ -241,13 +242,6 @@ def _not_cancelled(booking: Row) -> None:
         raise Refusal(422, {"status": ["the booking is cancelled"]})
 
 
-def _queried(name: str, value: str | None) -> str | None:
-    try:
-        return None if value is None else times.wire(moment(value))
-    except ValueError as error:
-        raise Refusal(400, {name: [str(error)]}) from None
-
-
 def _end(start: datetime, length: timedelta) -> str:
     try:
         return times.wire(start + length)
@@ -276,7 +270,8 @@ def _created(state: State, body: CreateBookingBody) -> tuple[Row, Row]:
         raise Refusal(422, {"eventTypeId": ["there is no such event type"]})
     start = times.wire(body.started_at)
     end = _end(body.started_at, timedelta(minutes=event_type["duration"]))
-    host = next((host for host in event_type["hosts"] if state.is_free([host], start, end)), None)
+    takers = [host for host in event_type["hosts"] if event_type["given"][host]["userType"] == "host"]
+    host = next((host for host in takers if state.is_free([host], start, end)), None)
     if host is None:
         raise Refusal(422, {"startedAt": ["is not a free slot: no host of the event type is free then"]})
     given = body.wire()

@@ -53,6 +53,38 @@ messages                                   one for each contact (not for ``ccEma
                                            changed
 rate limit                                 a bucket that holds :data:`BURST_SECONDS` of requests; a refused one costs
                                            nothing; 429 without ``Retry-After``; 401 and 403 are not limited
+a removal                                  204, with nothing in it; of what is not there 404
+order of every other list                  that of creation
+schedule: fields not given                 as in :data:`~airflow_provider_jicoo.sandbox.data.SCHEDULE`
+schedule: a day as its time                midnight in ``timeZone``; the day of the end is its last whole day
+schedule: both days or both moments        422 where they are mixed, or days without ``isAllDay`` true
+schedule: an attendee                      422 without ``userId`` and ``email``, and for a ``userId`` of no user; the
+                                           e-mail of a user is filled in
+schedule: PATCH                            as of a booking; ``attendees`` replaces the list; times need not fit to
+                                           ``isAllDay``; nobody is messaged
+schedule: ``routine``                      kept as it came; nothing is repeated
+schedule: time of others                   takes no slot from bookings
+organization user                          ``uid``, ``name``, ``email``, ``role``; ``{}`` as PATCH is 200
+the last owner                             422 where they would be removed or get another role
+removed user                               their bookings, schedules and event types stay as they are
+invitation                                 ``uid``, ``email``, ``role``, ``createdAt``; the role is :data:`ROLE` where
+                                           none is given; 422 for the e-mail of a user or of another invitation, in
+                                           whatever case; it stays until it is removed
+team                                       ``uid`` (its slug), ``name``; listed in pages
+event types                                ``uid``, ``name``, ``status`` (``enable``), ``duration`` in minutes
+``teamId`` in a list of event types        all are of the team :data:`TEAM`; none for any other
+hosts of an unknown event type             an empty list, where the event type is in the query only
+create a host                              201 with the host, the last in the list; :data:`NEW_HOST` for what is not
+                                           given; 422 for one who is a host already, or no user
+delete a host                              204; the bookings stay; 422 for the last host of an event type
+who takes bookings                         hosts of the ``userType`` ``host``, in the order of the list; the priority
+                                           changes nothing
+free slots                                 every half hour from nine to six in Tokyo, Monday to Friday, after now; those
+                                           at ``periodStart`` and at ``periodEnd`` too; full ones too, with a
+                                           ``remainingCapacity`` of 0; otherwise it counts the hosts who are free
+a period of more than 7 days               422; one of exactly :data:`PERIOD_DAYS` days is right
+account integration                        needs the API key; 400 for a body that is wrong; nobody is messaged
+availability calendars                     two for each user; an unknown user has none
 limit and faults                           a fault meets only requests that the key and the rate limit let through
 =========================================  ============================================================================
 """
@@ -60,6 +92,14 @@ limit and faults                           a fault meets only requests that the 
 from __future__ import annotations
 
 from typing import Final
+
+TEAM: Final = "exampleteam"
+"""Slug of the team of all event types."""
+TEAM_NUMBER: Final = 39
+"""Its number in availability calendars."""
+PERIOD_DAYS: Final = 7
+NEW_HOST: Final = {"role": "viewer", "priority": 1, "userType": "host"}
+"""What a new host is where it is not said."""
 
 NO_FIELD: Final = "base"
 """Key in ``errors`` for what belongs to no field."""
@@ -72,6 +112,8 @@ SORT: Final = "asc"
 FIRST_YEAR: Final = 1970
 
 CANCELLED_BY: Final = "host"
+
+ROLE: Final = "member"
 
 BURST_SECONDS: Final = 1.0
 """Size of the rate limit's bucket, as seconds of its rate; it holds one request at least."""

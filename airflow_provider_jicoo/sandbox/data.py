@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import string
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -29,6 +30,17 @@ USERS = (
     ("Emma Wilson", "emma.wilson"),
     ("Lucas Martin", "lucas.martin"),
     ("Olivia Brown", "olivia.brown"),
+)
+ROLES = ("owner", "admin", "member", "member", "member", "member", "member", "restricted")  # of the users
+TEAMS = (("exampleteam", "営業チーム"), ("support", "Support"))
+INVITED = (("new.colleague@example.co.jp", "member"), ("keiri@example.co.jp", "restricted"))
+# name, hour in Tokyo, minutes, behavior
+SCHEDULES = (
+    ("週次ミーティング", 9, 60, "work"),
+    ("Team lunch", 12, 60, "event"),
+    ("採用面接の準備", 14, 30, "work"),
+    ("Quarterly review", 15, 90, "event"),
+    ("棚卸し", 16, 120, "work"),
 )
 GUESTS = (
     ("山田 太郎", "taro.yamada", "Asia/Tokyo"),
@@ -56,6 +68,8 @@ CANCEL_REASONS = (None, "都合が悪くなりました", "Schedule conflict")
 QUESTIONS = ("ご相談内容をお聞かせください", "How did you hear about us?")
 ADDRESSES = ("東京都千代田区丸の内1-1-1", "大阪府大阪市北区梅田2-2-2")
 
+HOST_ROLES = ("admin", "editor", "viewer", "viewer")
+HOST_PRIORITIES = (2, 1, 1, 0)
 # name, minutes, location, needs approval
 EVENT_TYPES = (
     ("初回相談", 30, "googleMeet", False),
@@ -67,6 +81,28 @@ EVENT_TYPES = (
     ("導入ワークショップ", 90, "custom", False),
 )
 
+SCHEDULE: Row = {
+    "description": None,
+    "routine": None,
+    "isRemind": False,
+    "projectId": None,
+    "phoneNumber": None,
+    "access": None,
+    "address": None,
+    "customLocation": None,
+    "isAllDay": False,
+    "timeZone": "Asia/Tokyo",
+    "priority": None,
+    "displayType": "teamPublic",
+    "location": None,
+    "transparency": "opaque",
+    "visibilityType": "default",
+    "behavior": "event",
+    "status": "open",
+    "url": None,
+}
+"""What the fields of a schedule are that nobody gave."""
+
 
 @dataclass
 class Data:
@@ -76,31 +112,43 @@ class Data:
     :param event_types: event types, by uid; their fields are the sandbox's own.
     :param bookings: bookings as the API gives them, by uid.
     :param contacts: the guests of each booking, by the booking's uid.
+    :param schedules: schedules as the API gives them, by uid.
+    :param invitations: invitations into the organization, by uid; their fields are the sandbox's own.
+    :param teams: teams, by uid; their fields are the sandbox's own.
     """
 
     users: dict[str, Row]
     event_types: dict[str, Row]
     bookings: dict[str, Row]
     contacts: dict[str, list[Row]]
+    schedules: dict[str, Row] = field(default_factory=dict)
+    invitations: dict[str, Row] = field(default_factory=dict)
+    teams: dict[str, Row] = field(default_factory=dict)
 
 
 def make(count: int, seed: int, now: datetime) -> Data:
     """Make ``count`` bookings, half of them before ``now`` and half after it."""
     chance = random.Random(seed)
     users = {}
-    for name, mail in USERS:
+    for (name, mail), role in zip(USERS, ROLES, strict=True):
         uid = text(chance, USER_LETTERS, 28)
-        users[uid] = {"uid": uid, "name": name, "email": f"{mail}@example.co.jp"}
+        users[uid] = {"uid": uid, "name": name, "email": f"{mail}@example.co.jp", "role": role}
     event_types = {}
     for name, minutes, location, approval in EVENT_TYPES:
         uid = text(chance, UID_LETTERS, 12)
+        hosts = chance.sample(list(users), 4)
         event_types[uid] = {
             "uid": uid,
             "name": name,
+            "status": "enable",
             "duration": minutes,
             "locationId": location,
             "needsApproval": approval,
-            "hosts": chance.sample(list(users), 4),
+            "hosts": hosts,
+            "given": {
+                host: {"role": role, "priority": priority, "userType": "host"}
+                for host, role, priority in zip(hosts, HOST_ROLES, HOST_PRIORITIES, strict=True)
+            },
             "questions": {text(chance, UID_LETTERS, 12): question for question in QUESTIONS},
         }
     made = _Bookings(chance, now.astimezone(timezone.utc), count, list(users), list(event_types.values()))
@@ -110,7 +158,41 @@ def make(count: int, seed: int, now: datetime) -> Data:
         event_types,
         {booking["uid"]: booking for booking, _ in rows},
         {booking["uid"]: contacts for booking, contacts in rows},
+        _by_uid(_schedules(random.Random(f"schedules {seed}"), now.astimezone(timezone.utc), list(users.values()))),
+        _by_uid(_invitations(random.Random(f"invitations {seed}"), now)),
+        _by_uid({"uid": uid, "name": name} for uid, name in TEAMS),
     )
+
+
+def _by_uid(rows: Iterable[Row]) -> dict[str, Row]:
+    return {row["uid"]: row for row in rows}
+
+
+def _schedules(chance: random.Random, now: datetime, users: list[Row]) -> Iterator[Row]:
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    for name, hour, minutes, behavior in SCHEDULES:
+        start = midnight + timedelta(days=chance.randrange(1, 30), hours=hour - 9)
+        people = chance.sample(users, chance.randrange(1, 4))
+        yield {
+            **SCHEDULE,
+            "uid": text(chance, UID_LETTERS, 12),
+            "name": name,
+            "attendees": [
+                {"userId": user["uid"], "email": user["email"], "role": "viewer" if at else "admin", "userType": "host"}
+                for at, user in enumerate(people)
+            ],
+            "behavior": behavior,
+            "startedAt": times.wire(start),
+            "endedAt": times.wire(start + timedelta(minutes=minutes)),
+            "createdAt": times.wire(now),
+            "updatedAt": times.wire(now),
+        }
+
+
+def _invitations(chance: random.Random, now: datetime) -> Iterator[Row]:
+    for email, role in INVITED:
+        created = times.wire(now.astimezone(timezone.utc))
+        yield {"uid": text(chance, UID_LETTERS, 12), "email": email, "role": role, "createdAt": created}
 
 
 def text(chance: random.Random, letters: str, length: int) -> str:

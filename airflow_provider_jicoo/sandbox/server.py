@@ -14,7 +14,8 @@ from typing import Any
 
 import uvicorn
 
-from airflow_provider_jicoo.sandbox import app, bookings, choices
+from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.sandbox import app, availability, bookings, choices, data, event_types, schedules
 from airflow_provider_jicoo.sandbox.data import Row
 from airflow_provider_jicoo.sandbox.door import Bucket, Door, Received
 from airflow_provider_jicoo.sandbox.faults import FaultName, Faults, matcher
@@ -151,13 +152,67 @@ class Sandbox:
 
     @property
     def users(self) -> list[Row]:
-        """The users (hosts): ``uid``, ``name`` and ``email``."""
+        """The users (hosts): ``uid``, ``name``, ``email`` and ``role``."""
         return copy.deepcopy(list(self._state.users.values()))
 
     @property
     def event_types(self) -> list[Row]:
         """The event types, in fields of the sandbox's own: Jicoo's are not known."""
         return copy.deepcopy(list(self._state.event_types.values()))
+
+    @property
+    def schedules(self) -> list[Row]:
+        """Every schedule as the API gives it, in the order of creation."""
+        with self._state.lock:
+            return copy.deepcopy(list(self._state.schedules.values()))
+
+    @property
+    def invitations(self) -> list[Row]:
+        """The invitations into the organization, in fields of the sandbox's own: Jicoo's are not known."""
+        with self._state.lock:
+            return copy.deepcopy(list(self._state.invitations.values()))
+
+    @property
+    def teams(self) -> list[Row]:
+        """The teams, in fields of the sandbox's own: Jicoo's are not known."""
+        return copy.deepcopy(list(self._state.teams.values()))
+
+    def add_schedule(self, **fields: Any) -> Row:
+        """Add a schedule without a request.
+
+        :param fields: fields of the schedule, in camelCase; the rest has defaults. A time may be an aware datetime.
+        :returns: the schedule.
+        """
+        with self._state.changing():
+            schedule = schedules.fresh(self._state, fields)
+            self._state.keep("schedule", schedule)
+            return copy.deepcopy(schedule)
+
+    def add_user(self, *, name: str = "Jane Roe", email: str | None = None, role: str = "member") -> Row:
+        """Add a user without a request and an invitation.
+
+        :returns: the user.
+        """
+        with self._state.changing():
+            uid = data.text(self._state.chance, data.USER_LETTERS, 28)
+            user = {"uid": uid, "name": name, "email": email or f"{uid.lower()}@example.co.jp", "role": role}
+            self._state.keep("user", user)
+            return copy.deepcopy(user)
+
+    def hosts(self, event_type_id: str) -> list[Row]:
+        """Return the hosts of an event type as the API gives them."""
+        with self._state.lock:
+            return event_types.hosts(self._state, event_type_id)
+
+    def free_slots(self, event_type_id: str, start: str, end: str) -> list[Row]:
+        """Return the slots of an event type that start from ``start`` to ``end`` (ISO 8601), however long that is."""
+        with self._state.lock:
+            event_type = self._state.event_types[event_type_id]
+            return list(event_types.slots(self._state, event_type, times.moment(start), times.moment(end)))
+
+    def availability_calendars(self, user_id: str) -> list[Row]:
+        """Return the availability calendars of a user."""
+        return availability.calendars(user_id)
 
     def add_booking(self, *, contacts: Sequence[Row] = ({},), **fields: Any) -> Row:
         """Add a booking without a request; nobody is messaged.

@@ -10,7 +10,20 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from airflow_provider_jicoo.api.models import BookingStatus, LocationId, Priority, Role
+from airflow_provider_jicoo.api.models import (
+    Behavior,
+    BookingStatus,
+    DisplayType,
+    HostType,
+    LocationId,
+    OrganizationRole,
+    Priority,
+    Role,
+    ScheduleStatus,
+    Transparency,
+    UserType,
+    VisibilityType,
+)
 
 
 class _Shape(BaseModel):
@@ -96,6 +109,260 @@ class ContactsAnswered(_Shape):
 
     data: list[BookingContact]
     errors: dict[str, Any]
+
+
+class Attendee(_Shape):
+    """Somebody who takes part in a schedule."""
+
+    userId: str | None
+    email: str | None
+    role: Role
+    userType: UserType
+
+
+class Schedule(_Shape):
+    """A schedule."""
+
+    uid: str
+    name: str
+    description: str | None
+    routine: dict[str, Any] | None
+    isRemind: bool
+    projectId: int | None
+    phoneNumber: str | None
+    access: str | None
+    address: str | None
+    customLocation: str | None
+    attendees: list[Attendee]
+    isAllDay: bool
+    timeZone: str
+    startedAt: datetime
+    endedAt: datetime
+    priority: Priority | None
+    displayType: DisplayType
+    location: LocationId | None
+    transparency: Transparency
+    behavior: Behavior
+    visibilityType: VisibilityType
+    status: ScheduleStatus
+    url: str | None
+    createdAt: datetime
+    updatedAt: datetime
+
+
+class ScheduleAnswered(_Shape):
+    """One schedule."""
+
+    data: Schedule
+    errors: dict[str, Any]
+
+
+class SchedulesAnswered(_Shape):
+    """A page of schedules."""
+
+    data: list[Schedule]
+    errors: dict[str, Any]
+    totalCount: int
+    count: int
+    currentPage: int
+    numberOfPages: int
+
+
+class OrganizationUser(_Shape):
+    """A user of the organization."""
+
+    uid: str
+    name: str
+    email: str
+    role: OrganizationRole
+
+
+class OrganizationUserAnswered(_Shape):
+    """One user."""
+
+    data: OrganizationUser
+    errors: dict[str, Any]
+
+
+class OrganizationUsersAnswered(_Shape):
+    """A page of users."""
+
+    data: list[OrganizationUser]
+    errors: dict[str, Any]
+    totalCount: int
+    count: int
+    currentPage: int
+    numberOfPages: int
+
+
+class OrganizationInvitation(_Shape):
+    """An invitation into the organization."""
+
+    uid: str
+    email: str
+    role: OrganizationRole
+    createdAt: datetime
+
+
+class OrganizationInvitationAnswered(_Shape):
+    """One invitation."""
+
+    data: OrganizationInvitation
+    errors: dict[str, Any]
+
+
+class OrganizationInvitationsAnswered(_Shape):
+    """A page of invitations."""
+
+    data: list[OrganizationInvitation]
+    errors: dict[str, Any]
+    totalCount: int
+    count: int
+    currentPage: int
+    numberOfPages: int
+
+
+class Team(_Shape):
+    """A team."""
+
+    uid: str
+    name: str
+
+
+class TeamsAnswered(_Shape):
+    """A page of teams."""
+
+    data: list[Team]
+    errors: dict[str, Any]
+    totalCount: int
+    count: int
+    currentPage: int
+    numberOfPages: int
+
+
+class _Paged(_Shape):
+    errors: dict[str, Any]
+    totalCount: int
+    count: int
+    currentPage: int
+    numberOfPages: int
+
+
+class EventType(_Shape):
+    """An event type."""
+
+    uid: str
+    name: str
+    status: str
+    duration: int
+
+
+class EventTypeAnswered(_Shape):
+    """One event type."""
+
+    data: EventType
+    errors: dict[str, Any]
+
+
+class EventTypesAnswered(_Paged):
+    """A page of event types."""
+
+    data: list[EventType]
+
+
+class EventTypeHost(_Shape):
+    """A host of an event type."""
+
+    uid: str
+    name: str
+    email: str
+    profileImage: str | None
+    role: Role
+    priority: int
+    userType: HostType
+    sort: int
+
+
+class EventTypeHostAnswered(_Shape):
+    """One host of an event type."""
+
+    data: EventTypeHost
+    errors: dict[str, Any]
+
+
+class EventTypeHostsAnswered(_Paged):
+    """A page of hosts of an event type."""
+
+    data: list[EventTypeHost]
+
+
+class AvailableSchedule(_Shape):
+    """A slot."""
+
+    startedAt: datetime
+    remainingCapacity: int
+
+
+class AvailableSchedulesAnswered(_Shape):
+    """The slots of a period."""
+
+    data: list[AvailableSchedule]
+    errors: dict[str, Any]
+
+
+class BookingPage(_Shape):
+    """The address of a booking page that knows its guest."""
+
+    url: str
+
+
+class BookingPageAnswered(_Shape):
+    """One such address."""
+
+    data: BookingPage
+    errors: dict[str, Any]
+
+
+class AvailabilityHours(_Shape):
+    """Hours of one weekday in an availability calendar."""
+
+    startHour: int
+    startMinute: int
+    endHour: int
+    endMinute: int
+    startedAt: datetime
+    endedAt: datetime | None
+    wday: int
+    frequencyType: int
+    frequencyInterval: int
+    exceptions: None
+
+
+class AvailabilityCalendar(_Shape):
+    """When a user can be booked."""
+
+    uid: str
+    teamId: int
+    userId: str
+    name: str
+    isDefault: int
+    timezone: str
+    createdAt: datetime
+    updatedAt: datetime
+    calendars: list[AvailabilityHours]
+
+
+class AvailabilityCalendarAnswered(_Shape):
+    """One availability calendar."""
+
+    data: AvailabilityCalendar
+    errors: dict[str, Any]
+
+
+class AvailabilityCalendarsAnswered(_Paged):
+    """A page of availability calendars."""
+
+    data: list[AvailabilityCalendar]
 
 
 class Refused(_Shape):

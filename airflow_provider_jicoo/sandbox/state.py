@@ -20,6 +20,7 @@ from airflow_provider_jicoo.sandbox import data
 from airflow_provider_jicoo.sandbox.data import Row
 
 Kind = Literal["create", "cancel", "reschedule", "update"]
+Section = Literal["user", "event_type", "schedule", "invitation"]
 
 ARRANGING = ("status", "startedAt", "endedAt", "createdAt")
 """The fields that decide whether and where a booking stands in a list."""
@@ -79,6 +80,9 @@ class State:
         self.event_types = start.event_types
         self.bookings = start.bookings
         self.contacts = start.contacts
+        self.schedules = start.schedules
+        self.invitations = start.invitations
+        self.teams = start.teams
         self.messages = messages
         self._listed: dict[tuple[str | None, ...], list[str]] = {}
         self._of_host: dict[str, set[str]] = {}
@@ -100,10 +104,10 @@ class State:
         return times.wire(self.clock())
 
     def new_uid(self) -> str:
-        """Return a uid that no booking has."""
+        """Return a uid that nothing has."""
         while True:
             uid = data.text(self.chance, data.UID_LETTERS, 12)
-            if uid not in self.bookings:
+            if not any(uid in rows for rows in (self.bookings, self.schedules, self.invitations)):
                 return uid
 
     @contextmanager
@@ -146,6 +150,32 @@ class State:
             if self._file is not None:
                 self._file.remove("booking", uid)
                 self._file.remove("contacts", uid)
+
+    def keep(self, section: Section, row: Row) -> None:
+        """Add a row that is no booking, or replace it."""
+        with self.changing():
+            self._rows(section)[row["uid"]] = row
+            if self._file is not None:
+                self._file.write(section, row["uid"], row)
+
+    def drop(self, section: Section, uid: str) -> None:
+        """Remove a row that is no booking.
+
+        :raises KeyError: there is none.
+        """
+        with self.changing():
+            del self._rows(section)[uid]
+            if self._file is not None:
+                self._file.remove(section, uid)
+
+    def _rows(self, section: Section) -> dict[str, Row]:
+        by_section = {
+            "user": self.users,
+            "event_type": self.event_types,
+            "schedule": self.schedules,
+            "invitation": self.invitations,
+        }
+        return by_section[section]
 
     def change(self, uid: str, fields: Row) -> Row:
         """Change some fields of a booking; ``updatedAt`` moves only where one of them is another value than before.
@@ -265,6 +295,9 @@ class _File:
                 ("event_type", start.event_types),
                 ("booking", start.bookings),
                 ("contacts", start.contacts),
+                ("schedule", start.schedules),
+                ("invitation", start.invitations),
+                ("team", start.teams),
             ):
                 for key, value in rows.items():
                     self.write(section, key, value)
@@ -281,6 +314,9 @@ class _File:
                 sections["event_type"],
                 sections.get("booking", {}),
                 sections.get("contacts", {}),
+                sections.get("schedule", {}),
+                sections.get("invitation", {}),
+                sections.get("team", {}),
             ),
             [
                 Message(**{**kept, "at": datetime.fromisoformat(kept["at"])})

@@ -432,3 +432,35 @@ def test_rows_are_not_held():
     assert given_ == count
     assert sweep.next_call() is None
     assert most < 20_000_000
+
+
+# --- which rows were there already ----------------------------------------------------------------------------------
+
+
+@given(st.lists(st.text(max_size=3) | st.integers(-1000, 1000)))
+def test_keys_are_a_set(keys):
+    known, reference = paging._Keys(), set()
+    for key in keys:
+        assert known.add(key) is (str(key) not in reference)
+        reference.add(str(key))
+
+
+def test_many_keys_at_16_bytes_each():
+    known = paging._Keys()
+    uids = [f"{number:x}PJVBb7RE" for number in range(20_000)]
+    tracemalloc.start()
+    try:
+        assert all(known.add(uid) for uid in uids)
+        assert tracemalloc.get_traced_memory()[0] < 16 * len(uids)
+    finally:
+        tracemalloc.stop()
+    assert not any(known.add(uid) for uid in uids)
+
+
+def test_rows_without_a_key_on_the_last_page_of_a_sweep_that_moved_are_given():
+    sweep = Sweep(Listing("/v1/things"))
+    first = {"data": [{"uid": 1}], "totalCount": 3, "numberOfPages": 2}
+    moved = {"data": [{"name": "without"}], "totalCount": 2, "numberOfPages": 2}  # one fewer: it is read again
+    assert sweep.take(first) == [{"uid": 1}]
+    assert sweep.take(moved) == [{"name": "without"}]
+    assert sweep.next_call().query["page"] == "1"

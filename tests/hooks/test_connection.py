@@ -154,6 +154,17 @@ class TestExtras:
         found = settings(extra={"timeout": "", "max_requests_per_second": None, "team_slug": "", "webhook_secret": ""})
         assert (found.timeout, found.max_requests_per_second) == (30, None)
 
+    def test_names_of_the_parameters_of_free_slots(self, settings):
+        assert settings().period_parameters == ("periodStart", "periodEnd")
+        found = settings(extra={"period_start_parameter": "startedAt", "period_end_parameter": "endedAt"})
+        assert found.period_parameters == ("startedAt", "endedAt")
+        assert settings(extra={"period_end_parameter": "to"}).period_parameters == ("periodStart", "to")
+
+    @pytest.mark.parametrize("extra", [{"period_end_parameter": "periodStart"}, {"period_start_parameter": "a b"}])
+    def test_names_that_cannot_be(self, settings, extra):
+        with pytest.raises(InvalidRequestError, match=r"period parameters: .* are not two names"):
+            settings(extra=extra)
+
     def test_an_unknown_one_names_the_nearest(self, settings):
         with pytest.raises(
             InvalidRequestError, match=r"connection 'jicoo_default': unknown extra 'timout'; did you mean 'timeout'\?"

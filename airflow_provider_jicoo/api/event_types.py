@@ -1,0 +1,255 @@
+"""The Event Types section of Jicoo's API: what each request is.
+
+Source: the pages under "Event Types" on https://developer.jicoo.com. What is inferred there says so here. The host
+assign rules of that menu are not in here: their paths are not known; see
+:func:`~airflow_provider_jicoo.api.request.request`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.api.call import Call, Confirm, Listing, Repeat
+from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError
+from airflow_provider_jicoo.api.models import (
+    AvailableSchedule,
+    BookingPage,
+    CreateEventTypeHostBody,
+    EventType,
+    EventTypeHost,
+    UpdateEventTypeHostBody,
+    ValidateGuestBody,
+    body,
+)
+from airflow_provider_jicoo.api.paths import checked_id, checked_limit, inferred
+from airflow_provider_jicoo.api.settings import Settings
+
+WINDOW = timedelta(days=7)
+"""The longest period of one request for free slots: not documented, known from other people's code."""
+AT_ONCE = 16
+"""How many periods are read at the same time, where the client can."""
+
+Slots = Generator[list[Call[Any]], list[Any], list[AvailableSchedule]]
+
+
+def list_event_types(*, team_id: str | int | None = None, limit: int | None = None) -> Listing[EventType]:
+    """List Event Types (https://developer.jicoo.com/api-5734881). Some API keys may not: see the error.
+
+    :param team_id: only those of this team; known from other people's code.
+    :param limit: stop after so many; None for all.
+    """
+    return Listing(
+        "/v1/event_types",
+        {} if team_id is None else {"teamId": _team(team_id)},
+        limit=checked_limit("List Event Types", limit),
+        forbidden="Some keys may use event types, but not list them: name the event types by hand instead. The id is "
+        "the last part of the booking page's address, https://www.jicoo.com/t/<team>/e/<id>.",
+    )
+
+
+def get_event_type(event_type_id: str) -> Call[EventType]:
+    """Get Event Type (https://developer.jicoo.com/api-5723410).
+
+    :param event_type_id: id of the event type, as ``o072r8CvwVF4``.
+    """
+    return Call("GET", f"/v1/event_types/{checked_id('event_type_id', event_type_id)}")
+
+
+def list_event_type_hosts(event_type_id: str, *, limit: int | None = None) -> Listing[EventTypeHost]:
+    """List Event Type Hosts (https://developer.jicoo.com/api-5734887).
+
+    Its path names no event type; that the query does, as ``eventTypeId``, is inferred.
+
+    :param event_type_id: id of the event type.
+    :param limit: stop after so many; None for all.
+    """
+    query = {"eventTypeId": checked_id("event_type_id", event_type_id)}
+    return Listing("/v1/event_type_hosts", query, limit=checked_limit("List Event Type Hosts", limit))
+
+
+def create_event_type_host(event_type_id: str, **fields: Any) -> Call[EventTypeHost]:
+    """Create Event Type Host. Path and body are inferred.
+
+    Who is a host already would be one twice, or be refused: it is not repeated before the list of hosts was read.
+
+    :param event_type_id: id of the event type.
+    :param fields: as :class:`~airflow_provider_jicoo.api.models.CreateEventTypeHostBody`: ``user_id``, and perhaps
+        ``role``, ``priority``, ``user_type``.
+    """
+    checked = body(CreateEventTypeHostBody, fields, "Create Event Type Host")
+    return Call(
+        "POST",
+        inferred("create_event_type_host", event_type_id=event_type_id),
+        body=checked.wire(),
+        answers="anything",
+        repeat=Repeat.READ_BACK,
+        confirm=_on_the_list(event_type_id, checked.user_id, lambda host: host is not None),
+        check=_look_at(event_type_id),
+    )
+
+
+def update_event_type_host(event_type_id: str, uid: str, *, priority: int) -> Call[EventTypeHost]:
+    """Update Event Type Host (https://developer.jicoo.com/api-10385285).
+
+    :param event_type_id: id of the event type.
+    :param uid: the user's id.
+    :param priority: 0 to 3; who is of a higher one gets more of the bookings that Jicoo distributes (that 0 is the
+        lowest is inferred).
+    """
+    sent = body(UpdateEventTypeHostBody, {"priority": priority}, "Update Event Type Host").wire()
+    uid = checked_id("uid", uid)
+    return Call(
+        "PATCH",
+        f"/v1/event_types/{checked_id('event_type_id', event_type_id)}/hosts/{uid}",
+        body=sent,
+        repeat=Repeat.READ_BACK,
+        confirm=_on_the_list(event_type_id, uid, lambda host: host is not None and host.get("priority") == priority),
+        check=_look_at(event_type_id),
+    )
+
+
+def delete_event_type_host(event_type_id: str, uid: str) -> Call[None]:
+    """Delete Event Type Host: the user gets no further bookings of it. The path is inferred.
+
+    :param event_type_id: id of the event type.
+    :param uid: the user's id.
+    """
+    return Call(
+        "DELETE",
+        inferred("delete_event_type_host", event_type_id=event_type_id, uid=uid),
+        answers="anything",
+        repeat=Repeat.READ_BACK,
+        confirm=_on_the_list(event_type_id, uid, lambda host: host is None),
+        check=_look_at(event_type_id),
+    )
+
+
+def validate_guest(team_id: str | int, event_type_id: str, *, name: str, email: str) -> Call[BookingPage]:
+    """Account Integration (https://developer.jicoo.com/apidoc/project-373292/api-4059407): a page for a known guest.
+
+    It makes the address of a booking page that shows the guest's name and e-mail address, which the guest cannot
+    change. Only in Jicoo's Enterprise plan. That a second one does no harm is inferred: nobody is messaged.
+
+    :param team_id: the part after ``/t/`` in the booking pages' address.
+    :param event_type_id: id of the event type.
+    :param name: the guest's name.
+    :param email: the guest's e-mail address.
+    """
+    checked = body(ValidateGuestBody, {"name": name, "email": email}, "Account Integration")
+    return Call(
+        "POST",
+        f"/v1/teams/{_team(team_id)}/event_types/{checked_id('event_type_id', event_type_id)}/validate",
+        body=checked.wire(),
+        private=checked.private_on_the_wire(),
+    )
+
+
+def list_available_schedules(
+    event_type_id: str,
+    *,
+    period_start: datetime | str,
+    period_end: datetime | str,
+    time_zone: str | None = None,
+    parameters: tuple[str, str] = Settings.period_parameters,
+) -> Slots:
+    """List the free slots of an event type in a period, each once. Path, parameters and answer are inferred.
+
+    Jicoo gives seven days at the most with one request: a longer period is read in pieces. A slot on the seam of two is
+    in both, or in one of them; it comes once.
+
+    A generator that yields calls and is sent their results, for ``run`` of either client.
+
+    :param event_type_id: id of the event type.
+    :param period_start: begin of the period; without an offset it is read as a wall clock in ``time_zone``.
+    :param period_end: its end.
+    :param time_zone: IANA name, as ``Asia/Tokyo``.
+    :param parameters: what the two query parameters are called: not documented, and the sources disagree.
+    :return: the slots, as Jicoo gives them.
+    :raises InvalidRequestError: the period ends before it starts, say.
+    """
+    path = inferred("available_schedules", event_type_id=event_type_id)
+    start, end = period(period_start, period_end, time_zone)
+    calls = [
+        Call[Any]("GET", path, query=dict(zip(parameters, map(times.wire, piece), strict=True)), answers="list")
+        for piece in pieces(start, end)
+    ]
+    found: list[AvailableSchedule] = []
+    known: set[datetime | None] = set()
+    for first in range(0, len(calls), AT_ONCE):
+        for answer in (yield calls[first : first + AT_ONCE]):
+            if isinstance(answer, NotFoundError):
+                raise answer
+            starts = [_start(slot) for slot in answer]
+            found += [slot for slot, start in zip(answer, starts, strict=True) if start is None or start not in known]
+            known.update(starts)
+    return found
+
+
+def period(start: datetime | str, end: datetime | str, time_zone: str | None) -> tuple[datetime, datetime]:
+    """Return a period of Available Schedules in UTC.
+
+    :raises InvalidRequestError: a moment cannot be read, or the end is not after the start.
+    """
+    what = "Available Schedules"
+    moments = []
+    for name, value in (("period_start", start), ("period_end", end)):
+        try:
+            moments.append(times.moment(value, time_zone))
+        except ValueError as error:
+            raise InvalidRequestError(f"{what}: {name}: {error}") from None
+    first, last = moments
+    if last <= first:
+        raise InvalidRequestError(
+            f"{what}: period_end {times.wire(last)} is not after period_start {times.wire(first)}"
+        )
+    return first, last
+
+
+def pieces(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """Return a period in pieces of seven days, each of which begins where the one before it ends.
+
+    :param start: in UTC, where each day has 24 hours.
+    """
+    count = -(-(end - start) // WINDOW)
+    return [(start + number * WINDOW, min(start + (number + 1) * WINDOW, end)) for number in range(count)]
+
+
+def _start(slot: Mapping[str, Any]) -> datetime | None:
+    """Return when a slot starts, however written; None where that cannot be read."""
+    try:
+        return times.moment(slot.get("startedAt"))
+    except ValueError:
+        return None
+
+
+def _on_the_list(event_type_id: str, uid: str, done: Any) -> Confirm[Any]:
+    """Return how to find out from the list of hosts whether a change was made."""
+
+    def host(page: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return next((row for row in page["data"] if row.get("uid") == uid), None)
+
+    def seen(page: Mapping[str, Any]) -> bool | None:
+        pages = page.get("numberOfPages")
+        if host(page) is None and isinstance(pages, int) and pages > 1:
+            return None  # on another page, or on none
+        return bool(done(host(page)))
+
+    return Confirm(partial(_hosts, event_type_id), seen, host)
+
+
+def _hosts(event_type_id: str) -> Call[Any]:
+    listing = list_event_type_hosts(event_type_id)
+    return Call("GET", listing.path, query={**listing.query, "page": "1", "perPage": "100"}, answers="page")
+
+
+def _team(team_id: Any) -> str:
+    number = isinstance(team_id, int) and not isinstance(team_id, bool)
+    return checked_id("team_id", str(team_id) if number else team_id, "a team such as 'your-team'")
+
+
+def _look_at(event_type_id: str) -> str:
+    return f"list the hosts of event type {event_type_id}"

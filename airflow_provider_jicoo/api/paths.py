@@ -1,0 +1,63 @@
+"""Ids in paths, and the paths that Jicoo's documentation does not show.
+
+Those are inferred, or known from other people's code only. Should one turn out to be another, it is put right in one
+place, :data:`INFERRED`: in this table, or at a user's in ``airflow_local_settings.py``::
+
+    from airflow_provider_jicoo.api.paths import INFERRED
+
+    INFERRED["create_event_type_host"] = "/v1/event_types/{event_type_id}/members"
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow_provider_jicoo.api.errors import InvalidRequestError
+
+INFERRED: dict[str, str] = {
+    "available_schedules": "/v1/event_types/{event_type_id}/available_schedules",
+    "create_event_type_host": "/v1/event_types/{event_type_id}/hosts",
+    "delete_event_type_host": "/v1/event_types/{event_type_id}/hosts/{uid}",
+    "delete_schedule": "/v1/schedules/{uid}",
+    "list_organization_users": "/v1/organization_users",
+    "get_organization_invitation": "/v1/organization_invitations/{uid}",
+    "delete_organization_invitation": "/v1/organization_invitations/{uid}",
+    "list_teams": "/v1/teams",
+}
+"""By the name of the endpoint; the names in braces are its arguments."""
+
+_ID = re.compile(r"[A-Za-z0-9_~.-]*[A-Za-z0-9_~-][A-Za-z0-9_~.-]*")
+
+
+def inferred(endpoint: str, **ids: Any) -> str:
+    """Return the path of an endpoint in :data:`INFERRED`.
+
+    :param endpoint: its name.
+    :param ids: what stands for the names in braces.
+    :raises InvalidRequestError: one of them cannot be an id.
+    """
+    return INFERRED[endpoint].format(**{name: checked_id(name, value) for name, value in ids.items()})
+
+
+def checked_id(name: str, value: Any, what: str = "an id such as 'mzgdPJVBb7RE'") -> str:
+    """Return ``value`` where it can be an id: it stands in a path as it is.
+
+    :param name: the argument, for the error.
+    :param value: what was given.
+    :param what: what it should be, for the error.
+    :raises InvalidRequestError: it is empty, or has a character that no id has (a slash, a line break).
+    """
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise InvalidRequestError(f"{name} {value!r} is not {what}: letters, digits, _ and -")
+    return value
+
+
+def checked_limit(what: str, limit: Any) -> int | None:
+    """Return how many rows of a list are wanted, None for all.
+
+    :raises InvalidRequestError: it is no number from 0.
+    """
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+        raise InvalidRequestError(f"{what}: limit: 0 or more, not {limit!r}")
+    return limit

@@ -1,0 +1,78 @@
+"""Any request at all: for what this package does not know of Jicoo's API."""
+
+from __future__ import annotations
+
+import json as _json
+import re
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from airflow_provider_jicoo.api.call import Call, Method, Repeat
+from airflow_provider_jicoo.api.errors import InvalidRequestError
+
+_PATH = re.compile(r"(/([A-Za-z0-9_~:@!$&'()*+,;=.-]|%[0-9A-Fa-f]{2})+)+")
+_DOTS = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
+
+
+def request(
+    method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Mapping[str, Any] | None = None
+) -> Call[Any]:
+    """Send any request, with the same key, pace, failure handling and checks as all others.
+
+    It returns the whole answer as it came, with ``data``, ``errors`` and the paging fields; None for an empty one. A
+    GET is repeated like any read. Anything else is never repeated where nobody knows whether it took effect:
+    :class:`~airflow_provider_jicoo.api.errors.AmbiguousOutcomeError`.
+
+    :param method: ``GET``, ``POST``, ``PUT``, ``PATCH``, ``DELETE``.
+    :param path: path below the base URL, quoted, without a query: ``/v1/event_types``.
+    :param params: query parameters: texts, numbers, booleans (sent as ``true``, ``false``).
+    :param json: JSON object to send, as it is. Its texts may be personal data: they are blotted out of errors.
+    :raises InvalidRequestError: one of them cannot be sent.
+    """
+    known: dict[str, Method] = {name: name for name in get_args(Method)}
+    found = known.get(str(method).upper())
+    if found is None:
+        raise InvalidRequestError(f"method: {method!r} is none of {', '.join(known)}")
+    return Call(
+        found,
+        _checked(path),
+        query={str(name): _text(name, value) for name, value in _mapping("params", params or {}).items()},
+        body=None if json is None else _sendable(json),
+        answers="whole",
+        repeat=Repeat.HARMLESS if found == "GET" else Repeat.NEVER,
+        check="look in Jicoo whether it was done",
+        private=frozenset(json or ()),
+    )
+
+
+def _checked(path: Any) -> str:
+    if not isinstance(path, str) or not path.startswith("/v1/") or not _PATH.fullmatch(path) or _DOTS.search(path):
+        raise InvalidRequestError(
+            f"path {path!r} is not a path below Jicoo's base URL such as '/v1/event_types': quoted, without host, "
+            "query, dots or an empty part"
+        )
+    return path
+
+
+def _text(name: Any, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise InvalidRequestError(f"params: {name}: a text, a number or a boolean, not {type(value).__name__}")
+
+
+def _sendable(json: Any) -> Mapping[str, Any]:
+    try:
+        _json.dumps(_mapping("json", json), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, InvalidRequestError):
+            raise
+        raise InvalidRequestError(f"json: it cannot be sent: {error}") from None
+    return json  # type: ignore[no-any-return]
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidRequestError(f"{name}: an object, not {type(value).__name__}")
+    return value

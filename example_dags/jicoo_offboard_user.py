@@ -1,0 +1,102 @@
+"""A user leaves the organization: hand over their future bookings, after somebody has agreed, and remove them last.
+
+List, plan, approval, apply, look again, remove. They are removed only when the apply has succeeded and Jicoo lists no
+future booking of theirs any more: a booking that somebody edited meanwhile was left alone, and a guest may have booked
+since. Then the run fails; plan the rest in a new one. Take them out of their event types before, so that no guest books
+with them any more. The hand-over can be undone with ``jicoo_undo_last_run``; the removal cannot, and it is never sent
+twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Param, Variable, dag, task
+
+from airflow_provider_jicoo.bulk import ReplaceHost, Selection
+from airflow_provider_jicoo.operators.bulk import ApplyBookingPlanOperator, PlanBookingChangesOperator
+from airflow_provider_jicoo.operators.organization import DeleteOrganizationUserOperator
+
+
+def is_wanted(booking: Any) -> bool:
+    """Tell whether somebody may still come: a request that waits for approval has to be handed over too.
+
+    Whether Jicoo lists such requests is not documented.
+    """
+    return booking["status"] != "cancel"
+
+
+def future_bookings(user_id: str) -> list[str]:
+    """Return the ids of the bookings from now on that have this user as a host."""
+    from datetime import datetime, timezone
+
+    from airflow_provider_jicoo.hooks.jicoo import JicooHook
+
+    with JicooHook() as hook:
+        return [
+            booking["uid"]
+            for booking in hook.list_bookings(started_at=datetime.now(timezone.utc))
+            if is_wanted(booking) and user_id in [host["userId"] for host in booking["hosts"]]
+        ]
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    tags=["jicoo", "bulk", "organization"],
+    doc_md=__doc__,
+    params={
+        # With a default, since the ApprovalOperator of Airflow 3.1 wants all params while the file is parsed.
+        "user_id": Param("", type="string", description="The user id of the user who leaves"),
+        "to_user_id": Param("", type="string", description="The user id of the colleague who takes over"),
+        "plans": Param("/tmp/jicoo-plans", type="string", description="A folder, as s3://bucket/plans"),
+    },
+)
+def jicoo_offboard_user() -> None:
+    @task
+    def their_bookings(params: dict[str, Any]) -> list[str]:
+        """List what has to be handed over."""
+        return future_bookings(params["user_id"])
+
+    plan = PlanBookingChangesOperator(
+        task_id="plan",
+        selection=Selection(
+            started_after="{{ dag_run.run_after.isoformat() }}",
+            host_user_id="{{ params.user_id }}",
+            where=is_wanted,
+        ),
+        change=ReplaceHost("{{ params.user_id }}", "{{ params.to_user_id }}"),
+        plan_path="{{ params.plans }}/{{ run_id }}.jsonl",
+        is_send_updates=False,
+        max_changes=20_000,
+    )
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="Hand over their bookings, and remove them from the organization?",
+        body="User {{ params.user_id }} has {{ ti.xcom_pull(task_ids='their_bookings') | length }} future bookings, "
+        "which go to {{ params.to_user_id }}. **Then the user is removed, which cannot be undone.**\n\n"
+        "{{ ti.xcom_pull(task_ids='plan', key='summary') }}",
+        # "Reject" ends the run with everything after it skipped.
+    )
+    apply = ApplyBookingPlanOperator(task_id="apply", plan=plan.output, retries=3)
+
+    @task
+    def remember(manifest: dict[str, Any]) -> None:
+        """Note the plan for ``jicoo_undo_last_run``, before anything is changed."""
+        Variable.set("jicoo_last_plan", manifest["plan"])
+
+    @task
+    def nothing_is_left(params: dict[str, Any]) -> None:
+        """Fail where a future booking of theirs is left."""
+        left = future_bookings(params["user_id"])
+        if left:
+            raise AirflowFailException(f"not removed: {len(left)} future bookings are left, as {', '.join(left[:5])}")
+
+    remove = DeleteOrganizationUserOperator(task_id="remove", user_id="{{ params.user_id }}", retries=0)
+
+    their_bookings() >> plan >> approve >> remember(plan.output) >> apply >> nothing_is_left() >> remove
+
+
+jicoo_offboard_user()

@@ -1,0 +1,92 @@
+"""A long list streams: the memory to read it through does not grow with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+import tracemalloc
+
+import pytest
+
+from airflow_provider_jicoo.api import bookings, organization, schedules
+from airflow_provider_jicoo.api.aio import AsyncJicooClient
+from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.exchange import Reply
+from airflow_provider_jicoo.api.paging import PER_PAGE
+from airflow_provider_jicoo.api.settings import Settings
+from airflow_provider_jicoo.sandbox import data
+
+LISTS = {
+    "users": organization.list_organization_users,
+    "invitations": organization.list_organization_invitations,
+    "schedules": schedules.list_schedules,
+    "bookings": bookings.list_bookings,
+}
+
+
+def user(number):
+    return {"uid": f"{number:028d}", "name": f"User {number}", "email": f"{number}@example.com", "role": "member"}
+
+
+def schedule(number):
+    moment = "2031-03-01T20:00:00.000Z"
+    people = [{"userId": f"{number:028d}", "email": None, "role": "admin", "userType": "host"}]
+    times = dict.fromkeys(("startedAt", "endedAt", "createdAt", "updatedAt"), moment)
+    return {**data.SCHEDULE, "uid": f"{number:012d}", "name": f"MTG {number}", "attendees": people, **times}
+
+
+ROWS = {"users": user, "invitations": user, "schedules": schedule, "bookings": schedule}
+
+
+def answer(make, total, call):
+    page = int(call.query["page"])
+    rows = [make(number) for number in range((page - 1) * PER_PAGE, min(page * PER_PAGE, total))]
+    paging = {
+        "totalCount": total,
+        "count": len(rows),
+        "currentPage": page,
+        "numberOfPages": math.ceil(total / PER_PAGE),
+    }
+    body = json.dumps({"data": rows, "errors": {}, **paging}).encode()
+    return Reply(200, {"Content-Type": "application/json"}, body, time.time())
+
+
+def read(listing, make, total):
+    with JicooClient(Settings("sk_live_x")) as client:
+        client._send_once = lambda call: answer(make, total, call)
+        return sum(1 for _ in client.iterate(listing))
+
+
+def read_async(listing, make, total):
+    async def count():
+        client = AsyncJicooClient(Settings("sk_live_x"))
+
+        async def ask(call):
+            return answer(make, total, call)
+
+        client._ask = ask
+        return len([None async for _ in client.iterate(listing)])
+
+    return asyncio.run(count())
+
+
+def peak(reader, name, total):
+    """Return the most bytes that reading a list took at once."""
+    tracemalloc.start()
+    try:
+        assert reader(LISTS[name](), ROWS[name], total) == total
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("reader", [read, read_async], ids=["requests", "aiohttp"])
+def test_ten_times_the_rows_take_less_than_two_pages_more(reader, name):
+    reader(LISTS[name](), ROWS[name], PER_PAGE)  # what is made at the first use is not the list's
+    one_page, some, many = (peak(reader, name, total) for total in (PER_PAGE, 500, 5_000))
+
+    assert many - some < 2 * one_page, (one_page, some, many)
+    assert many < 600_000
