@@ -206,7 +206,7 @@ def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
 def _finish(report: Report) -> Report:
     """Return a report of which all is well; raise for any other."""
     if isinstance(report.error, BulkFailedError):
-        raise BulkFailedError(str(report))
+        raise BulkFailedError(str(report), permanent=report.error.permanent)
     if report.error is not None:
         raise report.error
     if report.reason:
@@ -695,10 +695,11 @@ class Run:
         bad = sum(self._counts[outcome] for outcome in BAD)
         if self._options.on_stale == "fail" and self._counts[Outcome.STALE]:
             reason = f"{self._counts[Outcome.STALE]} bookings were edited since the plan was made"
-            self._end(reason, BulkFailedError(reason))
+            self._end(reason, BulkFailedError(reason, permanent=True))
         elif self._tolerance.exceeded(bad, len(self._lines)):
             reason = f"{bad} changes went wrong, and {self._options.tolerated_failures} are tolerated"
-            self._end(reason, BulkFailedError(reason))
+            for_good = self._tolerance.exceeded(self._counts[Outcome.REJECTED], len(self._lines))
+            self._end(reason, BulkFailedError(reason, permanent=for_good))
 
     async def _flush(self, intents: list[str]) -> None:
         """Write outcomes and intents; return when they are durable."""

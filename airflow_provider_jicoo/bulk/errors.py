@@ -22,4 +22,11 @@ class StoppedError(JicooError):
 
 
 class BulkFailedError(JicooError):
-    """A bulk change ended, and not everything is as planned. The report says what; its path is in the text."""
+    """A bulk change ended, and not everything is as planned. The report says what; its path is in the text.
+
+    :param permanent: whether trying again cannot help: what Jicoo refused and what somebody edited is left as it is.
+    """
+
+    def __init__(self, text: str, *, permanent: bool = False) -> None:
+        super().__init__(text)
+        self.permanent = permanent

@@ -644,7 +644,7 @@ class TestApply:
     def test_edited_ones_fail_it(self, run, jicoo_sandbox, planned, path):
         manifest = planned()
         jicoo_sandbox.edit(lines(path)[1]["uid"], name="Other")
-        with pytest.raises(BulkFailedError, match="1 bookings were edited since the plan was made") as caught:
+        with pytest.raises(AirflowFailException, match="1 bookings were edited since the plan was made") as caught:
             run(ApplyBookingPlanOperator, plan=manifest, on_stale="{{ 'fail' }}")
         assert f"{path}.report" in str(caught.value)
 
@@ -706,6 +706,14 @@ class TestApplyFails:
         assert found["counts"]["failed"] == 1
         assert sum(found["counts"].values()) == 50
         assert Path(f"{path}.report/report.html").stat().st_size > 1000
+
+    def test_what_jicoo_refused_burns_no_retries(self, run, jicoo_sandbox, planned, path):
+        manifest = planned()
+        jicoo_sandbox.delete(lines(path)[5]["uid"])
+        with pytest.raises(AirflowFailException, match="1 rejected") as caught:
+            run(ApplyBookingPlanOperator, plan=manifest)
+        assert isinstance(caught.value.__cause__, BulkFailedError)
+        assert f"{path}.report" in str(caught.value)
 
     def test_within_the_tolerance_it_still_fails(self, run, jicoo_sandbox, planned, path, quick):
         """Never green over a loss."""
