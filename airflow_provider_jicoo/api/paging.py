@@ -140,7 +140,7 @@ class Sweep(Generic[T]):
             self._shrunk = True  # a hole where rows should be
         if rows and not fresh and not isinstance(pages, int):
             if self._page == 2 and self._total is None and not self._listing.paged:
-                self._page = None  # the same again, and no word of pages: that was the whole list
+                self._end()  # the same again, and no word of pages: that was the whole list
                 return
             raise UnexpectedAnswerError(
                 f"page {self._page} has only rows of the pages before it.",
@@ -154,18 +154,21 @@ class Sweep(Generic[T]):
             self._page += 1
         elif self._moved():
             self._again()
+        elif ended:
+            self._page = None  # the seams are left to check
         else:
-            self._page = None
-            if not ended:
-                self._seams.clear()
+            self._end()
+
+    def _end(self) -> None:
+        self._page = None
+        self._seams.clear()
 
     def _again(self) -> None:
         if self._sweeps < SWEEPS:
             self._begin()
         elif self._grown >= self._doubles and not self._shrunk:
             # New rows explain every double: nothing that was there at the beginning can have been missed.
-            self._page = None
-            self._seams.clear()
+            self._end()
         else:
             raise ListingMovedError(
                 f"the rows moved during each of {SWEEPS} sweeps, so that some may have been missed. Try again when "

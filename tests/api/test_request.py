@@ -28,7 +28,7 @@ def test_an_empty_answer(connect, wire, reply, method):
     assert connect(server.url).send(request(method, "/v1/things/x", json=json)) is None
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(f"{method} /v1/things/x HTTP/1.1".encode())
-    assert body == (b"" if json is None else b'{"a": [1, null, {"b": "c"}]}')
+    assert body == (b"" if json is None else b'{"a":[1,null,{"b":"c"}]}')
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pendulum
 import pytest
 
+from airflow_provider_jicoo.hooks.forms import EXTRA_FIELDS
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.system.stack import TRIGGERER_THRESHOLD, AirflowStack
 
@@ -47,7 +48,7 @@ def test_connection_type_is_listed_with_its_form(stack: AirflowStack) -> None:
     metas = stack.api.get("/ui/connections/hook_meta")
     (ours,) = [meta for meta in metas if meta["connection_type"] == "jicoo"]
     assert ours["hook_name"] == "Jicoo"
-    assert set(ours["extra_fields"]) == {"timeout", "max_requests_per_second", "webhook_secret", "team_slug"}
+    assert set(ours["extra_fields"]) == {field.name for field in EXTRA_FIELDS}
     assert ours["extra_fields"]["webhook_secret"]["schema"]["format"] == "password"
     assert ours["standard_fields"]["password"]["title"] == "API key"
 
