@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
-from multidict import CIMultiDict
+from aiohttp import BytesPayload
 from yarl import URL
 
 from airflow_provider_jicoo.api.call import Call, Listing
@@ -31,7 +31,7 @@ _NEVER_SENT = (
     aiohttp.ClientProxyConnectionError,
     aiohttp.ClientHttpProxyError,  # the proxy refused to connect
 )
-_JSON = CIMultiDict({"Content-Type": "application/json"})
+_JSON = "application/json"
 
 
 class AsyncJicooClient:
@@ -157,8 +157,7 @@ class AsyncJicooClient:
                 call.method,
                 URL(self._settings.base_url + call.path, encoded=True),
                 params=call.query or None,
-                data=None if call.body is None else msgspec.json.encode(call.body),
-                headers=None if call.body is None else _JSON,
+                data=None if call.body is None else BytesPayload(msgspec.json.encode(call.body), content_type=_JSON),
                 allow_redirects=False,
                 middlewares=(_once,) if call.method in ("GET", "PUT", "DELETE") else None,
             ) as response:

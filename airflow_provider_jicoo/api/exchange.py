@@ -6,7 +6,6 @@ sent what came of it. Both clients drive it, so that a failure is treated once, 
 
 from __future__ import annotations
 
-import contextlib
 import html
 import json
 import random
@@ -105,8 +104,10 @@ def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) 
 def _accepted(call: Call[Any], came: Reply | Broken) -> Any:
     """Return the data of an answer that is as expected, by the shortest way; of any other, :data:`_NOTHING`."""
     if isinstance(came, Reply) and 200 <= came.status < 300:
-        with contextlib.suppress(*_UNREADABLE):
+        try:
             return _data(call, msgspec.json.decode(came.body) if came.body else None)
+        except _UNREADABLE:
+            return _NOTHING
     return _NOTHING
 
 

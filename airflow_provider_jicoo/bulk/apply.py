@@ -35,8 +35,9 @@ from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
 
 T = TypeVar("T")
 
-CHUNK = 400
-"""How many bookings are read again, announced in the journal and sent before the next ones are read again."""
+CHUNK, LEAST_CHUNK = 400, 50
+"""How many bookings are read again, announced in the journal and sent before the next ones are read again: at the most,
+and at a slow pace, where the reading itself must not take up much of it."""
 LEASE = 5.0
 """Seconds for which a worker may send after it has looked whether another one has taken the plan."""
 SETTLE = 1.0
@@ -471,20 +472,11 @@ class Run:
 
     async def _all_waves(self) -> None:
         self._check_tolerance()
-        start = 0
-        for size in wave_sizes(self._options.waves, len(self._lines)):
-            if self._ended:
-                return
-            await self._wave(range(start, start + size))
-            start += size
-
-    async def _wave(self, numbers: range) -> None:
         queue: asyncio.Queue[Item | None] = asyncio.Queue(maxsize=CHUNK)
-        count = min(self._options.concurrency, len(numbers))
+        count = min(self._options.concurrency, len(self._lines))
         workers = [asyncio.ensure_future(self._work(queue)) for _ in range(count)]
-        producing = asyncio.ensure_future(self._produce(numbers, queue))
         try:
-            await producing
+            await self._produce(queue)
         except _Withheld:
             pass
         except errors.JicooError as error:
@@ -497,28 +489,41 @@ class Run:
                 await queue.put(None)
             await asyncio.gather(*workers)
 
-    async def _produce(self, numbers: range, queue: asyncio.Queue[Item | None]) -> None:
+    async def _produce(self, queue: asyncio.Queue[Item | None]) -> None:
         """Read the bookings again, chunk by chunk, and announce and queue those that are still as planned."""
-        for chunk in self._chunks(numbers):
+        for begins_wave, chunk in self._chunks():
             if self._ended:
                 return
-            ready = await self._still_as_planned(chunk)
+            ready = await self._still_as_planned(chunk)  # while those before are being sent
+            if begins_wave:
+                await queue.join()
             if self._ended:
                 return
             await self._flush([item.line.uid for item in ready])
             for item in ready:
                 await queue.put(item)
 
-    def _chunks(self, numbers: range) -> Iterator[list[Item]]:
-        for start in range(numbers.start, numbers.stop, CHUNK):
-            stop = min(start + CHUNK, numbers.stop)
-            chunk = [
-                Item(line, self._pauses)
-                for line in self._lines.read(start, stop)
-                if (entry := self._entries.get(line.uid)) is None or entry.outcome not in FINAL
-            ]
-            if chunk:
-                yield chunk
+    def _chunks(self) -> Iterator[tuple[bool, list[Item]]]:
+        """Yield what is still to be done, and whether a wave begins with it."""
+        start = 0
+        for size in wave_sizes(self._options.waves, len(self._lines)):
+            begins, end = True, start + size
+            while start < end:
+                stop = min(start + self._chunk_size(), end)
+                chunk = [
+                    Item(line, self._pauses)
+                    for line in self._lines.read(start, stop)
+                    if (entry := self._entries.get(line.uid)) is None or entry.outcome not in FINAL
+                ]
+                if chunk:
+                    yield begins, chunk
+                    begins = False
+                start = stop
+
+    def _chunk_size(self) -> int:
+        # At a slow pace fewer, or they would wait for minutes between being read and being changed.
+        rate = self._throttle.rate
+        return CHUNK if rate is None else min(CHUNK, max(LEAST_CHUNK, int(4 * rate)))
 
     async def _still_as_planned(self, chunk: list[Item]) -> list[Item]:
         for item in chunk:
@@ -568,6 +573,7 @@ class Run:
                 if uid in self._moved_out:
                     await self._moved_out[uid].wait()
             await self._send(item)
+            queue.task_done()
 
     async def _turn(self, sending: _Sending) -> None:
         """Return when a change may leave.

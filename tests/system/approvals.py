@@ -1,0 +1,50 @@
+"""What a person does in Airflow's UI: see what is asked, and answer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+
+from tests.system.stack import AirflowStack, StackError, run_path
+
+WAITING = ("awaiting_input", "deferred")
+"""The state of a task that waits for a person: since Airflow 3.3, and before."""
+
+
+def asked(stack: AirflowStack, dag_id: str, run_id: str, task_id: str = "approve") -> dict[str, Any]:
+    """Wait until a task asks a person, and return what it asks."""
+
+    def probe() -> dict[str, Any] | None:
+        if stack.run_state(dag_id, run_id) in ("success", "failed"):
+            raise StackError(f"the run ended without an approval\n{stack.describe_run(dag_id, run_id)}")
+        if stack.task_state(dag_id, run_id, task_id) not in WAITING:
+            return None
+        found: dict[str, Any] = stack.api.get(f"{run_path(dag_id, run_id)}/taskInstances/{task_id}/-1/hitlDetails")
+        return found
+
+    return stack.poll(f"{task_id} of {dag_id} asks", probe, 90, lambda: stack.describe_run(dag_id, run_id))
+
+
+def processes(stack: AirflowStack, dag_id: str, run_id: str, task_id: str) -> list[psutil.Process]:
+    """Return the processes in which a task runs: Airflow names them by the id of the task instance."""
+    title = f"airflow worker -- {stack.task(dag_id, run_id, task_id)['id']}"
+    found = psutil.process_iter(["cmdline"])
+    return [process for process in found if title in " ".join(process.info["cmdline"] or [])]
+
+
+def answer(stack: AirflowStack, dag_id: str, run_id: str, option: str, task_id: str = "approve") -> dict[str, Any]:
+    """Answer an approval as a person does, and return what was asked.
+
+    ``PATCH /api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/{map_index}/hitlDetails`` with
+    ``{"chosen_options": ["Approve"]}`` or ``["Reject"]``; the map index of a task that is not mapped is -1.
+    """
+    question = asked(stack, dag_id, run_id, task_id)
+    # Answered within a moment, as no person does: the scheduler hears of the end of the asking process when the task is
+    # queued anew already, takes that for a mismatch, and fails the task.
+    stack.poll("the asking process has ended", lambda: None if processes(stack, dag_id, run_id, task_id) else True, 30)
+    time.sleep(2)
+    path = f"{run_path(dag_id, run_id)}/taskInstances/{task_id}/-1/hitlDetails"
+    stack.api.patch(path, {"chosen_options": [option], "params_input": {}})
+    return question
