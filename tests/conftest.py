@@ -16,7 +16,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -208,10 +207,8 @@ def keeping_the_event_loop() -> Iterator[None]:
 
     pytest-asyncio before 1.4 leaves a loop of its own there, which nobody would close then.
     """
-    loop = None
-    with warnings.catch_warnings(), contextlib.suppress(RuntimeError):
-        warnings.simplefilter("ignore", DeprecationWarning)
-        loop = asyncio.get_event_loop_policy().get_event_loop()
+    # Not get_event_loop(): where there is none, that makes one, which nobody closes.
+    loop = asyncio.get_event_loop_policy()._local._loop  # type: ignore[attr-defined]
     try:
         yield
     finally:

@@ -243,4 +243,5 @@ def test_in_a_dag(jicoo_sandbox, run_dag, stranger, capfd):
     assert run.rendered("update", 0)["uid"] == next(iter(before))
     said = "".join(capfd.readouterr()).lower()
     assert "zweig" not in said
+    assert "sprechstunde" not in said
     assert jicoo_sandbox.api_key not in said

@@ -62,7 +62,7 @@ with DAG(
         task_id="send",
         method="PATCH",
         path="/v1/bookings/{{ params.uid }}",
-        json={"name": "{{ 'Zweig' }}", "priority": "high"},
+        json={"name": "{{ 'Sprechstunde' }}", "priority": "high"},
         retries=2,
     )
 
