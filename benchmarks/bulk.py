@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import resource
 import statistics
@@ -38,6 +39,7 @@ HTTP_HOOK = 300
 SETTLING, MEASURED = 60, 200
 """Seconds under a limit that do not count, and that do."""
 HERE = Path(__file__).parent
+logging.getLogger("airflow_provider_jicoo").setLevel(logging.ERROR)  # or each 429 is a line
 BODY = {"priority": "high", "isSendUpdates": False}
 
 
@@ -213,13 +215,13 @@ def seen(url: str) -> dict[str, int]:
 
 def done(shard: Path) -> int:
     """Return how many changes of a shard are made, as its worker said within the last second."""
-    told = shard.with_suffix(".done")
+    told = Path(f"{shard}.done")
     return int(told.read_text() or 0) if told.exists() else 0
 
 
 def work(url: str, shard: dict[str, Any]) -> None:
     """Apply a shard, and keep saying how far it is."""
-    told = Path(shard["plan"]).with_suffix(".done")
+    told = Path(f"{shard['plan']}.done")
     with JicooClient(Settings(KEY, url)) as jicoo:
         apply_plan(jicoo, shard, progress=lambda progress: told.write_text(str(progress.done)), every=1.0)
 
@@ -231,7 +233,12 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the peak of this process's memory; ``ru_maxrss`` would begin with that of the process that started it."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:  # not Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def cpu() -> float:
