@@ -28,9 +28,11 @@ from airflow_provider_jicoo.bulk.changes import Cancel, Change, ReplaceHost, Res
 from airflow_provider_jicoo.bulk.selection import Selection
 
 if TYPE_CHECKING:
-    from airflow_provider_jicoo.bulk.apply import Options, Progress, Stop, apply_plan
+    from airflow_provider_jicoo.bulk.apply import Options, apply_plan
     from airflow_provider_jicoo.bulk.plan import Plan, plan_changes
+    from airflow_provider_jicoo.bulk.progress import Progress
     from airflow_provider_jicoo.bulk.report import Report, merge_reports
+    from airflow_provider_jicoo.bulk.stop import Stop
     from airflow_provider_jicoo.bulk.undo import plan_undo
 
 __all__ = [
@@ -54,8 +56,8 @@ __all__ = [
 
 _LATER = {
     "Options": "apply",
-    "Progress": "apply",
-    "Stop": "apply",
+    "Progress": "progress",
+    "Stop": "stop",
     "apply_plan": "apply",
     "Plan": "plan",
     "plan_changes": "plan",

@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import closing, suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from airflow_provider_jicoo.api import bookings, errors
-from airflow_provider_jicoo.api.aio import AsyncJicooClient
 from airflow_provider_jicoo.api.call import Call
 from airflow_provider_jicoo.api.client import JicooClient
-from airflow_provider_jicoo.api.exchange import Broken, Reply
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
-from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
+from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.bulk import bar
 from airflow_provider_jicoo.bulk.control import Control, ReadControl, Throttle, control_file, parse
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
 from airflow_provider_jicoo.bulk.files import Folder
 from airflow_provider_jicoo.bulk.journal import Entry, History, Journal, history, journal_of
+from airflow_provider_jicoo.bulk.judge import call_of, differing, judge, outcome_of
 from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Outcome
 from airflow_provider_jicoo.bulk.pace import Pace
 from airflow_provider_jicoo.bulk.plan import Line, Lines, Plan
+from airflow_provider_jicoo.bulk.progress import Progress, named
 from airflow_provider_jicoo.bulk.report import Report, Timeline, write_report
+from airflow_provider_jicoo.bulk.sender import SENDING, Item, ReadAgain, Sender, Sending, Withheld
+from airflow_provider_jicoo.bulk.stop import Stop, in_a_thread
 from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
-
-T = TypeVar("T")
 
 CHUNK, LEAST_CHUNK = 400, 50
 """How many bookings are read again, announced in the journal and sent before the next ones are read again: at the most,
@@ -44,33 +41,6 @@ SETTLE = 1.0
 """Seconds that a request may still be at work in the server after its worker was killed."""
 POLICY = RetryPolicy(attempts=10)
 """A bulk run is more patient than a single call: together the waits of a request come to a minute or two."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is.
-
-    :param total: planned changes.
-    :param counts: outcomes so far, also those of earlier tries.
-    :param rate: changes per second lately.
-    :param remaining: seconds to go at that rate, or None.
-    """
-
-    total: int
-    counts: Mapping[str, int]
-    rate: float
-    remaining: float | None
-
-    @property
-    def done(self) -> int:
-        """How many changes have an outcome."""
-        return sum(self.counts.values())
-
-    def __str__(self) -> str:
-        """Return it as a line of a log."""
-        counts = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
-        left = "" if self.remaining is None else f", {self.remaining:,.0f} s to go"
-        return f"{self.done:,} of {self.total:,} done ({counts or 'nothing yet'}), {self.rate:.1f}/s{left}"
 
 
 @dataclass(frozen=True)
@@ -97,19 +67,6 @@ class Options:
             raise PlanError(f"on_stale: {self.on_stale!r} is neither 'skip' nor 'fail'")
         if self.concurrency < 1:
             raise PlanError(f"concurrency: {self.concurrency!r} is not 1 or more")
-
-
-class Stop:
-    """Ends a run from outside, also from another thread or a signal handler: no new work is taken."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self.reason = ""
-
-    def __call__(self, reason: str = "it was asked to stop") -> None:
-        """Ask for the end."""
-        self.reason = self.reason or reason
-        self.asked = True
 
 
 def apply_plan(
@@ -170,40 +127,6 @@ def _which(
     return plan, digest
 
 
-def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
-    """Run a coroutine in a loop and a thread of its own: a notebook's thread has a loop that runs already.
-
-    Ctrl-C in the waiting thread asks for the end, and is raised again when the work has ended in order.
-    """
-    results: list[T] = []
-    failures: list[BaseException] = []
-    ended = threading.Event()
-
-    def target() -> None:
-        try:
-            results.append(asyncio.run(work))
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            ended.set()
-
-    thread = threading.Thread(target=target, name="jicoo-apply")
-    thread.start()
-    interrupted: BaseException | None = None
-    # Not join: interrupted, it takes the thread for ended.
-    while not ended.is_set():
-        try:
-            ended.wait(0.2)
-        except BaseException as error:  # also the exception that Airflow raises at a timeout
-            stop("it was interrupted")
-            interrupted = error
-    if interrupted is not None:
-        raise interrupted
-    if failures:
-        raise failures[0]
-    return results[0]
-
-
 def _finish(report: Report) -> Report:
     """Return a report of which all is well; raise for any other."""
     if isinstance(report.error, BulkFailedError):
@@ -215,74 +138,6 @@ def _finish(report: Report) -> Report:
     if not report.ok:
         raise BulkFailedError(str(report))
     return report
-
-
-class _Withheld(Exception):
-    """The run has ended: a change was not sent, or not sent again."""
-
-
-class _ReadAgain(Exception):
-    """The run was paused since the booking was read: it may have been edited meanwhile."""
-
-
-@dataclass(slots=True)
-class Item:
-    """A change that is announced in the journal and waits for its turn.
-
-    :param pauses: how often the run had been paused when its booking was read.
-    """
-
-    line: Line
-    pauses: int
-
-
-@dataclass(slots=True)
-class _Sending:
-    """A change whose turn has come.
-
-    :param sent: whether it was sent at all.
-    :param doubted: whether it may have been made, so that it has to be read back.
-    """
-
-    item: Item
-    sent: bool = False
-    doubted: bool = False
-
-
-_SENDING: ContextVar[_Sending | None] = ContextVar("_SENDING", default=None)
-"""What the running task sends; it passes through the client, which knows nothing of it."""
-
-
-class _Sender(AsyncJicooClient):
-    """Asks before a change leaves, at the last moment: it may have waited for the pace, or to be sent again, until
-    long after its worker was replaced. Waits so that the end of the run ends it.
-
-    :param before: returns when a change may leave.
-    :param after: is told whether a change was refused for now.
-    :param wait: waits so many seconds.
-    """
-
-    def __init__(
-        self,
-        *args: Any,
-        before: Callable[[], Coroutine[Any, Any, None]],
-        after: Callable[[bool], None],
-        wait: Callable[[float], Coroutine[Any, Any, None]],
-        **more: Any,
-    ) -> None:
-        super().__init__(*args, **more)
-        self._before, self._after, self._wait_so_long = before, after, wait
-
-    async def _wait(self, seconds: float) -> None:
-        await self._wait_so_long(seconds)
-
-    async def _ask(self, call: Call[Any]) -> Reply | Broken:
-        if call.method == "GET":
-            return await super()._ask(call)
-        await self._before()
-        came = await super()._ask(call)
-        self._after(came.status == 429 if isinstance(came, Reply) else came.fault is Fault.NOT_SENT)
-        return came
 
 
 class Run:
@@ -302,6 +157,7 @@ class Run:
         self._entries: dict[str, Entry] = {}
         self._counts: Counter[Outcome] = Counter()
         self._buffer: list[dict[str, Any]] = []
+        self._reason = ""
         self._error: Exception | None = None
         self._pauses = 0
         self._paused = False
@@ -335,7 +191,7 @@ class Run:
             if uid in self._entries and self._entries[uid].outcome in FINAL:
                 moved.set()
         connections = self._options.concurrency + 16
-        self._client = _Sender(
+        self._client = Sender(
             self._settings,
             policy=POLICY,
             connections=connections,
@@ -456,8 +312,6 @@ class Run:
     def _ended(self) -> bool:
         return bool(self._reason)
 
-    _reason = ""
-
     def _end(self, reason: str, error: Exception | None = None) -> None:
         """Take no new work, and let go of what waits to be sent. The first reason counts."""
         if not self._reason:
@@ -477,7 +331,7 @@ class Run:
         workers = [asyncio.ensure_future(self._work(queue)) for _ in range(count)]
         try:
             await self._produce(queue)
-        except _Withheld:
+        except Withheld:
             pass
         except errors.JicooError as error:
             self._end(f"the planned bookings could not be read: {error}", error)
@@ -542,7 +396,7 @@ class Run:
     async def _read(self, lines: list[Line]) -> dict[str, Booking]:
         """Read bookings again.
 
-        :raises _Withheld: the run has ended meanwhile.
+        :raises Withheld: the run has ended meanwhile.
         """
         within = (min(line.started_at for line in lines), max(line.ended_at for line in lines))
         steps = lookup_bookings([line.uid for line in lines], within=within, absent_ok=True)
@@ -575,11 +429,11 @@ class Run:
             await self._send(item)
             queue.task_done()
 
-    async def _turn(self, sending: _Sending) -> None:
+    async def _turn(self, sending: Sending) -> None:
         """Return when a change may leave.
 
-        :raises _Withheld: none may leave any more.
-        :raises _ReadAgain: its booking is to be read again first.
+        :raises Withheld: none may leave any more.
+        :raises ReadAgain: its booking is to be read again first.
         """
         while not self._ended:
             if not self._go.is_set():
@@ -588,13 +442,13 @@ class Run:
                 await self._renewed.wait()
                 await asyncio.sleep(0.01)
             elif sending.item.pauses != self._pauses:
-                raise _ReadAgain
+                raise ReadAgain
             else:
                 return
-        raise _Withheld
+        raise Withheld
 
     async def _before(self) -> None:
-        sending = _SENDING.get()
+        sending = SENDING.get()
         assert sending is not None, "only changes are sent with anything but GET"
         if not self._may_leave(sending.item):
             await self._turn(sending)
@@ -602,16 +456,16 @@ class Run:
 
     def _after(self, refused: bool) -> None:
         if refused:
-            sending = _SENDING.get()
+            sending = SENDING.get()
             assert sending is not None, "as before it left"
             sending.doubted = False
 
     async def _wait(self, seconds: float) -> None:
         """Wait for the pace, or to ask again.
 
-        :raises _Withheld: the run has ended. A change that is in doubt is read back nevertheless.
+        :raises Withheld: the run has ended. A change that is in doubt is read back nevertheless.
         """
-        sending = _SENDING.get()
+        sending = SENDING.get()
         if sending is not None and sending.doubted:
             await asyncio.sleep(seconds)
             return
@@ -619,15 +473,15 @@ class Run:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._over.wait(), seconds)
         if self._ended:
-            raise _Withheld
+            raise Withheld
 
     async def _send(self, item: Item) -> None:
         line = item.line
-        sending = _Sending(item)
-        _SENDING.set(sending)
+        sending = Sending(item)
+        SENDING.set(sending)
         try:
             await self._exchange(call_of(line, self._lines.header["terms"]), sending)
-        except _Withheld:
+        except Withheld:
             self._withhold(line.uid, sent=sending.sent)
         except (errors.AuthenticationError, errors.PermissionDeniedError) as error:
             self._end_refused(error)
@@ -640,7 +494,7 @@ class Run:
             outcome = Outcome.UNKNOWN if sending.sent else Outcome.FAILED
             self._record(line.uid, outcome, f"{type(error).__name__}: {error}")
 
-    async def _exchange(self, call: Call[Booking], sending: _Sending) -> None:
+    async def _exchange(self, call: Call[Booking], sending: Sending) -> None:
         line = sending.item.line
         while True:
             try:
@@ -648,7 +502,7 @@ class Run:
                     await self._turn(sending)  # also before it takes its place in the pace
                 booking = await self._client.send(call)
                 break
-            except _ReadAgain:
+            except ReadAgain:
                 sending.item.pauses = self._pauses
                 now = await self._read([line])
                 if not self._to_be_sent(line, now.get(line.uid), doubted=sending.sent):
@@ -731,65 +585,6 @@ class Run:
         )
 
 
-def judge(line: Line, booking: Mapping[str, Any] | None, *, doubted: bool) -> tuple[Outcome | None, str]:
-    """Say what a planned change has come to by the booking as it is now; None where it is to be sent.
-
-    :param line: the planned change.
-    :param booking: the booking, or None where it does not exist.
-    :param doubted: whether an earlier try may have sent it.
-    """
-    if booking is None:
-        return Outcome.REJECTED, "the booking does not exist any more"
-    if bookings.shows(booking, line.after):
-        return (Outcome.APPLIED if doubted else Outcome.UNCHANGED), ""
-    if booking.get("updatedAt") == line.updated_at:
-        return None, ""
-    others = differing(line.before, booking) or "other fields than the planned ones"
-    if doubted:
-        return Outcome.UNKNOWN, f"an earlier try may have changed it, and it was edited since, in {others}"
-    return Outcome.STALE, f"edited at {booking.get('updatedAt')}, after the plan was made, in {others}"
-
-
 def _printable(text: str) -> str:
     """Return a text that every file takes: what Jicoo says may have half of a surrogate pair in it."""
     return text.encode("utf-8", "replace").decode()
-
-
-def differing(expected: Mapping[str, Any], booking: Mapping[str, Any]) -> str:
-    """Name the fields in which a booking is not as expected."""
-    return ", ".join(name for name, value in expected.items() if not bookings.shows(booking, {name: value}))
-
-
-def outcome_of(error: errors.RequestError) -> Outcome:
-    """Say what a failed request means for its change."""
-    if isinstance(error, errors.AmbiguousOutcomeError):
-        return Outcome.UNKNOWN
-    if isinstance(error, (errors.RejectedError, errors.NotFoundError)):
-        return Outcome.REJECTED
-    return Outcome.FAILED
-
-
-def call_of(line: Line, terms: Mapping[str, Any]) -> Call[Booking]:
-    """Return the request of a planned change."""
-    done = partial(made, line)
-    body = line.after if line.send is None else line.send
-    if line.action == "cancel":
-        return bookings.cancel_call(line.uid, done)
-    if line.action == "reschedule":
-        return bookings.reschedule_call(line.uid, body, done)
-    said = {"isSendUpdates": terms["isSendUpdates"]}
-    if terms["updateMessage"] is not None:
-        said["updateMessage"] = terms["updateMessage"]
-    return bookings.update_call(line.uid, {**body, **said}, done)
-
-
-def made(line: Line, booking: Mapping[str, Any]) -> bool | None:
-    """Tell whether a change was made; None where the booking has changed, but not to what was planned."""
-    if bookings.shows(booking, line.after):
-        return True
-    return False if booking.get("updatedAt") == line.updated_at else None
-
-
-def named(counts: Mapping[Outcome, int]) -> dict[str, int]:
-    """Return counts by the outcomes' names, in their order, without zeros."""
-    return {outcome.value: counts[outcome] for outcome in Outcome if counts.get(outcome)}

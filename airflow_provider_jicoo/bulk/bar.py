@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_jicoo.bulk.apply import Progress
+    from airflow_provider_jicoo.bulk.progress import Progress
 
 
 def on_a_terminal() -> bool:

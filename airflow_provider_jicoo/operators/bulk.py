@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jicoo.api.client import JicooClient
-    from airflow_provider_jicoo.bulk.apply import Options, Progress
+    from airflow_provider_jicoo.bulk.apply import Options
     from airflow_provider_jicoo.bulk.plan import Plan
+    from airflow_provider_jicoo.bulk.progress import Progress
     from airflow_provider_jicoo.bulk.report import Report
 
 Booking = Mapping[str, Any]
@@ -250,7 +251,8 @@ class _ApplyingOperator(_BulkOperator):
         return tuple(waves)
 
     def _apply(self, client: JicooClient, plan: Any, digest: str | None, context: Context) -> dict[str, Any]:
-        from airflow_provider_jicoo.bulk.apply import Stop, apply_plan
+        from airflow_provider_jicoo.bulk.apply import apply_plan
+        from airflow_provider_jicoo.bulk.stop import Stop
 
         self._stop = Stop()
         report = apply_plan(

@@ -22,9 +22,10 @@ from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.bulk import Selection, UpdateFields, pace
 from airflow_provider_jicoo.bulk import apply as engine
-from airflow_provider_jicoo.bulk.apply import Options, Stop, apply_plan
+from airflow_provider_jicoo.bulk.apply import Options, apply_plan
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
 from airflow_provider_jicoo.bulk.report import merge_reports
+from airflow_provider_jicoo.bulk.stop import Stop
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.conftest import ROOT, WORKER, until
 

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_jicoo.bulk import Options, Selection, UpdateFields, apply_plan, merge_reports, plan_changes
 from airflow_provider_jicoo.bulk import apply as engine
-from airflow_provider_jicoo.bulk.apply import Progress
 from airflow_provider_jicoo.bulk.errors import BulkFailedError
 from airflow_provider_jicoo.bulk.html import ROWS, page, plot
 from airflow_provider_jicoo.bulk.journal import Entry
 from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Outcome
 from airflow_provider_jicoo.bulk.plan import Lines
+from airflow_provider_jicoo.bulk.progress import Progress
 from airflow_provider_jicoo.bulk.report import SAMPLES, Report, Timeline, write_report
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.tools import FAST, connect, outcomes, read_plan

@@ -1,0 +1,40 @@
+"""How far a run is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from airflow_provider_jicoo.bulk.outcomes import Outcome
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    :param total: planned changes.
+    :param counts: outcomes so far, also those of earlier tries.
+    :param rate: changes per second lately.
+    :param remaining: seconds to go at that rate, or None.
+    """
+
+    total: int
+    counts: Mapping[str, int]
+    rate: float
+    remaining: float | None
+
+    @property
+    def done(self) -> int:
+        """How many changes have an outcome."""
+        return sum(self.counts.values())
+
+    def __str__(self) -> str:
+        """Return it as a line of a log."""
+        counts = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
+        left = "" if self.remaining is None else f", {self.remaining:,.0f} s to go"
+        return f"{self.done:,} of {self.total:,} done ({counts or 'nothing yet'}), {self.rate:.1f}/s{left}"
+
+
+def named(counts: Mapping[Outcome, int]) -> dict[str, int]:
+    """Return counts by the outcomes' names, in their order, without zeros."""
+    return {outcome.value: counts[outcome] for outcome in Outcome if counts.get(outcome)}

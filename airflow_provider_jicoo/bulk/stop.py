@@ -1,0 +1,57 @@
+"""Run an apply so that it can be ended from outside, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Stop:
+    """Ends a run from outside, also from another thread or a signal handler: no new work is taken."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.reason = ""
+
+    def __call__(self, reason: str = "it was asked to stop") -> None:
+        """Ask for the end."""
+        self.reason = self.reason or reason
+        self.asked = True
+
+
+def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
+    """Run a coroutine in a loop and a thread of its own: a notebook's thread has a loop that runs already.
+
+    Ctrl-C in the waiting thread asks for the end, and is raised again when the work has ended in order.
+    """
+    results: list[T] = []
+    failures: list[BaseException] = []
+    ended = threading.Event()
+
+    def target() -> None:
+        try:
+            results.append(asyncio.run(work))
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=target, name="jicoo-apply")
+    thread.start()
+    interrupted: BaseException | None = None
+    # Not join: interrupted, it takes the thread for ended.
+    while not ended.is_set():
+        try:
+            ended.wait(0.2)
+        except BaseException as error:  # also the exception that Airflow raises at a timeout
+            stop("it was interrupted")
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
+    if failures:
+        raise failures[0]
+    return results[0]
