@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ TEST_DAGS = ROOT / "tests" / "operators" / "dags"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give Airflow a home of its own, before anything can import it: it reads these when it is imported."""
+    # From here on there is an event loop only where somebody makes one: that which asyncio makes of itself is closed
+    # by nobody.
+    asyncio.set_event_loop(None)
     home = tempfile.TemporaryDirectory(prefix="airflow-home-", ignore_cleanup_errors=True)
     config.add_cleanup(home.cleanup)
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
@@ -201,20 +204,6 @@ def dags(airflow_database: Path) -> Callable[[Path], Any]:
     return lambda folder: DagBag(str(folder))
 
 
-@contextlib.contextmanager
-def keeping_the_event_loop() -> Iterator[None]:
-    """Put the current event loop back: where an inline trigger ran, ``asyncio.run()`` leaves none.
-
-    pytest-asyncio before 1.4 leaves a loop of its own there, which nobody would close then.
-    """
-    # Not get_event_loop(): where there is none, that makes one, which nobody closes.
-    loop = asyncio.get_event_loop_policy()._local._loop  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        asyncio.set_event_loop(loop)
-
-
 @pytest.fixture(scope="session")
 def one_execution_api() -> None:
     """Let ``dag.test()`` keep its API server, as it does from Airflow 3.3.
@@ -234,8 +223,7 @@ def run_dag(airflow_database: Path, one_execution_api: None, dags: Callable[[Pat
     def run(file: Path, dag_id: str | None = None, /, **conf: Any) -> DagRun:
         bag = dags(file)
         assert not bag.import_errors
-        with keeping_the_event_loop():
-            found = bag.dags[dag_id or file.stem].test(run_conf=conf)
+        found = bag.dags[dag_id or file.stem].test(run_conf=conf)
         result = DagRun(
             found.dag_id, found.run_id, str(getattr(found.state, "value", found.state)), {}, airflow_database
         )
