@@ -22,7 +22,8 @@ PACKAGE = "airflow_provider_jicoo"
 
 # In a process of its own: the manager is a singleton that keeps what it has found.
 MANAGER = """
-import json, warnings
+import json, os, warnings
+import airflow_provider_jicoo
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     from airflow.providers_manager import ProvidersManager
@@ -35,7 +36,10 @@ with warnings.catch_warnings(record=True) as caught:
         "links": sorted(each for each in manager.extra_links_class_names if "jicoo" in each),
         "triggers": [each.trigger_class_name for each in manager.trigger if "jicoo" in each.trigger_class_name],
     }
-found["warnings"] = [str(each.message) for each in caught if "jicoo" in str(each.message) + each.filename]
+ours = os.path.dirname(airflow_provider_jicoo.__file__)
+found["warnings"] = [
+    str(each.message) for each in caught if each.filename.startswith(ours) or "jicoo" in str(each.message)
+]
 print(json.dumps(found))
 """
 
