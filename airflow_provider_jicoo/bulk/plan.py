@@ -355,7 +355,8 @@ class Draft:
         for number in in_order:
             self._file.seek(self._index[number][2])
             line = _LINE.decode(self._file.readline())
-            line.waits_for = tuple(self._index[other][1] for other in waits_for.get(number, ()))
+            if number in waits_for:
+                line.waits_for = tuple(self._index[other][1] for other in waits_for[number])
             yield line
 
 

@@ -14,7 +14,6 @@ from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.given import NOT_GIVEN, Private
 from airflow_provider_jicoo.operators import bookings as module
-from airflow_provider_jicoo.operators.base import JicooOperator
 from airflow_provider_jicoo.operators.bookings import (
     CancelBookingOperator,
     CreateBookingOperator,
@@ -24,14 +23,11 @@ from airflow_provider_jicoo.operators.bookings import (
     RescheduleBookingOperator,
     UpdateBookingOperator,
 )
+from tests.operators.classes import operators_of
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
 
-OPERATORS = [
-    each
-    for each in vars(module).values()
-    if isinstance(each, type) and issubclass(each, JicooOperator) and each is not JicooOperator
-]
+OPERATORS = operators_of(module)
 ONE_BOOKING = [
     (GetBookingOperator, {}),
     (GetBookingContactsOperator, {}),
@@ -40,23 +36,6 @@ ONE_BOOKING = [
     (RescheduleBookingOperator, {"started_at": "2031-03-05T10:00", "time_zone": "Asia/Tokyo"}),
 ]
 SLOT = "2031-03-05T10:00:00+09:00"
-
-
-@pytest.fixture
-def run(context):
-    """Render an operator's templates with ``params`` and execute it; returns its result."""
-
-    def run(operator, /, *, try_number=1, params=None, native=False, **arguments):
-        task = operator(task_id="task", **arguments)
-        made = context(try_number=try_number, params=params or {})
-        if native:
-            from airflow.sdk import DAG
-
-            task = operator(task_id="native", dag=DAG("native", render_template_as_native_obj=True), **arguments)
-        task.render_template_fields(made)
-        return task.execute(made)
-
-    return run
 
 
 @pytest.fixture

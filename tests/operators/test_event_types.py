@@ -11,7 +11,6 @@ from airflow_provider_jicoo import xcom
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.operators import event_types as module
-from airflow_provider_jicoo.operators.base import JicooOperator
 from airflow_provider_jicoo.operators.event_types import (
     CreateEventTypeHostOperator,
     DeleteEventTypeHostOperator,
@@ -22,30 +21,13 @@ from airflow_provider_jicoo.operators.event_types import (
     UpdateEventTypeHostOperator,
     ValidateGuestOperator,
 )
+from tests.operators.classes import operators_of
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
 
-OPERATORS = [
-    each
-    for each in vars(module).values()
-    if isinstance(each, type) and issubclass(each, JicooOperator) and each.__module__ == module.__name__
-]
+OPERATORS = operators_of(module)
 DAGS = Path(__file__).parent / "dags"
 PERIOD = {"period_start": "2031-03-03T09:00", "period_end": "2031-03-13T18:00", "time_zone": "Asia/Tokyo"}
-
-
-@pytest.fixture
-def run(context):
-    """Render an operator's templates with ``params`` and execute it; returns its result."""
-
-    def run(operator, /, *, try_number=1, max_tries=0, params=None, **arguments):
-        task = operator(task_id="task", **arguments)
-        made = context(try_number=try_number, params=params or {})
-        made["ti"].max_tries = max_tries
-        task.render_template_fields(made)
-        return task.execute(made)
-
-    return run
 
 
 @pytest.fixture

@@ -27,20 +27,6 @@ DAGS = Path(__file__).parent / "dags"
 
 
 @pytest.fixture
-def run(context):
-    """Render an operator's templates with ``params`` and execute it; returns its result."""
-
-    def run(operator, /, *, try_number=1, max_tries=0, params=None, **arguments):
-        task = operator(task_id="task", **arguments)
-        made = context(try_number=try_number, params=params or {})
-        made["ti"].max_tries = max_tries
-        task.render_template_fields(made)
-        return task.execute(made)
-
-    return run
-
-
-@pytest.fixture
 def user(jicoo_sandbox):
     return jicoo_sandbox.users[3]
 

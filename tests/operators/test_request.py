@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
@@ -14,15 +15,8 @@ pytestmark = pytest.mark.usefixtures("jicoo_connection")
 
 
 @pytest.fixture
-def run(context):
-    def run(*, try_number=1, max_tries=0, params=None, retries=0, **arguments):
-        task = JicooRequestOperator(task_id="task", retries=retries, **arguments)
-        made = context(try_number=try_number, params=params or {})
-        made["ti"].max_tries = max_tries
-        task.render_template_fields(made)
-        return task.execute(made)
-
-    return run
+def run(run):
+    return partial(run, JicooRequestOperator)
 
 
 def test_a_read(run, jicoo_sandbox):

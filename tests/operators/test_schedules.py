@@ -11,37 +11,17 @@ import pytest
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.operators import organization, schedules
-from airflow_provider_jicoo.operators.base import JicooOperator
 from airflow_provider_jicoo.operators.schedules import (
     CreateScheduleOperator,
     DeleteScheduleOperator,
     ListSchedulesOperator,
     UpdateScheduleOperator,
 )
+from tests.operators.classes import operators_of
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
 
-OPERATORS = [
-    each
-    for module in (schedules, organization)
-    for name, each in vars(module).items()
-    if isinstance(each, type) and issubclass(each, JicooOperator) and each.__module__ == module.__name__
-    if not name.startswith("_")
-]
-
-
-@pytest.fixture
-def run(context):
-    """Render an operator's templates with ``params`` and execute it; returns its result."""
-
-    def run(operator, /, *, try_number=1, max_tries=0, params=None, **arguments):
-        task = operator(task_id="task", **arguments)
-        made = context(try_number=try_number, params=params or {})
-        made["ti"].max_tries = max_tries
-        task.render_template_fields(made)
-        return task.execute(made)
-
-    return run
+OPERATORS = operators_of(schedules, organization)
 
 
 @pytest.fixture

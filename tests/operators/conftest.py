@@ -1,0 +1,26 @@
+"""What the tests of the operators share."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def run(context):
+    """Render an operator's templates with ``params`` and execute it; returns its result.
+
+    :param native: within a DAG that renders templates to what they stand for, not to text.
+    """
+
+    def run(operator, /, *, try_number=1, max_tries=0, params=None, native=False, **arguments):
+        if native:
+            from airflow.sdk import DAG
+
+            arguments["dag"] = DAG("native", render_template_as_native_obj=True)
+        task = operator(task_id="task", **arguments)
+        made = context(try_number=try_number, params=params or {})
+        made["ti"].max_tries = max_tries
+        task.render_template_fields(made)
+        return task.execute(made)
+
+    return run
