@@ -32,9 +32,10 @@ from airflow_provider_jicoo.bulk.sender import SENDING, Item, ReadAgain, Sender,
 from airflow_provider_jicoo.bulk.stop import Stop, in_a_thread
 from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
 
-CHUNK, LEAST_CHUNK = 400, 50
-"""How many bookings are read again, announced in the journal and sent before the next ones are read again: at the most,
-and at a slow pace, where the reading itself must not take up much of it."""
+CHUNK, LEAST_CHUNK = 400, 10
+"""How many bookings are read again at once: at the most, and at a slow pace, where they wait long for their turn."""
+FRESH = 20.0
+"""Seconds after which a booking that waits for its turn is read once more: somebody may have edited it."""
 LEASE = 5.0
 """Seconds for which a worker may send after it has looked whether another one has taken the plan."""
 SETTLE = 1.0
@@ -140,6 +141,10 @@ def _finish(report: Report) -> Report:
     return report
 
 
+_Queue = asyncio.Queue["Item | asyncio.Event | None"]
+"""Changes in their order, before each chunk of them what to set when its turn has come, and the end."""
+
+
 class Run:
     """One try at a plan."""
 
@@ -159,8 +164,8 @@ class Run:
         self._buffer: list[dict[str, Any]] = []
         self._reason = ""
         self._error: Exception | None = None
-        self._pauses = 0
         self._paused = False
+        self._fresh_since = 0.0
         self._fenced = False
         self._lease_until = 0.0
         self._throttle = Throttle(Pace(client.settings.max_requests_per_second))
@@ -257,6 +262,8 @@ class Run:
         """Look whether the plan is still ours; if so, sending is allowed for the time of a lease from before that."""
         before = time.monotonic()
         if await asyncio.to_thread(self._journal.mine):
+            if time.monotonic() >= self._lease_until:
+                self._fresh_since = time.monotonic()  # it stood still
             self._lease_until = before + self._journal.lease
             self._renewed.set()
         else:
@@ -294,10 +301,11 @@ class Run:
         if control.state == "pause" and not self._ended:
             self._paused = True
             self._go.clear()
-        else:
-            self._pauses += self._paused
-            self._paused = False
-            self._go.set()
+            return
+        if self._paused:
+            self._fresh_since = time.monotonic()
+        self._paused = False
+        self._go.set()
 
     async def _tell(self) -> None:
         if self._progress is not None:
@@ -326,7 +334,7 @@ class Run:
 
     async def _all_waves(self) -> None:
         self._check_tolerance()
-        queue: asyncio.Queue[Item | None] = asyncio.Queue(maxsize=CHUNK)
+        queue: _Queue = asyncio.Queue()
         count = min(self._options.concurrency, len(self._lines))
         workers = [asyncio.ensure_future(self._work(queue)) for _ in range(count)]
         try:
@@ -340,10 +348,10 @@ class Run:
             self._end(f"{type(error).__name__}: {error}", error)
         finally:
             for _ in workers:
-                await queue.put(None)
+                queue.put_nowait(None)
             await asyncio.gather(*workers)
 
-    async def _produce(self, queue: asyncio.Queue[Item | None]) -> None:
+    async def _produce(self, queue: _Queue) -> None:
         """Read the bookings again, chunk by chunk, and announce and queue those that are still as planned."""
         for begins_wave, chunk in self._chunks():
             if self._ended:
@@ -354,18 +362,22 @@ class Run:
             if self._ended:
                 return
             await self._flush([item.line.uid for item in ready])
+            begun = asyncio.Event()
+            queue.put_nowait(begun)
             for item in ready:
-                await queue.put(item)
+                queue.put_nowait(item)
+            await begun.wait()
 
-    def _chunks(self) -> Iterator[tuple[bool, list[Item]]]:
+    def _chunks(self) -> Iterator[tuple[bool, list[Line]]]:
         """Yield what is still to be done, and whether a wave begins with it."""
-        start = 0
+        start, most = 0, 5 * LEAST_CHUNK  # until it is known how fast they can be sent
         for size in wave_sizes(self._options.waves, len(self._lines)):
             begins, end = True, start + size
             while start < end:
-                stop = min(start + self._chunk_size(), end)
+                stop = min(start + self._chunk_size(most), end)
+                most = min(CHUNK, 2 * most)
                 chunk = [
-                    Item(line, self._pauses)
+                    line
                     for line in self._lines.read(start, stop)
                     if (entry := self._entries.get(line.uid)) is None or entry.outcome not in FINAL
                 ]
@@ -374,23 +386,22 @@ class Run:
                     begins = False
                 start = stop
 
-    def _chunk_size(self) -> int:
-        # At a slow pace fewer, or they would wait for minutes between being read and being changed.
-        rate = self._throttle.rate
-        return CHUNK if rate is None else min(CHUNK, max(LEAST_CHUNK, int(4 * rate)))
+    def _chunk_size(self, most: int) -> int:
+        # Those that are read next wait for those that are being sent: together for some seconds.
+        rates = [rate for rate in (self._throttle.rate, self._timeline.rate() or None) if rate is not None]
+        return min(CHUNK, most, *(max(LEAST_CHUNK, int(4 * rate)) for rate in rates))
 
-    async def _still_as_planned(self, chunk: list[Item]) -> list[Item]:
-        for item in chunk:
-            item.pauses = self._pauses
-        now = await self._read([item.line for item in chunk])
+    async def _still_as_planned(self, chunk: list[Line]) -> list[Item]:
+        at = time.monotonic()
+        now = await self._read(chunk)
         if not now and not self._entries:
             await self._check_account()
         ready = []
-        for item in chunk:
-            entry = self._entries.get(item.line.uid)
+        for line in chunk:
+            entry = self._entries.get(line.uid)
             doubted = entry is not None and entry.outcome in (None, Outcome.UNKNOWN)
-            if self._to_be_sent(item.line, now.get(item.line.uid), doubted=doubted):
-                ready.append(item)
+            if self._to_be_sent(line, now.get(line.uid), doubted=doubted):
+                ready.append(Item(line, at))
         return ready
 
     async def _read(self, lines: list[Line]) -> dict[str, Booking]:
@@ -421,12 +432,15 @@ class Run:
             self._record(line.uid, outcome, detail, None if booking is None else booking.get("updatedAt"))
         return outcome is None
 
-    async def _work(self, queue: asyncio.Queue[Item | None]) -> None:
+    async def _work(self, queue: _Queue) -> None:
         while (item := await queue.get()) is not None:
-            for uid in item.line.waits_for:
-                if uid in self._moved_out:
-                    await self._moved_out[uid].wait()
-            await self._send(item)
+            if isinstance(item, asyncio.Event):
+                item.set()
+            else:
+                for uid in item.line.waits_for:
+                    if uid in self._moved_out:
+                        await self._moved_out[uid].wait()
+                await self._send(item)
             queue.task_done()
 
     async def _turn(self, sending: Sending) -> None:
@@ -441,7 +455,7 @@ class Run:
             elif time.monotonic() >= self._lease_until:
                 await self._renewed.wait()
                 await asyncio.sleep(0.01)
-            elif sending.item.pauses != self._pauses:
+            elif not self._is_fresh(sending.item):
                 raise ReadAgain
             else:
                 return
@@ -503,7 +517,7 @@ class Run:
                 booking = await self._client.send(call)
                 break
             except ReadAgain:
-                sending.item.pauses = self._pauses
+                sending.item.read_at = time.monotonic()
                 now = await self._read([line])
                 if not self._to_be_sent(line, now.get(line.uid), doubted=sending.sent):
                     return
@@ -514,12 +528,10 @@ class Run:
             self._record(line.uid, Outcome.UNKNOWN, detail, booking.get("updatedAt"))
 
     def _may_leave(self, item: Item) -> bool:
-        return (
-            self._go.is_set()
-            and time.monotonic() < self._lease_until
-            and item.pauses == self._pauses
-            and not self._reason
-        )
+        return self._go.is_set() and time.monotonic() < self._lease_until and self._is_fresh(item) and not self._reason
+
+    def _is_fresh(self, item: Item) -> bool:
+        return item.read_at >= max(self._fresh_since, time.monotonic() - FRESH)
 
     def _end_refused(self, error: BaseException | None) -> None:
         """End where the key was refused, before that counts as a change that went wrong."""

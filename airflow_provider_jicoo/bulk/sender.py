@@ -19,18 +19,18 @@ class Withheld(Exception):
 
 
 class ReadAgain(Exception):
-    """The run was paused since the booking was read: it may have been edited meanwhile."""
+    """The booking was read too long ago: it may have been edited meanwhile."""
 
 
 @dataclass(slots=True)
 class Item:
     """A change that is announced in the journal and waits for its turn.
 
-    :param pauses: how often the run had been paused when its booking was read.
+    :param read_at: when its booking was read again, by a monotonic clock.
     """
 
     line: Line
-    pauses: int
+    read_at: float
 
 
 @dataclass(slots=True)

@@ -441,6 +441,38 @@ def test_an_edit_while_it_is_paused_is_not_overwritten(case, sandbox):
     assert all(sandbox.booking(uid)["description"] == "mine" for uid in waiting[:5])
 
 
+def test_an_edit_while_a_change_waits_for_long_is_not_overwritten(case, sandbox, monkeypatch):
+    """It was read again long before its turn: the pace fell, or nobody knew yet how slow Jicoo is."""
+    monkeypatch.setattr(engine, "CHUNK", 100)
+    monkeypatch.setattr(engine, "FRESH", 0.5)
+    made = case(sandbox)
+    sandbox.latency = 0.1
+    with Applying(made, concurrency=2, tolerated_failures=1, **WAVES_OFF) as applying:
+        until(lambda: made.sent() >= 2)
+        made.edit(uids(made)[-1], description="mine")
+        made.delete(uids(made)[-2])
+        applying.result()
+    assert made.check() == {"applied": 48, "stale": 1, "rejected": 1}
+    assert sandbox.booking(uids(made)[-1])["description"] == "mine"
+
+
+def test_an_edit_while_the_worker_stood_still_is_not_overwritten(case, sandbox, monkeypatch):
+    """Its machine was suspended: its lease ran out, and it goes on as if nothing had been."""
+    made = case(sandbox)
+    sandbox.latency = 0.05
+    with Applying(made, concurrency=2, tolerated_failures=1, lease=0.5, **WAVES_OFF) as applying:
+        until(lambda: made.sent() >= 2)
+        whole, standing = engine.Journal.mine, time.monotonic() + 1.5
+        monkeypatch.setattr(
+            engine.Journal, "mine", lambda self: time.sleep(max(0.0, standing - time.monotonic())) or whole(self)
+        )
+        until(lambda: time.monotonic() > standing - 0.3)
+        made.edit(uids(made)[-1], description="mine")
+        applying.result()
+    assert made.check() == {"applied": 49, "stale": 1}
+    assert sandbox.booking(uids(made)[-1])["description"] == "mine"
+
+
 def test_stale_may_end_the_run(case, sandbox):
     made = case(sandbox)
     made.edit(uids(made)[30], priority="high")
