@@ -22,7 +22,7 @@ from airflow_provider_jicoo.bulk.control import Control, ReadControl, Throttle, 
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
 from airflow_provider_jicoo.bulk.files import Folder
 from airflow_provider_jicoo.bulk.journal import Entry, History, Journal, history, journal_of
-from airflow_provider_jicoo.bulk.judge import call_of, differing, judge, outcome_of
+from airflow_provider_jicoo.bulk.judge import blocked, call_of, differing, judge, outcome_of
 from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Outcome
 from airflow_provider_jicoo.bulk.pace import Pace
 from airflow_provider_jicoo.bulk.plan import Line, Lines, Plan
@@ -35,11 +35,14 @@ from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
 CHUNK, LEAST_CHUNK = 400, 10
 """How many bookings are read again at once: at the most, and at a slow pace, where they wait long for their turn."""
 FRESH = 20.0
-"""Seconds after which a booking that waits for its turn is read once more: somebody may have edited it."""
+"""Seconds after which a booking that waits for its turn is read once more: somebody may have edited it. Only once: at a
+slow pace the reading waits for long as well, and what is read for ever is never changed."""
 LEASE = 5.0
 """Seconds for which a worker may send after it has looked whether another one has taken the plan."""
-SETTLE = 1.0
-"""Seconds that a request may still be at work in the server after its worker was killed."""
+SETTLE = 25.0
+"""Seconds that a request may still be at work in the server after the lease of a worker that was killed."""
+LAST_WAIT = 5.0
+"""Seconds that a change in doubt waits at the most to be read back, once the run has ended."""
 POLICY = RetryPolicy(attempts=10)
 """A bulk run is more patient than a single call: together the waits of a request come to a minute or two."""
 
@@ -210,8 +213,8 @@ class Run:
         await self._close_journal()
         if self._fenced:
             raise StoppedError("another worker has taken this plan over, and goes on with it")
-        await self._tell()
         report = await asyncio.to_thread(self._report, found.claims + 1)
+        await self._tell()
         if self._error is not None and not isinstance(self._error, errors.JicooError):
             raise self._error
         return report
@@ -233,7 +236,8 @@ class Run:
         if found.released:
             return found
         # The worker before may be alive, and may send until its lease is over.
-        await asyncio.sleep(self._journal.lease_before + SETTLE)
+        doubted = any(entry.outcome is None for entry in found.entries.values())
+        await asyncio.sleep(self._journal.lease_before + (SETTLE if doubted else 0.0))
         await self._look()
         again = await asyncio.to_thread(history, folder)
         again.claims = found.claims
@@ -262,7 +266,7 @@ class Run:
         """Look whether the plan is still ours; if so, sending is allowed for the time of a lease from before that."""
         before = time.monotonic()
         if await asyncio.to_thread(self._journal.mine):
-            if time.monotonic() >= self._lease_until:
+            if time.monotonic() > self._lease_until + self._journal.lease:
                 self._fresh_since = time.monotonic()  # it stood still
             self._lease_until = before + self._journal.lease
             self._renewed.set()
@@ -437,11 +441,19 @@ class Run:
             if isinstance(item, asyncio.Event):
                 item.set()
             else:
-                for uid in item.line.waits_for:
-                    if uid in self._moved_out:
-                        await self._moved_out[uid].wait()
-                await self._send(item)
+                await self._send_in_order(item)
             queue.task_done()
+
+    async def _send_in_order(self, item: Item) -> None:
+        """Send a change when the bookings that are to leave its slot have left it."""
+        for uid in item.line.waits_for:
+            if uid in self._moved_out:
+                await self._moved_out[uid].wait()
+        held = None if self._ended else blocked(item.line, self._entries.get)
+        if held is None:
+            await self._send(item)
+        else:
+            self._record(item.line.uid, *held)
 
     async def _turn(self, sending: Sending) -> None:
         """Return when a change may leave.
@@ -455,7 +467,7 @@ class Run:
             elif time.monotonic() >= self._lease_until:
                 await self._renewed.wait()
                 await asyncio.sleep(0.01)
-            elif not self._is_fresh(sending.item):
+            elif not self._is_fresh(sending):
                 raise ReadAgain
             else:
                 return
@@ -464,15 +476,15 @@ class Run:
     async def _before(self) -> None:
         sending = SENDING.get()
         assert sending is not None, "only changes are sent with anything but GET"
-        if not self._may_leave(sending.item):
+        if not self._may_leave(sending):
             await self._turn(sending)
         sending.sent = sending.doubted = True
 
     def _after(self, refused: bool) -> None:
-        if refused:
-            sending = SENDING.get()
-            assert sending is not None, "as before it left"
-            sending.doubted = False
+        sending = SENDING.get()
+        assert sending is not None, "as before it left"
+        sending.doubted = not refused
+        sending.ever_doubted |= sending.doubted
 
     async def _wait(self, seconds: float) -> None:
         """Wait for the pace, or to ask again.
@@ -480,14 +492,14 @@ class Run:
         :raises Withheld: the run has ended. A change that is in doubt is read back nevertheless.
         """
         sending = SENDING.get()
-        if sending is not None and sending.doubted:
-            await asyncio.sleep(seconds)
-            return
+        until = time.monotonic() + seconds
         if seconds and not self._ended:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._over.wait(), seconds)
         if self._ended:
-            raise Withheld
+            if sending is None or not sending.doubted:
+                raise Withheld
+            await asyncio.sleep(max(0.0, min(until - time.monotonic(), LAST_WAIT)))
 
     async def _send(self, item: Item) -> None:
         line = item.line
@@ -512,14 +524,15 @@ class Run:
         line = sending.item.line
         while True:
             try:
-                if not self._may_leave(sending.item):
+                if not self._may_leave(sending):
                     await self._turn(sending)  # also before it takes its place in the pace
                 booking = await self._client.send(call)
                 break
             except ReadAgain:
+                sending.read_again = True
                 sending.item.read_at = time.monotonic()
                 now = await self._read([line])
-                if not self._to_be_sent(line, now.get(line.uid), doubted=sending.sent):
+                if not self._to_be_sent(line, now.get(line.uid), doubted=sending.ever_doubted):
                     return
         if bookings.shows(booking, line.after):
             self._record(line.uid, Outcome.APPLIED, "", booking.get("updatedAt"))
@@ -527,11 +540,14 @@ class Run:
             detail = f"Jicoo answered, but the booking does not show the change in {differing(line.after, booking)}"
             self._record(line.uid, Outcome.UNKNOWN, detail, booking.get("updatedAt"))
 
-    def _may_leave(self, item: Item) -> bool:
-        return self._go.is_set() and time.monotonic() < self._lease_until and self._is_fresh(item) and not self._reason
+    def _may_leave(self, sending: Sending) -> bool:
+        return (
+            self._go.is_set() and time.monotonic() < self._lease_until and self._is_fresh(sending) and not self._reason
+        )
 
-    def _is_fresh(self, item: Item) -> bool:
-        return item.read_at >= max(self._fresh_since, time.monotonic() - FRESH)
+    def _is_fresh(self, sending: Sending) -> bool:
+        read_at = sending.item.read_at
+        return read_at >= self._fresh_since and (sending.read_again or time.monotonic() - read_at < FRESH)
 
     def _end_refused(self, error: BaseException | None) -> None:
         """End where the key was refused, before that counts as a change that went wrong."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from airflow_provider_jicoo.api import bookings, errors
 from airflow_provider_jicoo.api.call import Call
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.bulk.journal import Entry
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.plan import Line
+
+GONE = "the booking does not exist any more"
 
 
 def judge(line: Line, booking: Mapping[str, Any] | None, *, doubted: bool) -> tuple[Outcome | None, str]:
@@ -21,7 +24,7 @@ def judge(line: Line, booking: Mapping[str, Any] | None, *, doubted: bool) -> tu
     :param doubted: whether an earlier try may have sent it.
     """
     if booking is None:
-        return Outcome.REJECTED, "the booking does not exist any more"
+        return (Outcome.UNKNOWN, f"it may have been made, and {GONE}") if doubted else (Outcome.REJECTED, GONE)
     if bookings.shows(booking, line.after):
         return (Outcome.APPLIED if doubted else Outcome.UNCHANGED), ""
     if booking.get("updatedAt") == line.updated_at:
@@ -30,6 +33,22 @@ def judge(line: Line, booking: Mapping[str, Any] | None, *, doubted: bool) -> tu
     if doubted:
         return Outcome.UNKNOWN, f"an earlier try may have changed it, and it was edited since, in {others}"
     return Outcome.STALE, f"edited at {booking.get('updatedAt')}, after the plan was made, in {others}"
+
+
+def blocked(line: Line, entry_of: Callable[[str], Entry | None]) -> tuple[Outcome, str] | None:
+    """Say what a move comes to whose slot may not be free; None where it can be sent.
+
+    :param line: the planned move.
+    :param entry_of: what is known of the bookings that had to move away first.
+    """
+    for uid in line.waits_for:
+        entry = entry_of(uid)
+        if entry is not None and (entry.outcome in (Outcome.APPLIED, Outcome.UNCHANGED) or entry.detail == GONE):
+            continue
+        if entry is not None and entry.outcome is Outcome.STALE:
+            return Outcome.STALE, f"booking {uid}, which was to leave the slot first, was edited and left where it is"
+        return Outcome.FAILED, f"it was not sent: booking {uid}, which was to leave the slot first, did not"
+    return None
 
 
 def differing(expected: Mapping[str, Any], booking: Mapping[str, Any]) -> str:

@@ -37,7 +37,7 @@ _LATELY = 2.0  # seconds (and at least _FEW answers) that make half of "lately"
 _FEW = 16
 _DEAF = 0.3  # seconds after a fall in which refusals are not heard
 _SHORTEST = 1.0  # seconds: the least pause that a Retry-After makes
-_LONGEST = 86_400.0  # seconds: the longest
+_LONGEST = 120.0  # seconds: the longest
 
 
 class Pace:

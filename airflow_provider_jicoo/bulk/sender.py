@@ -38,12 +38,16 @@ class Sending:
     """A change whose turn has come.
 
     :param sent: whether it was sent at all.
-    :param doubted: whether it may have been made, so that it has to be read back.
+    :param doubted: whether the last sending may have made it, so that it has to be read back.
+    :param ever_doubted: whether any sending may have.
+    :param read_again: whether its booking was read once more because it had waited for long.
     """
 
     item: Item
     sent: bool = False
     doubted: bool = False
+    ever_doubted: bool = False
+    read_again: bool = False
 
 
 SENDING: ContextVar[Sending | None] = ContextVar("SENDING", default=None)
