@@ -36,6 +36,7 @@ def jicoo_free_slot_report() -> None:
         import pendulum
 
         from airflow_provider_jicoo.api.slots import per_day
+        from airflow_provider_jicoo.failure import failing_at_once
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
         zone = params["time_zone"]
@@ -43,8 +44,9 @@ def jicoo_free_slot_report() -> None:
         end = pendulum.today(zone).add(days=params["days"])
         days = [start.add(days=number).date().isoformat() for number in range(params["days"])]
         found = {}
-        with JicooHook() as hook:
-            for uid in params["event_types"] or [each["uid"] for each in hook.list_event_types()]:
+        with failing_at_once(), JicooHook() as hook:
+            active = (each["uid"] for each in hook.list_event_types() if each.get("status", "enable") == "enable")
+            for uid in params["event_types"] or active:
                 free = per_day(hook.list_available_schedules(uid, period_start=start, period_end=end), zone)
                 found[uid] = {day: free[day]["slots"] if day in free else 0 for day in days}
         return found

@@ -32,9 +32,10 @@ def future_bookings(user_id: str) -> list[str]:
     """Return the ids of the bookings from now on that have this user as a host."""
     from datetime import datetime, timezone
 
+    from airflow_provider_jicoo.failure import failing_at_once
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-    with JicooHook() as hook:
+    with failing_at_once(), JicooHook() as hook:
         return [
             booking["uid"]
             for booking in hook.list_bookings(started_at=datetime.now(timezone.utc))
@@ -58,6 +59,8 @@ def jicoo_offboard_user() -> None:
     @task
     def their_bookings(params: dict[str, Any]) -> list[str]:
         """List what has to be handed over."""
+        if "" in (params["user_id"], params["to_user_id"]) or params["user_id"] == params["to_user_id"]:
+            raise AirflowFailException("give user_id and to_user_id, two users")
         return future_bookings(params["user_id"])
 
     plan = PlanBookingChangesOperator(

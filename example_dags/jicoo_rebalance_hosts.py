@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Param, dag, task
 
 from airflow_provider_jicoo.operators.event_types import ListEventTypeHostsOperator, UpdateEventTypeHostOperator
@@ -32,11 +33,14 @@ def jicoo_rebalance_hosts() -> None:
     def count(hosts: list[dict[str, Any]], params: dict[str, Any]) -> dict[str, int]:
         import pendulum
 
+        from airflow_provider_jicoo.failure import failing_at_once
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
         now = pendulum.now("UTC")
         load = {host["uid"]: 0 for host in hosts if host["userType"] == "host"}
-        with JicooHook() as hook:
+        if not load:
+            raise AirflowFailException(f"event type {params['event_type_id']} has no hosts")
+        with failing_at_once(), JicooHook() as hook:
             # All of them, not those of this event type alone: what counts is how much somebody has to do.
             for booking in hook.list_bookings(status="open", started_at=now, ended_at=now.add(weeks=params["weeks"])):
                 for host in booking["hosts"]:

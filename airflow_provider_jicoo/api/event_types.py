@@ -7,14 +7,14 @@ assign rules of that menu are not in here: their paths are not known; see
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.call import Call, Confirm, Listing, Repeat
-from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError
+from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError, UnexpectedAnswerError
 from airflow_provider_jicoo.api.models import (
     AvailableSchedule,
     BookingPage,
@@ -25,7 +25,8 @@ from airflow_provider_jicoo.api.models import (
     ValidateGuestBody,
     body,
 )
-from airflow_provider_jicoo.api.paths import checked_id, checked_limit, inferred
+from airflow_provider_jicoo.api.paging import PER_PAGE
+from airflow_provider_jicoo.api.paths import INFERRED, checked_id, checked_limit, inferred
 from airflow_provider_jicoo.api.settings import Settings
 
 WINDOW = timedelta(days=7)
@@ -87,7 +88,7 @@ def create_event_type_host(event_type_id: str, **fields: Any) -> Call[EventTypeH
         body=checked.wire(),
         answers="anything",
         repeat=Repeat.READ_BACK,
-        confirm=_on_the_list(event_type_id, checked.user_id, lambda host: host is not None),
+        confirm=_on_the_list(event_type_id, checked.user_id, partial(_as_sent, checked.wire())),
         check=_look_at(event_type_id),
     )
 
@@ -218,32 +219,58 @@ def pieces(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
     return [(start + number * WINDOW, min(start + (number + 1) * WINDOW, end)) for number in range(count)]
 
 
-def _start(slot: Mapping[str, Any]) -> datetime | None:
-    """Return when a slot starts, however written; None where that cannot be read."""
+def _start(slot: Any) -> datetime | None:
+    """Return when a slot starts, however written; None where that cannot be read.
+
+    :raises UnexpectedAnswerError: it is no object.
+    """
+    if not isinstance(slot, Mapping):
+        raise UnexpectedAnswerError(
+            f"a free slot is a {type(slot).__name__}, not an object.",
+            method="GET",
+            path=INFERRED["available_schedules"],
+        )
     try:
         return times.moment(slot.get("startedAt"))
     except ValueError:
         return None
 
 
-def _on_the_list(event_type_id: str, uid: str, done: Any) -> Confirm[Any]:
-    """Return how to find out from the list of hosts whether a change was made."""
+def _on_the_list(event_type_id: str, uid: str, done: Callable[[Mapping[str, Any] | None], bool | None]) -> Confirm[Any]:
+    """Return how to find out from the list of hosts whether a change was made.
+
+    :param done: tells by the host of that user, None for no host; answers None where that does not tell.
+    """
 
     def host(page: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return next((row for row in page["data"] if row.get("uid") == uid), None)
 
     def seen(page: Mapping[str, Any]) -> bool | None:
-        pages = page.get("numberOfPages")
-        if host(page) is None and isinstance(pages, int) and pages > 1:
-            return None  # on another page, or on none
-        return bool(done(host(page)))
+        found = host(page)
+        # Who is not on this page may be on another one.
+        return None if found is None and not _is_whole(page) else done(found)
 
     return Confirm(partial(_hosts, event_type_id), seen, host)
 
 
+def _is_whole(page: Mapping[str, Any]) -> bool:
+    """Tell whether a first page is the whole list; the paging of this list is not documented."""
+    rows, total, pages = len(page["data"]), page.get("totalCount"), page.get("numberOfPages")
+    if isinstance(total, int):
+        return total <= rows
+    return pages <= 1 if isinstance(pages, int) else rows < PER_PAGE
+
+
+def _as_sent(sent: Mapping[str, Any], host: Mapping[str, Any] | None) -> bool | None:
+    """Tell whether a host was created as sent; None for one who is a host otherwise, perhaps since long."""
+    if host is None:
+        return False
+    return all(host.get(name) == value for name, value in sent.items() if name != "userId") or None
+
+
 def _hosts(event_type_id: str) -> Call[Any]:
     listing = list_event_type_hosts(event_type_id)
-    return Call("GET", listing.path, query={**listing.query, "page": "1", "perPage": "100"}, answers="page")
+    return Call("GET", listing.path, query={**listing.query, "page": "1", "perPage": str(PER_PAGE)}, answers="page")
 
 
 def _team(team_id: Any) -> str:

@@ -128,8 +128,8 @@ def _read_back(
     if done is None:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
-            f"{outcome.what}, and read back it has changed, but not to what was sent: it may or may not have been "
-            f"done. Before you repeat it, {call.check}.",
+            f"{outcome.what}, and what was read back does not tell: it may or may not have been done. "
+            f"Before you repeat it, {call.check}.",
         )
     return call.confirm.result(found) if done else _NOTHING
 
@@ -213,7 +213,8 @@ def _fail(outcome: _Outcome, action: Action) -> NoReturn:
     if kind is not None:
         raise outcome.error(kind, summary)
     if event.status >= 500:
-        raise outcome.error(errors.ServerError, "Jicoo's server failed; it was not done.")
+        done = "" if outcome.call.method == "GET" else "; it was not done"
+        raise outcome.error(errors.ServerError, f"Jicoo's server failed{done}.")
     if event.status >= 400:
         raise outcome.error(errors.RejectedError, "Jicoo refused the request.")
     if event.status >= 300:

@@ -35,9 +35,14 @@ def inferred(endpoint: str, **ids: Any) -> str:
 
     :param endpoint: its name.
     :param ids: what stands for the names in braces.
-    :raises InvalidRequestError: one of them cannot be an id.
+    :raises InvalidRequestError: one of them cannot be an id, or the path has other names in it.
     """
-    return INFERRED[endpoint].format(**{name: checked_id(name, value) for name, value in ids.items()})
+    checked = {name: checked_id(name, value) for name, value in ids.items()}
+    try:
+        return INFERRED[endpoint].format(**checked)
+    except (KeyError, IndexError, ValueError):
+        names = ", ".join(f"{{{name}}}" for name in ids) or "no name in braces"
+        raise InvalidRequestError(f"INFERRED[{endpoint!r}] is {INFERRED[endpoint]!r}; it can have {names}") from None
 
 
 def checked_id(name: str, value: Any, what: str = "an id such as 'mzgdPJVBb7RE'") -> str:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
+import msgspec
+
 from airflow_provider_jicoo.api.call import Call, Method, Repeat
 from airflow_provider_jicoo.api.errors import InvalidRequestError
 
@@ -65,6 +67,7 @@ def _text(name: Any, value: Any) -> str:
 def _sendable(json: Any) -> Mapping[str, Any]:
     try:
         _json.dumps(_mapping("json", json), allow_nan=False)
+        msgspec.json.encode(json)
     except (TypeError, ValueError, RecursionError) as error:
         if isinstance(error, InvalidRequestError):
             raise

@@ -70,7 +70,10 @@ def free(slots: Iterable[AvailableSchedule], when: When = When()) -> list[Availa
 def capacity(slot: Mapping[str, Any]) -> int:
     """Return how many bookings a slot has room for; one, where it does not say: it would not be offered otherwise."""
     room = slot.get("remainingCapacity")
-    return int(room) if isinstance(room, (int, float)) else 1
+    try:
+        return 1 if room is None else int(float(room))
+    except (TypeError, ValueError, OverflowError):
+        return 1
 
 
 def per_day(slots: Iterable[AvailableSchedule], time_zone: str) -> dict[str, dict[str, int]]:

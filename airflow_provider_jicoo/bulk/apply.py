@@ -32,7 +32,7 @@ from airflow_provider_jicoo.bulk.sender import SENDING, Item, ReadAgain, Sender,
 from airflow_provider_jicoo.bulk.stop import Stop, in_a_thread
 from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
 
-CHUNK, LEAST_CHUNK = 400, 10
+CHUNK, LEAST_CHUNK = 1_000, 10
 """How many bookings are read again at once: at the most, and at a slow pace, where they wait long for their turn."""
 FRESH = 20.0
 """Seconds after which a booking that waits for its turn is read once more: somebody may have edited it. Only once: at a

@@ -67,13 +67,29 @@ class JicooOperator(BaseOperator):
         A worker may have died between the answer and its end. To send it again would message the guest again.
         """
         if call.confirm is not None and context["ti"].try_number > 1:
+            from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
+
             found = hook.client.send(call.confirm.read())
-            if call.confirm.done(found):
+            done = call.confirm.done(found)
+            if done is None and self._is_repeated(context):
+                raise AmbiguousOutcomeError(
+                    "this is a retry, and what was read does not tell whether an earlier try has done it. "
+                    f"Before you repeat it, {call.check}; then clear the task.",
+                    method=call.method,
+                    path=call.path,
+                )
+            if done:
                 self.log.info("%s %s: an earlier try has done it; not sent again", call.method, call.path)
                 return call.confirm.result(found)
         found = hook.client.send(call)
         self.log.info("%s %s: done", call.method, call.path)
         return found
+
+    def _is_repeated(self, context: Context) -> bool:
+        """Tell whether Airflow itself runs the task again. Somebody who clears it has looked: that is a first try."""
+        ti = context["ti"]
+        # When a task is cleared, its tries are counted anew, from those there were.
+        return bool(ti.try_number > ti.max_tries - (self.retries or 0) + 1)
 
     def _link(self, hook: JicooHook, booking: Mapping[str, Any], context: Context) -> None:
         """Note the address behind :class:`~airflow_provider_jicoo.links.bookings.EventTypeLink`, where it is known."""
@@ -131,7 +147,7 @@ class CallOperator(JicooOperator):
                 return fit_for_xcom(hook.client.send(asked), "read it with JicooHook in a task of your own")
             self._refuse_to_repeat(asked, context)
             found = self._change(hook, asked, context)
-            return None if asked.method == "DELETE" else found
+            return None if asked.method == "DELETE" and asked.answers != "whole" else found
 
     def _refuse_to_repeat(self, call: Call[Any], context: Context) -> None:
         """Refuse a request that an earlier try may have sent, where a second one could do it twice.
@@ -141,10 +157,7 @@ class CallOperator(JicooOperator):
         from airflow_provider_jicoo.api.call import Repeat
         from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
 
-        ti = context["ti"]
-        # Somebody who clears the task has looked: the tries are then counted anew, from those there were.
-        first = ti.max_tries - (self.retries or 0) + 1
-        if call.repeat is Repeat.NEVER and ti.try_number > first:
+        if call.repeat is Repeat.NEVER and self._is_repeated(context):
             raise AmbiguousOutcomeError(
                 f"this is a retry, and an earlier try may have done it. Before you repeat it, {call.check}; "
                 "then clear the task.",

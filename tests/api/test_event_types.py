@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_jicoo.api import availability, errors, event_types, paths, times
+from airflow_provider_jicoo.api import availability, errors, event_types, paging, paths, times
 from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError, InvalidRequestError, NotFoundError
 from airflow_provider_jicoo.api.event_types import WINDOW, list_available_schedules, pieces
 
@@ -270,3 +270,45 @@ class TestInDoubt:
         )
         with pytest.raises(AmbiguousOutcomeError, match="list the hosts of event type e1"):
             connect(server.url).send(event_types.delete_event_type_host("e1", "u2"))
+
+
+class TestIsItOnTheList:
+    """The list of hosts that is read where nobody knows whether a change was made."""
+
+    @pytest.mark.parametrize(
+        ("page", "whole"),
+        [
+            ({"totalCount": 2}, True),
+            ({"totalCount": 3, "count": 2, "currentPage": 1}, False),
+            ({"numberOfPages": 1}, True),
+            ({"numberOfPages": 2}, False),
+            ({}, True),
+        ],
+    )
+    def test_who_is_not_on_it(self, page, whole):
+        page = {"data": [{"uid": "u1"}, {"uid": "u2"}], **page}
+        gone = event_types.delete_event_type_host("e1", "u3").confirm.done(page)
+        made = event_types.create_event_type_host("e1", user_id="u3").confirm.done(page)
+        assert (gone, made) == ((True, False) if whole else (None, None))
+
+    def test_a_full_page_that_does_not_say_whether_there_are_more(self):
+        page = {"data": [{"uid": f"u{number}"} for number in range(paging.PER_PAGE)]}
+        assert event_types.delete_event_type_host("e1", "x").confirm.done(page) is None
+
+    @pytest.mark.parametrize(("priority", "done"), [(1, True), (2, None)])
+    def test_a_host_of_another_priority_was_not_made_by_this_request(self, priority, done):
+        page = {"data": [{"uid": "u1", "role": "member", "priority": priority}], "totalCount": 1}
+        assert event_types.create_event_type_host("e1", user_id="u1", priority=1).confirm.done(page) is done
+
+
+def test_a_slot_that_is_no_object():
+    steps = list_available_schedules("e1", period_start=START, period_end=START + WEEK)
+    next(steps)
+    with pytest.raises(errors.UnexpectedAnswerError, match="a free slot is a str"):
+        steps.send([["2031-03-03T00:00:00Z"]])
+
+
+def test_an_override_with_another_name_in_it(monkeypatch):
+    monkeypatch.setitem(paths.INFERRED, "available_schedules", "/v1/event_types/{uid}/slots")
+    with pytest.raises(InvalidRequestError, match=r"it can have \{event_type_id\}"):
+        next(list_available_schedules("e1", period_start=START, period_end=START + WEEK))

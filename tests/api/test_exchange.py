@@ -218,7 +218,7 @@ def test_nobody_knows_where_the_thing_changed_but_not_to_what_was_sent():
     sent, _, error = drive(call, LOST, ok(BEFORE))
 
     assert type(error) is errors.AmbiguousOutcomeError
-    assert "changed, but not to what was sent" in str(error)
+    assert "what was read back does not tell" in str(error)
     assert len(sent) == 2
 
 

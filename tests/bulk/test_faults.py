@@ -13,17 +13,22 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_jicoo.api import errors
+from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.retry import RetryPolicy
-from airflow_provider_jicoo.bulk import Selection, UpdateFields, pace
+from airflow_provider_jicoo.api.settings import Settings
+from airflow_provider_jicoo.bulk import Selection, ShiftTime, UpdateFields, pace, plan_changes
 from airflow_provider_jicoo.bulk import apply as engine
 from airflow_provider_jicoo.bulk.apply import Options, apply_plan
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
+from airflow_provider_jicoo.bulk.judge import judge
+from airflow_provider_jicoo.bulk.outcomes import Outcome
+from airflow_provider_jicoo.bulk.plan import Line
 from airflow_provider_jicoo.bulk.report import merge_reports
 from airflow_provider_jicoo.bulk.stop import Stop
 from airflow_provider_jicoo.sandbox import Sandbox
@@ -454,6 +459,117 @@ def test_an_edit_while_a_change_waits_for_long_is_not_overwritten(case, sandbox,
         applying.result()
     assert made.check() == {"applied": 48, "stale": 1, "rejected": 1}
     assert sandbox.booking(uids(made)[-1])["description"] == "mine"
+
+
+def test_reading_once_more_does_not_count_the_tries_anew(case, sandbox, monkeypatch):
+    """The waits between the tries are longer than what is read stays fresh: still it is given up."""
+    monkeypatch.setattr(engine, "FRESH", 0.05)
+    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=4, floor=0.1))
+    made = case(sandbox)
+    sandbox.fail("server_error", method="PATCH", path=of_booking(made, 3), share=1.0)
+    with pytest.raises(BulkFailedError, match="1 failed"):
+        apply(made, tolerated_failures=1)
+    assert sandbox.count("PATCH", of_booking(made, 3)) <= 8
+
+
+@pytest.mark.timeout(60)
+def test_at_a_slow_pace_what_is_read_is_also_changed(case, sandbox, monkeypatch):
+    """Each waits for its turn longer than what is read stays fresh, and so does its reading."""
+    monkeypatch.setattr(engine, "FRESH", 0.1)
+    made = case(sandbox)
+    apply(made, settings={"max_requests_per_second": 20})
+    made.check_all_applied()
+    assert sandbox.count("GET", "/v1/bookings/{uid}") <= 55, "each once, and what was read one by one before"
+
+
+def test_an_edit_while_it_waits_after_a_refusal_is_no_doubt(case, sandbox, monkeypatch):
+    """Jicoo has answered 429 and nothing else: the change was not made, so that who edits it is somebody else."""
+    monkeypatch.setattr(engine, "FRESH", 0.2)
+    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, floor=1.0))
+    made = case(sandbox)
+    chosen = uids(made)[5]
+    sandbox.fail("rate_limit", method="PATCH", path=f"/v1/bookings/{chosen}")
+    with Applying(made, **WAVES_OFF) as applying:
+        until(lambda: sandbox.count("PATCH", f"/v1/bookings/{chosen}") == 1)
+        made.edit(chosen, description="mine")
+        applying.result()
+    assert made.check() == {"applied": 49, "stale": 1}
+    assert sandbox.booking(chosen)["description"] == "mine"
+
+
+@pytest.mark.timeout(60)
+def test_a_run_that_has_ended_does_not_wait_long_for_what_is_in_doubt(case, sandbox, monkeypatch):
+    monkeypatch.setattr(engine, "LAST_WAIT", 0.2)
+    made = case(sandbox)
+    sandbox.fail("dropped", method="PATCH", path=of_booking(made, 3))
+    sandbox.fail("rate_limit", method="PATCH", path=of_booking(made, 4), retry_after="3600")
+    stop = Stop()
+    with Applying(made, stop=stop, tolerated_failures="100%", **WAVES_OFF) as applying:
+        until(lambda: sandbox.count("PATCH", of_booking(made, 4)) == 1)
+        stop()
+        began = time.monotonic()
+        with pytest.raises((StoppedError, BulkFailedError)):
+            applying.result()
+        assert time.monotonic() - began < 20
+    sandbox.heal()
+    apply(made)
+    made.check_all_applied()
+
+
+def a_chain(sandbox, tmp_path):
+    """Plan four bookings one after the other, each to be moved into the slot of the next; return its manifest."""
+    sandbox.reset(bookings=0, seed=1)
+    host = [{"userId": sandbox.users[0]["uid"], "role": "admin"}]
+    for number in range(4):
+        start = NOW + timedelta(days=9, minutes=30 * number)
+        sandbox.add_booking(startedAt=start, endedAt=start + timedelta(minutes=30), hosts=host)
+    with JicooClient(Settings(sandbox.api_key, sandbox.url)) as client:
+        path = tmp_path / "chain.jsonl"
+        return plan_changes(client, Selection(), ShiftTime(minutes=30), path, is_send_updates=False).manifest
+
+
+def outcomes_of(sandbox, manifest, **options):
+    """Apply; return the outcomes in the order of the slots."""
+    with JicooClient(Settings(sandbox.api_key, sandbox.url)) as client, contextlib.suppress(BulkFailedError):
+        apply_plan(client, manifest, options=Options(lease=0.5, **options))
+    lines = Path(f"{manifest['plan']}.report", "outcomes.jsonl").read_text().splitlines()
+    found = {line["uid"]: line["outcome"] for line in map(json.loads, lines)}
+    return [found[row["uid"]] for row in sorted(sandbox.bookings(), key=lambda row: row["startedAt"])]
+
+
+def test_where_an_edited_booking_keeps_its_slot_none_is_moved_into_it(sandbox, tmp_path):
+    manifest = a_chain(sandbox, tmp_path)
+    last = max(sandbox.bookings(), key=lambda row: row["startedAt"])
+    sandbox.edit(last["uid"], description="edited by a person")
+    assert outcomes_of(sandbox, manifest) == ["stale"] * 4
+    assert sandbox.count("PATCH") == 0
+    assert len({row["startedAt"] for row in sandbox.bookings()}) == 4
+
+
+def test_a_move_whose_slot_is_held_by_what_failed_is_made_by_the_next_try(sandbox, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=2))
+    manifest = a_chain(sandbox, tmp_path)
+    before = {row["uid"]: row["startedAt"] for row in sandbox.bookings()}
+    last = max(before, key=before.__getitem__)
+    sandbox.fail("server_error", method="PATCH", path=f"/v1/bookings/{last}", share=1.0)
+    assert outcomes_of(sandbox, manifest, tolerated_failures="100%") == ["failed"] * 4
+    assert sandbox.count("PATCH") == sandbox.count("PATCH", f"/v1/bookings/{last}")
+    sandbox.heal()
+    assert outcomes_of(sandbox, manifest) == ["applied"] * 4
+    assert all(row["startedAt"] > before[row["uid"]] for row in sandbox.bookings())
+
+
+def test_a_move_whose_slot_became_free_by_itself_is_made(sandbox, tmp_path):
+    manifest = a_chain(sandbox, tmp_path)
+    last = max(sandbox.bookings(), key=lambda row: row["startedAt"])
+    sandbox.delete(last["uid"])
+    assert outcomes_of(sandbox, manifest, tolerated_failures=1) == ["applied"] * 3
+
+
+def test_what_is_in_doubt_and_gone_is_unknown():
+    line = Line("a", "update", {}, {"priority": "high"}, "u", "s", "e")
+    assert judge(line, None, doubted=True)[0] is Outcome.UNKNOWN
+    assert judge(line, None, doubted=False)[0] is Outcome.REJECTED
 
 
 def test_an_edit_while_the_worker_stood_still_is_not_overwritten(case, sandbox, monkeypatch):

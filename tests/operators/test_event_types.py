@@ -197,6 +197,20 @@ class TestValidateGuest:
         assert "weig" not in str(caught.value)
 
 
+class TestARetryThatCannotTell:
+    """Whether an earlier try has made it: the user is a host, but not as this task would make them."""
+
+    def test_is_refused_until_somebody_has_looked(self, run, jicoo_sandbox, uid, user):
+        arguments = {"event_type_id": uid, "user_id": user, "priority": 3 - jicoo_sandbox.hosts(uid)[0]["priority"]}
+        with pytest.raises(AirflowFailException, match="does not tell whether an earlier try has done it"):
+            run(CreateEventTypeHostOperator, try_number=2, max_tries=1, retries=1, **arguments)
+        assert jicoo_sandbox.count("POST") == 0
+        # Cleared, it is sent, and Jicoo says what it thinks of it.
+        with pytest.raises(AirflowFailException, match="422"):
+            run(CreateEventTypeHostOperator, try_number=3, max_tries=3, retries=1, **arguments)
+        assert jicoo_sandbox.count("POST") == 1
+
+
 def test_in_a_dag(jicoo_sandbox, run_dag, stranger, capfd):
     """As Airflow runs them: rendered, mapped, stored; nothing of a guest is said."""
     booking = jicoo_sandbox.add_booking()["uid"]

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from airflow_provider_jicoo.api import errors
+from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.operators.request import JicooRequestOperator
 
@@ -86,6 +87,7 @@ class TestRetriesOfAirflow:
         ({"method": "POST", "path": "/v1/x", "json": "[1]"}, "json: an object, not list"),
         ({"method": "POST", "path": "/v1/x", "json": "{"}, "json: not JSON"),
         ({"method": "POST", "path": "/v1/x", "json": "text"}, "json: an object, not str"),
+        ({"method": "POST", "path": "/v1/x", "json": {"a": "\ud800"}}, "json: it cannot be sent"),
     ],
 )
 def test_refused_before_a_request(run, jicoo_sandbox, arguments, words):
@@ -105,3 +107,8 @@ def test_what_may_be_personal_is_not_shown(context):
     )
     task.render_template_fields(context(params={"name": "Stefanie"}))
     assert str(task.query) == str(task.json) == "***"
+
+
+def test_the_answer_of_a_removal_comes_as_it_is(run, monkeypatch):
+    monkeypatch.setattr(JicooClient, "send", lambda self, call: {"data": {"removed": True}})
+    assert run(method="DELETE", path="/v1/things/a") == {"data": {"removed": True}}
