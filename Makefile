@@ -45,7 +45,7 @@ test-load: setup
 	JICOO_LOAD=1 $(PY) -m pytest tests/bulk --timeout 3600
 
 bench: setup
-	$(PY) benchmarks/run.py
+	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py
 
 clean:
 	rm -rf $(VENV) .venvs build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
