@@ -7,10 +7,11 @@ process evenly spaced, and finds the limit by what a refusal tells:
   a hair too much or of five times too much, and what got through tells which. While nothing gets through at all,
   start over from the floor.
 - **Hear a burst of refusals once**: those of requests that had their slots before the fall say nothing new.
-- **Grow by the fourth root of the pace**, so slowly that the next refusal comes some fifteen seconds later. The dip
+- **Grow by the fourth root of the pace**, so slowly that the next refusal comes some twenty seconds later. The dip
   refills a token bucket and the growth drains it, so that almost nothing is lost. A slow process grows faster for its
   size than a fast one and is refused less often, which is what makes several with one key drift to equal shares.
-- **Hurry after a long quiet**: a limit that was raised is found within half a minute.
+- **Hurry after a long quiet**: a limit that was raised is found within about a minute. No sooner: among several
+  processes the one that has been lucky for a while would run ahead of the others.
 - **Shift the beat by luck at each fall**: of several processes that tick in step with a limiter, the same one
   would be refused each time.
 
@@ -27,12 +28,12 @@ from collections.abc import Callable
 SLOWEST = 0.5
 """Requests per second that the pace never falls below, unless a ceiling is lower."""
 
-_FALL = 0.87  # of what was delivered
+_FALL = 0.94  # of what was delivered
 _STEEPEST = 0.5  # of the pace before: the rate delivered says nothing where little was sent
 _GENTLE = 0.02  # growth of the pace, in requests/s per second, at a pace of 1; grows with its fourth root
 _EAGER = 2.0  # the same while nothing is known
-_QUIET = 20.0  # seconds without a refusal, after which the growth doubles ...
-_DOUBLING = 3.0  # ... each so many seconds
+_QUIET = 25.0  # seconds without a refusal, after which the growth doubles ...
+_DOUBLING = 6.0  # ... each so many seconds
 _LATELY = 2.0  # seconds (and at least _FEW answers) that make half of "lately"
 _FEW = 16
 _DEAF = 0.3  # seconds after a fall in which refusals are not heard
