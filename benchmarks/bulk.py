@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 COUNT = 10_000
 LARGE = 100_000
-ROUNDS = 3
+ROUNDS = 5
 HTTP_HOOK = 300
 """How many updates the HttpHook makes: its rate is told by fewer."""
 SETTLING, MEASURED = 60, 200

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 REQUESTS = 5_000
 IN_FLIGHT = 32
-ROUNDS = 7
+ROUNDS = 11
 KEY = "sk_live_benchmark"
 PATH = "/v1/bookings/mzgdPJVBb7RE"
 
