@@ -102,7 +102,7 @@ def kill_and_retry(nursery, case, moments, files):
     return killed
 
 
-def all_runs(make_case, nursery, seed, count, place):
+def all_runs(make_case, nursery, seed, count, place, capsys):
     started, killed = time.monotonic(), collections.Counter()
     with Sandbox(bookings=BOOKINGS, seed=seed) as sandbox:
         for number, moments in enumerate(runs(seed, count)):
@@ -113,20 +113,21 @@ def all_runs(make_case, nursery, seed, count, place):
             case = make_case(sandbox, path=path)
             killed += kill_and_retry(nursery, case, moments, lambda case=case, files=files: files(case))
     total = sum(killed.values())
-    print(f"\n{total} kills, each run {BOOKINGS} bookings, {time.monotonic() - started:.0f} s: {dict(killed)}")
+    with capsys.disabled():
+        print(f"\n{total} kills, each run {BOOKINGS} bookings, {time.monotonic() - started:.0f} s: {dict(killed)}")
     assert total >= (100 if LOAD else count * KILLS / 2), "too few were still at work when they were killed"
 
 
-def test_killed_at_every_point_with_files(case, nursery, tmp_path):
+def test_killed_at_every_point_with_files(case, nursery, tmp_path, capsys):
     def place(number):
         folder = tmp_path / str(number)
         folder.mkdir()
         return folder / "plan.jsonl", lambda case: len(os.listdir(case.journal)) if case.journal.exists() else 0
 
-    all_runs(case, nursery, 11, RUNS or 3, place)
+    all_runs(case, nursery, 11, RUNS or 3, place, capsys)
 
 
-def test_killed_at_every_point_with_an_object_store(case, nursery, store):
+def test_killed_at_every_point_with_an_object_store(case, nursery, store, capsys):
     def place(number):
         # Other uploads are slow enough to be killed in the middle of them: they arrive after the death of their worker.
         store.delay = 0.01 if number % 2 else 0.0
@@ -135,7 +136,7 @@ def test_killed_at_every_point_with_an_object_store(case, nursery, store):
             key.startswith(start) for key in list(store.objects)
         )
 
-    all_runs(case, nursery, 12, RUNS or 2, place)
+    all_runs(case, nursery, 12, RUNS or 2, place, capsys)
 
 
 # --- a zombie and its successor --------------------------------------------------------------------------------------
