@@ -137,6 +137,11 @@ class Sandbox:
 
     # --- what is in it ---------------------------------------------------------------------------------------------
 
+    @property
+    def now(self) -> datetime:
+        """The sandbox's time, in UTC."""
+        return self._state.clock()
+
     def bookings(self) -> list[Row]:
         """Return every booking as the API gives it, in the order of creation."""
         with self._state.lock:
