@@ -99,12 +99,14 @@ class Door:
         self._number = 0
         self._lock = threading.Condition()
         self._late: set[asyncio.Task[None]] = set()
+        self._era = 0
 
     def forget(self) -> None:
-        """Begin counting anew."""
+        """Begin counting anew; changes still to come are not made any more."""
         with self._lock:
             self.requests = []
             self._number = 0
+            self._era += 1
 
     def settle(self, timeout: float) -> bool:
         """Wait, in another thread than the server's, until no change is to come any more.
@@ -137,9 +139,13 @@ class Door:
             answer = await self._ask(scope, body, rehearsal=late is not None)
             if answer.status >= 300:
                 late = None
-        await self._reply(request, answer, fault, receive, send)
-        if late is not None:
-            self._later(late, scope, body)
+        # Known before the client has its answer: one that then asks whether something is to come shall hear of it.
+        replied = None if late is None else self._later(late, scope, body)
+        try:
+            await self._reply(request, answer, fault, receive, send)
+        finally:
+            if replied is not None:
+                replied.set()
 
     def _lateness(self, request: Received, fault: Fault) -> float | None:
         """Return how long after the answer the request does its work; None where it does it before, or never."""
@@ -181,15 +187,20 @@ class Door:
         )
         return quirks.wire(dated, exchange)
 
-    def _later(self, seconds: float, scope: Scope, body: bytes) -> None:
-        task = asyncio.ensure_future(self._work(seconds, scope, body))
+    def _later(self, seconds: float, scope: Scope, body: bytes) -> asyncio.Event:
+        """Let a request do its work so long after the event that is returned."""
+        replied = asyncio.Event()
         with self._lock:
+            task = asyncio.ensure_future(self._work(replied, seconds, scope, body, self._era))
             self._late.add(task)
         task.add_done_callback(self._worked)
+        return replied
 
-    async def _work(self, seconds: float, scope: Scope, body: bytes) -> None:
+    async def _work(self, replied: asyncio.Event, seconds: float, scope: Scope, body: bytes, era: int) -> None:
+        await replied.wait()
         await asyncio.sleep(seconds)
-        await self._ask(scope, body)
+        if era == self._era:
+            await self._ask(scope, body)
 
     def _worked(self, task: asyncio.Task[None]) -> None:
         with self._lock:

@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def jicoo_sandbox_options() -> dict[str, Any]:
-    """Arguments of Sandbox for every ``jicoo_sandbox``; write a fixture with this name in a ``conftest.py`` or a module.
+    """Arguments of Sandbox for every ``jicoo_sandbox``: a ``conftest.py`` or a module may have this fixture anew.
 
     With ``{"now": datetime(2026, 1, 15, tzinfo=timezone.utc)}`` the data are the same on every day.
     """

@@ -10,7 +10,7 @@ them all; in a test, ``@pytest.mark.jicoo_sandbox(quirks=["trimmed-names"])``, o
 ``pytest --jicoo-quirk trimmed-names``.
 
 What a test itself puts into the sandbox (``add_booking``, ``edit``) is stored as it is given: quirks of writing meet
-only what comes over HTTP.
+only what comes over HTTP. The OpenAPI document describes the sandbox without quirks.
 """
 
 from __future__ import annotations

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 import random
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.sandbox import values
+from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.sandbox import damage, values
 from airflow_provider_jicoo.sandbox.data import Row
 from airflow_provider_jicoo.sandbox.faults import Refusal
 from airflow_provider_jicoo.sandbox.quirks.quirk import Asked, Page, Quirk
@@ -192,6 +195,23 @@ class LateRead(Quirk):
         return values.seconds(text)
 
 
+class BadRows(Quirk):
+    """One booking in twenty comes out damaged, alone and in lists, in one of the ways of ``Sandbox.break_row``."""
+
+    default = "surrogate"
+    example = "|".join(damage.FORMS)
+
+    @classmethod
+    def read(cls, text: str) -> str:
+        damage.damaged(dict.fromkeys(Booking.__annotations__), text)
+        return text
+
+    def show(self, row: Row, users: Mapping[str, Row]) -> Any:
+        if "startedAt" not in row or zlib.crc32(str(row.get("uid")).encode()) % 20:
+            return row
+        return damage.damaged(row, self.value)
+
+
 # --- pages of every list ----------------------------------------------------------------------------------------------
 
 
@@ -360,6 +380,7 @@ QUIRKS: tuple[type[Quirk], ...] = (
     RequestFilter,
     LateList,
     LateRead,
+    BadRows,
     PageCap,
     PageLimit,
     PageFixed,
