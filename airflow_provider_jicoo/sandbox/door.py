@@ -6,6 +6,7 @@ Plain ASGI around the FastAPI app, so that nothing in the app knows of keys, lim
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -99,6 +100,7 @@ class Door:
         self._number = 0
         self._lock = threading.Condition()
         self._late: set[asyncio.Task[None]] = set()
+        self._to_come = 0
         self._era = 0
 
     def forget(self) -> None:
@@ -114,7 +116,7 @@ class Door:
         :returns: whether it came so far within ``timeout`` seconds.
         """
         with self._lock:
-            return self._lock.wait_for(lambda: not self._late, timeout)
+            return self._lock.wait_for(lambda: not self._to_come, timeout)
 
     async def drop_late(self) -> None:
         """Give up the changes that are still to come."""
@@ -136,8 +138,8 @@ class Door:
         fault = NO_FAULT if answer else self.faults.pick(request.method, request.path) or NO_FAULT
         late = self._lateness(request, fault)
         if answer is None and fault.changed:
-            answer = await self._ask(scope, body, rehearsal=late is not None)
-            if answer.status >= 300:
+            answer = await self._slowly(fault.work, scope, body, rehearsal=late is not None)
+            if answer is None or answer.status >= 300:
                 late = None
         # Known before the client has its answer: one that then asks whether something is to come shall hear of it.
         replied = None if late is None else self._later(late, scope, body)
@@ -187,12 +189,25 @@ class Door:
         )
         return quirks.wire(dated, exchange)
 
+    async def _slowly(self, seconds: float, scope: Scope, body: bytes, *, rehearsal: bool) -> Answer | None:
+        """Let a request do its work after so long, whether or not its client waits; None where the server stops."""
+        if not seconds:
+            return await self._ask(scope, body, rehearsal=rehearsal)
+        self._comes(1)
+        try:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), seconds)
+                return None
+            return await self._ask(scope, body, rehearsal=rehearsal)
+        finally:
+            self._comes(-1)
+
     def _later(self, seconds: float, scope: Scope, body: bytes) -> asyncio.Event:
         """Let a request do its work so long after the event that is returned."""
         replied = asyncio.Event()
-        with self._lock:
-            task = asyncio.ensure_future(self._work(replied, seconds, scope, body, self._era))
-            self._late.add(task)
+        self._comes(1)
+        task = asyncio.ensure_future(self._work(replied, seconds, scope, body, self._era))
+        self._late.add(task)
         task.add_done_callback(self._worked)
         return replied
 
@@ -203,8 +218,12 @@ class Door:
             await self._ask(scope, body)
 
     def _worked(self, task: asyncio.Task[None]) -> None:
+        self._late.discard(task)
+        self._comes(-1)
+
+    def _comes(self, more: int) -> None:
         with self._lock:
-            self._late.discard(task)
+            self._to_come += more
             self._lock.notify_all()
 
     def _note(self, scope: Scope, body: bytes) -> Received:

@@ -332,7 +332,7 @@ class Sandbox:
             return list(self._state.changes)
 
     def settle(self, timeout: float = 60) -> None:
-        """Wait until no change is to come any more: those of the option ``late`` and of the quirk late-effect.
+        """Wait until no change is to come any more: by the option ``late``, the fault slow, the quirk late-effect.
 
         :param timeout: seconds to wait at the most.
         :raises TimeoutError: some are still to come.
@@ -364,6 +364,8 @@ class Sandbox:
         cut_body       the change is made, then half an answer
         hang           no answer for a while: then the right one, or  ``seconds=60, changed=True, late``
                        (``changed=False``) no change and no answer
+        slow           the right answer, after long work; the change  ``seconds=3``
+                       is made then, also where the client has gone
         html           a page instead of JSON                         ``status=200, changed=False, late``
         redirect       a redirect, no change                          ``to="https://...", status=302``
         refused        an error of the API's, no change               ``status=422, message="..."``

@@ -266,6 +266,41 @@ class TestLate:
             jicoo_sandbox.fail("dropped", late=-1)
 
 
+class TestSlow:
+    def test_the_change_is_made_though_nobody_waits(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
+        jicoo_sandbox.fail("slow", seconds="800ms")
+        with pytest.raises(requests.Timeout):
+            ask("PATCH", path, json={"name": "new"}, timeout=0.2)
+        assert ask("GET", path).json()["data"]["name"] != "new"
+        jicoo_sandbox.settle(timeout=5)
+
+        assert name(jicoo_sandbox, path) == "new"
+        assert len(jicoo_sandbox.changes) == 1
+
+    def test_who_waits_is_answered(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
+        jicoo_sandbox.fail("slow", seconds=0.3)
+        began = time.monotonic()
+
+        assert ask("PATCH", path, json={"name": "new"}).json()["data"]["name"] == "new"
+        assert time.monotonic() - began >= 0.3
+
+    def test_the_end_gives_it_up(self, caplog: pytest.LogCaptureFixture) -> None:
+        with ThreadPoolExecutor() as threads:
+            with Sandbox(bookings=0) as sandbox:
+                uid = sandbox.add_booking()["uid"]
+                sandbox.fail("slow", seconds=60)
+                headers = {"X-Jicoo-Api-Key": sandbox.api_key}
+                url = f"{sandbox.url}/v1/bookings/{uid}"
+                waiting = threads.submit(requests.patch, url, json={"name": "new"}, headers=headers, timeout=60)
+                while not sandbox.count():
+                    time.sleep(0.01)
+                began = time.monotonic()
+            assert time.monotonic() - began < 10
+            assert isinstance(waiting.exception(timeout=5), requests.ConnectionError)
+        assert sandbox.changes == []
+        assert caplog.records == []
+
+
 class TestBodies:
     def test_a_refusal(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
         jicoo_sandbox.fail("refused", status=403, path="/v1/event_types", share=1)
