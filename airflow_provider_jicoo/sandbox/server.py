@@ -212,6 +212,32 @@ class Sandbox:
             self._state.keep("user", user)
             return copy.deepcopy(user)
 
+    def add_event_type(self, *, name: str = "Consultation", **fields: Any) -> Row:
+        """Add an event type without a request.
+
+        :param fields: fields as in :attr:`event_types`; the rest is as of the first of them.
+        :returns: the event type.
+        :raises TypeError: an event type has no such field.
+        """
+        with self._state.changing():
+            first = next(iter(self._state.event_types.values()))
+            unknown = sorted(fields.keys() - first.keys())
+            if unknown:
+                raise TypeError(f"an event type has no field {', '.join(unknown)}; it has {', '.join(first)}")
+            made = copy.deepcopy({**first, "uid": self._state.new_uid(), "name": name, **fields})
+            self._state.keep("event_type", made)
+            return copy.deepcopy(made)
+
+    def add_team(self, *, uid: str, name: str = "A team") -> Row:
+        """Add a team without a request.
+
+        :returns: the team.
+        """
+        with self._state.changing():
+            team = {"uid": uid, "name": name}
+            self._state.keep("team", team)
+            return dict(team)
+
     def hosts(self, event_type_id: str) -> list[Row]:
         """Return the hosts of an event type as the API gives them; none where there is no such event type."""
         with self._state.lock:

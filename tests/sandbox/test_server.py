@@ -143,6 +143,24 @@ def test_is_usable_from_many_threads_at_once(jicoo_sandbox: Sandbox) -> None:
     assert len(jicoo_sandbox.bookings()) == 151
 
 
+def test_event_types_and_teams_can_be_added(jicoo_sandbox: Sandbox, ask: Ask) -> None:
+    first = jicoo_sandbox.event_types[0]
+    added = [jicoo_sandbox.add_event_type(name=f"Type {at}", duration=45)["uid"] for at in range(30)]
+    jicoo_sandbox.add_team(uid="sales")
+
+    answer = ask("GET", "/v1/event_types", params={"perPage": 100}).json()
+    assert {row["uid"] for row in answer["data"]} > set(added)
+    assert ask("GET", f"/v1/event_types/{added[0]}").json()["data"] == {
+        "status": first["status"],
+        "uid": added[0],
+        "name": "Type 0",
+        "duration": 45,
+    }
+    assert [row["uid"] for row in ask("GET", "/v1/teams").json()["data"]][-1] == "sales"
+    with pytest.raises(TypeError, match="no field colour"):
+        jicoo_sandbox.add_event_type(colour="red")
+
+
 def test_says_how_often_each_change_was_made(jicoo_sandbox: Sandbox, ask: Ask) -> None:
     booking = jicoo_sandbox.add_booking(contacts=[{}, {"name": "Jane Roe"}])
     path = f"/v1/bookings/{booking['uid']}"
