@@ -20,9 +20,9 @@ from typing import IO, Any
 import msgspec
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.bookings import shows
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.written import documented, shows
 from airflow_provider_jicoo.bulk import bar, order
 from airflow_provider_jicoo.bulk.changes import (
     Action,
@@ -48,6 +48,7 @@ class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     :param before: the fields of ``after`` and ``send`` as they are now.
     :param after: what tells that the change was made.
     :param send: the body, where it is not ``after``.
+    :param status: its status as it is now; a booking that is cancelled since is left alone.
     :param waits_for: ids of the bookings that have to move out of the new slot first.
     """
 
@@ -60,6 +61,7 @@ class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     ended_at: str
     send: dict[str, Any] | None = None
     waits_for: tuple[str, ...] = ()
+    status: str = ""
 
     def dump(self) -> bytes:
         """Return the line as it stands in the file."""
@@ -386,12 +388,13 @@ def _line(booking: Booking, target: Target) -> Line:
     line = Line(
         booking["uid"],
         target.action,
-        {name: booking.get(name) for name in {**target.after, **(target.send or {})}},
+        {name: documented(name, booking.get(name)) for name in {**target.after, **(target.send or {})}},
         target.after,
         booking["updatedAt"],
         booking["startedAt"],
         booking["endedAt"],
         target.send,
+        status=str(booking.get("status") or ""),
     )
     slot = _slot(line)
     if slot is not None and slot[1] <= slot[0]:

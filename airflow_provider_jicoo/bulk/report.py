@@ -99,15 +99,27 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed, nothing is unknown, and the run came to its end."""
-        return not self.reason and not any(self.counts.get(o.value) for o in (Outcome.FAILED, Outcome.UNKNOWN))
+        """Whether nothing failed, nothing is unknown, not everything was stale, and the run came to its end."""
+        lost = any(self.counts.get(outcome.value) for outcome in (Outcome.FAILED, Outcome.UNKNOWN))
+        return not self.reason and not lost and not self.all_stale
+
+    @property
+    def all_stale(self) -> bool:
+        """Whether nothing is as planned, since the bookings were edited after the plan was made."""
+        return bool(self.counts.get(Outcome.STALE.value)) and not any(self.counts.get(name) for name in FINE)
 
     def __str__(self) -> str:
         """Return the counts and where the report is."""
         total = sum(self.counts.values())
         found = ", ".join(f"{count:,} {name}" for name, count in self.counts.items() if count) or "nothing to do"
-        reason = f" Ended early: {self.reason}." if self.reason else ""
-        return f"{total:,} planned changes: {found}.{reason} Report: {self.path / 'report.html'}"
+        notes = [f" Ended early: {self.reason}."] if self.reason else []
+        if self.all_stale:
+            notes.append(" Every booking was edited since the plan was made, and left alone: make a new plan.")
+        if self.facts.get("adjusted"):
+            notes.append(f" Jicoo stored {self.facts['adjusted']:,} of them with other values than were sent.")
+        if self.facts.get("sentMoreThanOnce"):
+            notes.append(f" {self.facts['sentMoreThanOnce']:,} may have been sent more than once.")
+        return f"{total:,} planned changes: {found}.{''.join(notes)} Report: {self.path / 'report.html'}"
 
 
 def write_report(
@@ -118,6 +130,7 @@ def write_report(
     timeline: Timeline,
     requests: int,
     refused: int,
+    sent_again: int,
     tries: int,
     reason: str,
     error: JicooError | None,
@@ -126,7 +139,8 @@ def write_report(
 
     :param entries: outcomes by uid; a line without one was not attempted.
     :param requests: how many requests were answered or lost in this try.
-    :param refused: how many of them with 429.
+    :param refused: how many of them for now, with 429 or 503.
+    :param sent_again: how often a request was sent again, or read back.
     :param tries: which try this was.
     """
     folder = report_of(plan)
@@ -155,6 +169,9 @@ def write_report(
         "seconds": round((ended - timeline.begun).total_seconds(), 2),
         "requests": requests,
         "refused": refused,
+        "sentAgain": sent_again,
+        "adjusted": sum(entry.adjusted for entry in entries.values()),
+        "sentMoreThanOnce": sum(entry.sends > 1 for entry in entries.values()),
         "timeline": timeline.json(),
     }
     write_facts(folder, facts, outcomes((lines[number] for number in wrong), entries))
@@ -182,9 +199,13 @@ def outcomes(lines: Iterable[Line], entries: Mapping[str, Entry]) -> Iterator[di
         entry = entries.get(line.uid)
         # Announced and left without an outcome: it can only be one that an earlier try was killed over.
         outcome = Outcome.NOT_ATTEMPTED if entry is None else entry.outcome or Outcome.UNKNOWN
-        made = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
+        made: dict[str, Any] = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
         if entry is not None and entry.detail:
             made["detail"] = entry.detail
+        if entry is not None and entry.adjusted:
+            made["adjusted"] = True
+        if entry is not None and entry.sends > 1:
+            made["sends"] = entry.sends
         yield made
 
 
@@ -216,6 +237,9 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
         "seconds": max((part["seconds"] for part in parts), default=0.0),
         "requests": sum(part["requests"] for part in parts),
         "refused": sum(part["refused"] for part in parts),
+        "sentAgain": sum(part["sentAgain"] for part in parts),
+        "adjusted": sum(part["adjusted"] for part in parts),
+        "sentMoreThanOnce": sum(part["sentMoreThanOnce"] for part in parts),
         "timeline": [],
     }
     into.mkdir(parents=True, exist_ok=True)

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_jicoo.api.bookings import shows
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.written import shows
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.files import Folder

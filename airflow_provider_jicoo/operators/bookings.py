@@ -226,7 +226,7 @@ class CreateBookingOperator(JicooOperator):
 
     def _made_before(self, hook: JicooHook, wanted: Mapping[str, Any]) -> Any:
         """Return the open booking that an earlier try has made, if any."""
-        from airflow_provider_jicoo.api.bookings import same_moment
+        from airflow_provider_jicoo.api.written import same_moment
 
         for booking in hook.list_bookings(started_at=wanted["startedAt"], order_by="startedAt"):
             if not same_moment(booking["startedAt"], wanted["startedAt"]):

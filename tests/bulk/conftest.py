@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.bookings import shows
+from airflow_provider_jicoo.api.written import shows
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk import Cancel, Reschedule, Selection, UpdateFields, plan_changes

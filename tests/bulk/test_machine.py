@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.bookings import shows
+from airflow_provider_jicoo.api.written import shows
 from airflow_provider_jicoo.bulk import (
     Cancel,
     Options,

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.bookings import shows
+from airflow_provider_jicoo.api.written import shows
 from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError
 from airflow_provider_jicoo.bulk import (
     Cancel,
