@@ -99,6 +99,17 @@ def as_int(name: str, value: Any) -> Any:
         raise ValueError(f"{name}: {value!r} is not a whole number") from None
 
 
+def as_float(name: str, value: Any) -> float:
+    """Turn a text of a number into the number.
+
+    :raises ValueError: it is none.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {value!r} is not a number") from None
+
+
 def as_list(name: str, value: Any) -> list[Any]:
     """Return one value, several, or the JSON of several as a list.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.selection import Selection
-from airflow_provider_jicoo.given import as_bool, as_int, as_json, plain
+from airflow_provider_jicoo.given import as_bool, as_float, as_int, as_json, plain
 from airflow_provider_jicoo.operators.base import JicooOperator
 from airflow_provider_jicoo.parts import TakesParts, as_selection
 
@@ -223,10 +223,18 @@ class _ApplyingOperator(_BulkOperator):
         tolerated_failures: int | str = 0,
         concurrency: int | str = 32,
         on_stale: str = "skip",
+        on_stamp: str = "send",
+        on_doubt: str | None = None,
+        reread: str | None = None,
+        lease: float | str | None = None,
         control_variable: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.on_stamp = on_stamp
+        self.on_doubt = on_doubt
+        self.reread = reread
+        self.lease = lease
         self.waves = waves
         self.tolerated_failures = tolerated_failures
         self.concurrency = concurrency
@@ -237,11 +245,16 @@ class _ApplyingOperator(_BulkOperator):
     def _options(self) -> Options:
         from airflow_provider_jicoo.bulk.apply import Options
 
+        given = {name: plain(name, getattr(self, name)) for name in ("on_stamp", "on_doubt", "reread")}
+        lease = plain("lease", self.lease)
+        if lease not in (None, ""):
+            given["lease"] = as_float("lease", lease)
         return Options(
             waves=self._waves(),
             tolerated_failures=self.tolerated_failures,
             concurrency=as_int("concurrency", self.concurrency),
             on_stale=self.on_stale,  # type: ignore[arg-type]
+            **{name: value for name, value in given.items() if value not in (None, "")},
         )
 
     def _waves(self) -> tuple[Any, ...]:
@@ -263,9 +276,16 @@ class _ApplyingOperator(_BulkOperator):
             control=self._read_variable if self.control_variable else None,
             progress=lambda progress: self._tell(progress, context),
             stop=self._stop,
+            by=self._applied_by(context),
             open_path=self._path,
         )
         return self._reported(report)
+
+    def _applied_by(self, context: Context) -> str:
+        """Return the same text for a task and its retries, and another one once a person has cleared it."""
+        ti = context["ti"]
+        # Airflow counts the tries of a cleared task anew, from those there were.
+        return f"{_made_by(context)}, map index {ti.map_index}, of {ti.max_tries + 1} tries"
 
     def _reported(self, report: Report) -> dict[str, Any]:
         self.log.info("%s", report)
@@ -313,6 +333,15 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
         or a percentage of the plan. (templated)
     :param concurrency: how many requests are under way at once. (templated)
     :param on_stale: ``skip`` a booking that was edited since the plan was made, or ``fail``. (templated)
+    :param on_stamp: what is done with a booking of which only ``updatedAt`` has moved since, every planned field being
+        as planned: ``send`` the change, or ``skip`` it as stale. (templated)
+    :param on_doubt: what follows where the answer to a change was lost and it is not seen in the booking: ``leave`` it
+        as unknown, or send it ``again`` (where it messages a guest, only when Jicoo can no longer be at work on the
+        first). By default ``leave`` where it messages a guest, else ``again``. (templated)
+    :param reread: how a booking is read again before its change: by ``list``, many at once, or ``each`` by itself right
+        before. By default each where the change messages a guest, since a list may lag behind. (templated)
+    :param lease: seconds for which a worker may send after it has looked whether another one has taken the plan; 5 by
+        default. So long a later worker waits before it goes on. Longer for slow storage. (templated)
     :param control_variable: an Airflow Variable that tells the run what to do while it runs: ``{"state": "pause"}``,
         ``{"state": "stop"}``, ``{"state": "run", "max_requests_per_second": 5}``. By default the file
         ``<plan>.control`` beside the plan. (templated)
@@ -327,6 +356,10 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
         "tolerated_failures",
         "concurrency",
         "on_stale",
+        "on_stamp",
+        "on_doubt",
+        "reread",
+        "lease",
         "control_variable",
         "jicoo_conn_id",
     )

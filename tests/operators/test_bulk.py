@@ -27,6 +27,7 @@ from airflow_provider_jicoo.bulk.errors import (
 from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.decorators.bulk import DecoratedPlanOperator
 from airflow_provider_jicoo.operators.bulk import (
+from tests.bulk.tools import set_timing
     ApplyBookingPlanOperator,
     BulkUpdateBookingsOperator,
     PlanBookingChangesOperator,
@@ -94,7 +95,7 @@ def run(made):
 @pytest.fixture
 def quick(monkeypatch):
     """An apply that tries as often as always, but does not wait in between."""
-    monkeypatch.setattr(apply, "POLICY", dataclasses.replace(apply.POLICY, base=0.0, floor=0.0))
+    set_timing(monkeypatch, policy=RetryPolicy(attempts=10, base=0.0, floor=0.0))
 
 
 @pytest.fixture
@@ -803,7 +804,6 @@ class TestApplyFails:
         from airflow_provider_jicoo.bulk import journal
 
         manifest = planned(is_send_updates=True)
-        monkeypatch.setattr(apply, "SETTLE", 0.1)
         monkeypatch.setattr(apply.Options, "__init__", _short_lease(apply.Options.__init__))
         monkeypatch.setattr(journal.Journal, "release", lambda self: None)
         run(ApplyBookingPlanOperator, plan=manifest)

@@ -11,6 +11,8 @@ from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.bulk.errors import PlanError
 from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
 
+LEASE = 5.0
+"""Seconds, where none are given: three looks at a slow object store."""
 OnStale = Literal["skip", "fail"]
 OnStamp = Literal["send", "skip"]
 Reread = Literal["list", "each"]
@@ -67,7 +69,7 @@ class Options:
     on_stamp: OnStamp = "send"
     on_doubt: OnDoubt | None = None
     reread: Reread | None = None
-    lease: float = 5.0
+    lease: float = field(default_factory=lambda: LEASE)
     timing: Timing = field(default_factory=lambda: Timing())
 
     def __post_init__(self) -> None:
