@@ -28,6 +28,7 @@ from airflow_provider_jicoo.bulk import (
     Selection,
     ShiftTime,
     Stop,
+    Timing,
     UpdateFields,
     apply_plan,
     plan_changes,
@@ -41,7 +42,13 @@ from tests.bulk.tools import FAST, connect, outcomes, read_plan, set_timing
 LOAD = bool(os.environ.get("JICOO_LOAD"))
 NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
 FINAL = ("applied", "unchanged", "stale", "rejected")
-QUIET = Options(lease=0.2, tolerated_failures="100%", concurrency=4, on_doubt="again")
+QUIET = Options(
+    lease=0.2,
+    tolerated_failures="100%",
+    concurrency=4,
+    on_doubt="again",
+    timing=Timing(policy=dataclasses.replace(FAST, attempts=8)),
+)
 ONE_BY_ONE = dataclasses.replace(QUIET, concurrency=1)
 CHOICE = st.integers(0, 10**6)
 
