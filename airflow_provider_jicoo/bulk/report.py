@@ -131,6 +131,7 @@ def write_report(
     requests: int,
     refused: int,
     sent_again: int,
+    approval: Mapping[str, str] | None,
     tries: int,
     reason: str,
     error: JicooError | None,
@@ -141,6 +142,7 @@ def write_report(
     :param requests: how many requests were answered or lost in this try.
     :param refused: how many of them for now, with 429 or 503.
     :param sent_again: how often a request was sent again, or read back.
+    :param approval: who agreed to the plan, and when.
     :param tries: which try this was.
     """
     folder = report_of(plan)
@@ -157,6 +159,7 @@ def write_report(
     facts = {
         "plan": str(plan),
         "digest": lines.header["digest"],
+        "approval": approval,
         "jicoo": lines.header["terms"]["baseUrl"],
         "selection": lines.header.get("selection"),
         "change": lines.header.get("change"),
@@ -225,6 +228,7 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
     facts = {
         "plan": ", ".join(part["plan"] for part in parts),
         "digest": ", ".join(part["digest"] for part in parts),
+        "approval": _one_approval(parts),
         "jicoo": ", ".join(sorted({part["jicoo"] for part in parts})),
         "selection": parts[0]["selection"] if parts else None,
         "change": parts[0]["change"] if parts else None,
@@ -249,6 +253,18 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
     wrong = (made for made in map(json.loads, _all_outcomes(folders)) if made["outcome"] not in FINE)
     write_facts(into, facts, wrong)
     return Report(into, facts["counts"], "; ".join(reasons), None, facts)
+
+
+def _one_approval(parts: list[dict[str, Any]]) -> dict[str, str] | None:
+    """Return the approval that the shards have in common; of several, all names and the last moment."""
+    found = [part["approval"] for part in parts if part.get("approval")]
+    if not found:
+        return None
+    return {
+        "digest": ", ".join(dict.fromkeys(each["digest"] for each in found)),
+        "by": ", ".join(dict.fromkeys(each["by"] for each in found)),
+        "at": max(each["at"] for each in found),
+    }
 
 
 def _all_outcomes(folders: Iterable[Folder]) -> Iterator[bytes]:
