@@ -23,6 +23,7 @@ from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.bookings import shows
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.settings import checked_word
 from airflow_provider_jicoo.bulk import bar, order
 from airflow_provider_jicoo.bulk.changes import (
     Action,
@@ -79,7 +80,8 @@ class Plan:
     """A plan that was made.
 
     :param manifest: what an apply needs to know: ``plan`` (path), ``digest``, ``changes``, ``unchanged``,
-        ``guests_notified``, ``irreversible``, ``shards`` (a list of manifests, of which each has a plan of its own).
+        ``guests_notified``, ``irreversible``, ``warnings`` (what could not be proved of the list of bookings, and
+        other texts for people), ``shards`` (a list of manifests, of which each has a plan of its own).
     :param summary: the plan in Markdown, with a sample of the differences. Texts that may hold personal data are left
         out of it.
     """
@@ -167,6 +169,7 @@ def plan_changes(
     shards: int = 1,
     made_by: str = "",
     progress: Callable[[int], None] | None = None,
+    on_unproven: str | None = None,
 ) -> Plan:
     """Read the bookings, and write what each is to become. Nothing is changed.
 
@@ -182,29 +185,45 @@ def plan_changes(
     :param shards: into how many files to split the plan, to be applied by as many workers.
     :param made_by: who makes it, for the header.
     :param progress: called with the number of bookings read, after each; by default a bar where there is a terminal.
+    :param on_unproven: what to do where it cannot be proved that these are all the bookings that the selection means:
+        ``fail``, or ``warn`` in the manifest, the header and the summary; by default as the client's settings say.
     :return: the manifest and the summary.
     :raises PlanError: a booking cannot become that, or a limit is exceeded; nothing is written.
+    :raises UnprovenListError: there may be more bookings that the selection means, or rows of the list cannot be used;
+        nothing is written.
     """
     wanted = as_change(change)
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
     terms.check(wanted)
     if shards < 1:
         raise PlanError(f"shards: {shards!r} is not 1 or more")
+    warnings: list[str] = []
+    bookings = select(
+        client,
+        selection,
+        on_unproven=None if on_unproven is None else checked_word("on_unproven", on_unproven),
+        warnings=warnings,
+    )
     with closing(Draft(terms)) as draft:
         if progress is None and bar.on_a_terminal():
             with bar.planning() as progress:
-                _consider_all(draft, client, selection, wanted, progress)
+                _consider_all(draft, bookings, wanted, progress)
         else:
-            _consider_all(draft, client, selection, wanted, progress)
+            _consider_all(draft, bookings, wanted, progress)
         draft.check_limits(max_changes, max_notified_guests)
-        about = {"selection": selection.describe(), "change": wanted.describe(), "madeBy": made_by}
+        about = {
+            "selection": selection.describe(),
+            "change": wanted.describe(),
+            "madeBy": made_by,
+            "warnings": warnings,
+        }
         return draft.write(path, shards, about)
 
 
 def _consider_all(
-    draft: Draft, client: JicooClient, selection: Selection, change: Change, progress: Callable[[int], None] | None
+    draft: Draft, bookings: Iterable[Booking], change: Change, progress: Callable[[int], None] | None
 ) -> None:
-    for number, booking in enumerate(select(client, selection), 1):
+    for number, booking in enumerate(bookings, 1):
         draft.consider(booking, change)
         if progress is not None:
             progress(number)
@@ -302,6 +321,7 @@ class Draft:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             manifest = self._write_all(path, shards, header, in_order, waits_for)
+            manifest["warnings"] = list(about.get("warnings", ()))
         except OSError as error:
             raise PlanError(f"the plan cannot be written to {path}: {error}; nothing was sent") from error
         return Plan(manifest, summary(manifest, header, self._terms.json(), self.sample))
@@ -389,8 +409,9 @@ def _line(booking: Booking, target: Target) -> Line:
         {name: booking.get(name) for name in {**target.after, **(target.send or {})}},
         target.after,
         booking["updatedAt"],
-        booking["startedAt"],
-        booking["endedAt"],
+        # In one form, however Jicoo wrote them: plans are sorted by these texts, and slots compared.
+        times.as_wire(booking["startedAt"]),
+        times.as_wire(booking["endedAt"]),
         target.send,
     )
     slot = _slot(line)

@@ -37,7 +37,11 @@ def schedule(number):
     return {**data.SCHEDULE, "uid": f"{number:012d}", "name": f"MTG {number}", "attendees": people, **times}
 
 
-ROWS = {"users": user, "invitations": user, "schedules": schedule, "bookings": schedule}
+def booking(number):
+    return {**schedule(number), "hosts": [{"userId": f"{number:028d}", "role": "admin"}], "eventTypeId": "o072r8CvwVF4"}
+
+
+ROWS = {"users": user, "invitations": user, "schedules": schedule, "bookings": booking}
 
 
 def answer(make, total, call):
