@@ -17,6 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 _HAS_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
 _IS_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _IS_WIRE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+_ZONE_LENGTH = 100
+_SHOWN_AT_MOST = 100
 _ISO = TypeAdapter(datetime)
 
 
@@ -25,6 +27,8 @@ def zone(name: str) -> zoneinfo.ZoneInfo:
 
     :raises ValueError: naming the nearest zone there is.
     """
+    if len(name) > _ZONE_LENGTH:
+        raise ValueError(f"{_show(name)} is not an IANA time zone such as 'Asia/Tokyo'")
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -108,4 +112,6 @@ def _parse(value: Any) -> datetime:
 
 
 def _show(value: Any) -> str:
-    return repr(value.isoformat(sep=" ")) if isinstance(value, datetime) else repr(value)
+    if isinstance(value, datetime):
+        return repr(value.isoformat(sep=" "))
+    return repr(value) if len(str(value)) <= _SHOWN_AT_MOST else f"{str(value)[:_SHOWN_AT_MOST]!r} ..."

@@ -321,7 +321,6 @@ class Draft:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             manifest = self._write_all(path, shards, header, in_order, waits_for)
-            manifest["warnings"] = list(about.get("warnings", ()))
         except OSError as error:
             raise PlanError(f"the plan cannot be written to {path}: {error}; nothing was sent") from error
         return Plan(manifest, summary(manifest, header, self._terms.json(), self.sample))
@@ -347,7 +346,8 @@ class Draft:
         with path.open("wb") as file:
             file.write(dump({"jicoo_plan": VERSION, "digest": digest, "shards": names, **header}))
         totals = {name: sum(shard[name] for shard in made) for name in ("changes", "guests_notified", "irreversible")}
-        return {"plan": str(path), "digest": digest, **totals, "unchanged": self.unchanged, "shards": made}
+        told = {"unchanged": self.unchanged, "warnings": list(header.get("warnings", ()))}
+        return {"plan": str(path), "digest": digest, **totals, **told, "shards": made}
 
     def _write_one(
         self, path: Folder, header: Mapping[str, Any], in_order: list[int], waits_for: dict[int, list[int]]
@@ -369,7 +369,7 @@ class Draft:
             file.write(dump(head))
             for line in self._lines(in_order, waits_for):
                 file.write(line.dump())
-        return {"plan": str(path), "digest": head["digest"], **counts}
+        return {"plan": str(path), "digest": head["digest"], **counts, "warnings": list(header.get("warnings", ()))}
 
     def _lines(self, in_order: Iterable[int], waits_for: Mapping[int, list[int]]) -> Iterator[Line]:
         for number in in_order:

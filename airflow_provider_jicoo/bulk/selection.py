@@ -14,6 +14,7 @@ from airflow_provider_jicoo.given import as_list
 if TYPE_CHECKING:
     from airflow_provider_jicoo.api.aio import AsyncJicooClient
     from airflow_provider_jicoo.api.client import JicooClient
+    from airflow_provider_jicoo.api.errors import RequestError
     from airflow_provider_jicoo.api.listing import BookingListing
     from airflow_provider_jicoo.api.lookup import Lookup
     from airflow_provider_jicoo.api.models import Booking
@@ -144,8 +145,11 @@ def select(
     :raises UnprovenListError: there may be more bookings that the selection means.
     """
     matcher = Matcher(selection)
+    on_unproven = on_unproven or client.settings.on_unproven
     if matcher.uids is not None:
-        yield from _meant(matcher, client.run(_lookup(matcher.uids)), warnings)
+        unreadable: dict[str, RequestError] = {}
+        found = client.run(_lookup(matcher.uids, unreadable))
+        yield from _meant(matcher, found, unreadable, on_unproven, warnings)
         return
     for booking in client.iterate(_listing(matcher, selection), on_unproven=on_unproven, warnings=warnings):
         if matcher.meant(booking):
@@ -157,8 +161,11 @@ async def select_async(
 ) -> AsyncIterator[Booking]:
     """Yield the bookings that a selection means, as :func:`select`."""
     matcher = Matcher(selection)
+    on_unproven = on_unproven or client.settings.on_unproven
     if matcher.uids is not None:
-        for booking in _meant(matcher, await client.run(_lookup(matcher.uids)), warnings):
+        unreadable: dict[str, RequestError] = {}
+        found = await client.run(_lookup(matcher.uids, unreadable))
+        for booking in _meant(matcher, found, unreadable, on_unproven, warnings):
             yield booking
         return
     async for booking in client.iterate(_listing(matcher, selection), on_unproven=on_unproven, warnings=warnings):
@@ -166,27 +173,42 @@ async def select_async(
             yield booking
 
 
-def _meant(matcher: Matcher, found: Mapping[str, Booking], warnings: list[str] | None) -> Iterator[Booking]:
+def _meant(
+    matcher: Matcher,
+    found: Mapping[str, Booking],
+    unreadable: Mapping[str, RequestError],
+    on_unproven: str,
+    warnings: list[str] | None,
+) -> Iterator[Booking]:
     """Yield those of the bookings that were named that are meant, and tell of the others."""
+    from airflow_provider_jicoo.api.errors import BrokenRowsError
+
     others = []
     for uid, booking in found.items():
         if matcher.meant(booking):
             yield booking
         else:
             others.append(uid)
+    broken = [str(error) for error in unreadable.values()]
+    if broken and on_unproven == "fail":
+        raise BrokenRowsError.of(broken[:NAMED_AT_MOST], "/v1/bookings")
+    told = broken
     if others:
         named = ", ".join(others[:NAMED_AT_MOST]) + (", ..." if len(others) > NAMED_AT_MOST else "")
-        text = f"{len(others)} of the {len(found)} uids are there, but do not match the rest of the selection: {named}"
-        if warnings is None:
+        told.append(
+            f"{len(others)} of {len(found)} uids are there, but the rest of the selection rules them out: {named}"
+        )
+    if warnings is not None:
+        warnings += told
+    else:
+        for text in told:
             log.warning("%s", text)
-        else:
-            warnings.append(text)
 
 
-def _lookup(uids: list[str]) -> Lookup:
+def _lookup(uids: list[str], unreadable: dict[str, RequestError]) -> Lookup:
     from airflow_provider_jicoo.api.lookup import lookup_bookings
 
-    return lookup_bookings(uids)
+    return lookup_bookings(uids, unreadable=unreadable)
 
 
 def _listing(matcher: Matcher, selection: Selection) -> BookingListing:
