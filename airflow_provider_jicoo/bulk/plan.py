@@ -22,6 +22,7 @@ import msgspec
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.settings import checked_word
 from airflow_provider_jicoo.api.written import documented, shows
 from airflow_provider_jicoo.bulk import bar, order
 from airflow_provider_jicoo.bulk.approval import whole_digest
@@ -81,7 +82,8 @@ class Plan:
     """A plan that was made.
 
     :param manifest: what an apply needs to know: ``plan`` (path), ``digest``, ``changes``, ``unchanged``,
-        ``guests_notified``, ``irreversible``, ``shards`` (a list of manifests, of which each has a plan of its own).
+        ``guests_notified``, ``irreversible``, ``warnings`` (what could not be proved of the list of bookings, and
+        other texts for people), ``shards`` (a list of manifests, of which each has a plan of its own).
     :param summary: the plan in Markdown, with a sample of the differences. Texts that may hold personal data are left
         out of it.
     """
@@ -170,6 +172,7 @@ def plan_changes(
     made_by: str = "",
     owner: Owner | None = None,
     progress: Callable[[int], None] | None = None,
+    on_unproven: str | None = None,
 ) -> Plan:
     """Read the bookings, and write what each is to become. Nothing is changed.
 
@@ -187,9 +190,13 @@ def plan_changes(
     :param owner: the task of Airflow that makes it: ``dagId``, ``runId``, ``taskId`` and ``mapIndex``. A plan of
         another owner is never written over, nor one of the same owner that has begun to be applied.
     :param progress: called with the number of bookings read, after each; by default a bar where there is a terminal.
+    :param on_unproven: what to do where it cannot be proved that these are all the bookings that the selection means:
+        ``fail``, or ``warn`` in the manifest, the header and the summary; by default as the client's settings say.
     :return: the manifest and the summary.
     :raises PlanError: a booking cannot become that, or a limit is exceeded, and nothing is written; or the plan cannot
         be written, or must not be written over what stands there, which is found out before anything is read.
+    :raises UnprovenListError: there may be more bookings that the selection means, or rows of the list cannot be used;
+        nothing is written.
     """
     wanted = as_change(change)
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
@@ -197,26 +204,34 @@ def plan_changes(
     if shards < 1:
         raise PlanError(f"shards: {shards!r} is not 1 or more")
     prepare_place(path, owner)
+    warnings: list[str] = []
+    bookings = select(
+        client,
+        selection,
+        on_unproven=None if on_unproven is None else checked_word("on_unproven", on_unproven),
+        warnings=warnings,
+    )
     with closing(Draft(terms)) as draft:
         if progress is None and bar.on_a_terminal():
             with bar.planning() as progress:
-                _consider_all(draft, client, selection, wanted, progress)
+                _consider_all(draft, bookings, wanted, progress)
         else:
-            _consider_all(draft, client, selection, wanted, progress)
+            _consider_all(draft, bookings, wanted, progress)
         draft.check_limits(max_changes, max_notified_guests)
         about = {
             "selection": selection.describe(),
             "change": wanted.describe(),
             "madeBy": made_by,
             "owner": owner,
+            "warnings": warnings,
         }
         return draft.write(path, shards, about)
 
 
 def _consider_all(
-    draft: Draft, client: JicooClient, selection: Selection, change: Change, progress: Callable[[int], None] | None
+    draft: Draft, bookings: Iterable[Booking], change: Change, progress: Callable[[int], None] | None
 ) -> None:
-    for number, booking in enumerate(select(client, selection), 1):
+    for number, booking in enumerate(bookings, 1):
         draft.consider(booking, change)
         if progress is not None:
             progress(number)
@@ -314,7 +329,7 @@ class Draft:
         }
         parts = [in_order] if shards == 1 else split(in_order, waits_for, shards)
         made = [self._describe(part, waits_for) for part in parts]
-        manifest = self._manifest(path, made)
+        manifest = {**self._manifest(path, made), "warnings": list(about.get("warnings", ()))}
         told = summary(manifest, header, self._terms.json(), self.sample)
         check_place(path, about.get("owner"))
         try:
@@ -426,8 +441,9 @@ def _line(booking: Booking, target: Target) -> Line:
         {name: documented(name, booking.get(name)) for name in {**target.after, **(target.send or {})}},
         target.after,
         booking["updatedAt"],
-        booking["startedAt"],
-        booking["endedAt"],
+        # In one form, however Jicoo wrote them: plans are sorted by these texts, and slots compared.
+        times.as_wire(booking["startedAt"]),
+        times.as_wire(booking["endedAt"]),
         target.send,
         status=str(booking.get("status") or ""),
         seen=fingerprint(booking),

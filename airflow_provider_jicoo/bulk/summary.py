@@ -46,6 +46,7 @@ def summary(
         lines.append(f"- In {len(manifest['shards'])} shards")
     for cycle in header["cycles"]:
         lines.append(f"- **No order works** for these, which take each other's slots: {', '.join(cycle)}")
+    lines += [f"- **Note**: {warning}" for warning in header.get("warnings", [])]
     left = header.get("leftAlone", [])
     if left:
         lines.append(f"- **{len(left):,} are left alone**, among them:")

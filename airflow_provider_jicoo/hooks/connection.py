@@ -38,6 +38,10 @@ def settings(connection: ConnectionLike) -> Settings:
         for name in ("timeout", "server_grace", "max_requests_per_second"):
             if name in extras:
                 given[name] = _number(name, extras[name])
+        if "page_size" in extras:
+            given["page_size"] = _whole("page_size", extras["page_size"])
+        if "on_unproven" in extras:
+            given["on_unproven"] = extras["on_unproven"]
         start, end = Settings.period_parameters
         given["period_parameters"] = (
             str(extras.get("period_start_parameter", start)),
@@ -85,3 +89,10 @@ def _number(name: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise InvalidRequestError(f"{name}: {value!r} is not a number") from None
+
+
+def _whole(name: str, value: Any) -> int:
+    number = _number(name, value)
+    if not number.is_integer():  # also infinity and NaN
+        raise InvalidRequestError(f"{name}: {value!r} is not a whole number")
+    return int(number)

@@ -56,6 +56,18 @@ EXTRA_FIELDS = (
         "What Jicoo calls the end of the period in a request for free slots. Default periodEnd.",
         "string",
     ),
+    ExtraField(
+        "page_size",
+        "Rows of a list at once",
+        "How many rows of a list to ask for at once. Default 50; where Jicoo refuses that, fewer are asked for.",
+        "number",
+    ),
+    ExtraField(
+        "on_unproven",
+        "Lists that cannot be proved whole",
+        "fail (the default), or warn in the log and go on. Plans may say it themselves.",
+        "string",
+    ),
     ExtraField("webhook_secret", "Webhook secret", "Signing secret of the webhook endpoint.", "string", masked=True),
     ExtraField(
         "team_slug",

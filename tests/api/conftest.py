@@ -117,7 +117,8 @@ def connect(request) -> Iterator[Callable[..., BlockingDriver | AsyncDriver]]:
     with contextlib.ExitStack() as drivers:
 
         def connect(url, *, key=KEY, policy=FAST, timeout=5.0, rate=None, **options):
-            settings = Settings(key, url, timeout=timeout, max_requests_per_second=rate)
+            more = {name: options.pop(name) for name in ("page_size", "on_unproven") if name in options}
+            settings = Settings(key, url, timeout=timeout, max_requests_per_second=rate, **more)
             driver = DRIVERS[request.param](settings, policy, **options)
             drivers.callback(driver.close)
             return driver

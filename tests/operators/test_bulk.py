@@ -193,6 +193,7 @@ class TestPlan:
             "unchanged": 1,
             "guests_notified": 0,
             "irreversible": 0,
+            "warnings": [],
         }
         assert shards == [{**manifest, "digest": digest}]
         assert len(digest) == 64
@@ -1004,7 +1005,16 @@ class TestBulkUpdate:
     @pytest.mark.parametrize("dry", [True, "true", "True", "{{ params.dry }}"])
     def test_dry_run(self, run, both, jicoo_sandbox, path, dry):
         found = both(dry_run=dry, params={"dry": True})
-        assert set(found) == {"plan", "digest", "changes", "unchanged", "guests_notified", "irreversible", "shards"}
+        assert set(found) == {
+            "plan",
+            "digest",
+            "changes",
+            "unchanged",
+            "guests_notified",
+            "irreversible",
+            "warnings",
+            "shards",
+        }
         assert "50 bookings will be changed" in run.pushed["summary"]
         assert sent(jicoo_sandbox) == 0
         assert not list(Path(path).parent.glob("*.journal"))
