@@ -35,11 +35,15 @@ from airflow_provider_jicoo.bulk.changes import (
 )
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.bulk.files import Folder
+from airflow_provider_jicoo.bulk.names import Names, read_names
 from airflow_provider_jicoo.bulk.selection import Selection, select
-from airflow_provider_jicoo.bulk.summary import SAMPLE, difference, summary
+from airflow_provider_jicoo.bulk.summary import changes, examples, summary
+from airflow_provider_jicoo.bulk.tally import Tally
 
 VERSION = 1
 _AT_ONCE = 500
+_NAMED = 5
+"""How many bookings an error names."""
 
 
 class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
@@ -80,8 +84,8 @@ class Plan:
 
     :param manifest: what an apply needs to know: ``plan`` (path), ``digest``, ``changes``, ``unchanged``,
         ``guests_notified``, ``irreversible``, ``shards`` (a list of manifests, of which each has a plan of its own).
-    :param summary: the plan in Markdown, with a sample of the differences. Texts that may hold personal data are left
-        out of it.
+    :param summary: the plan in Markdown, made to be read before it is agreed to: what changes, for whom and when, by
+        names of hosts and event types, with examples. What may be personal to guests is left out of it.
     """
 
     manifest: dict[str, Any]
@@ -196,6 +200,7 @@ def plan_changes(
                 _consider_all(draft, client, selection, wanted, progress)
         else:
             _consider_all(draft, client, selection, wanted, progress)
+        draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
         about = {"selection": selection.describe(), "change": wanted.describe(), "madeBy": made_by}
         return draft.write(path, shards, about)
@@ -223,8 +228,9 @@ class Draft:
         self._moves: dict[str, tuple[tuple[str, ...], tuple[str, str], tuple[str, str]]] = {}
         self._messaging: set[str] = set()
         self.unchanged = 0
-        self.irreversible = 0
-        self.sample: list[str] = []
+        self._irreversible: set[str] = set()
+        self._tally = Tally()
+        self._names = Names()
 
     def close(self) -> None:
         """Remove the temporary file."""
@@ -249,38 +255,47 @@ class Draft:
         if shows(booking, line.after):
             self.unchanged += 1
         else:
-            self.add(line, tuple(host["userId"] for host in booking.get("hosts", [])))
+            self.add(line, booking)
 
-    def add(self, line: Line, hosts: tuple[str, ...]) -> None:
+    def add(self, line: Line, booking: Booking) -> None:
         """Take a line in.
 
-        :param hosts: the hosts whose time the booking takes.
+        :param booking: as it is now.
         """
         if self._terms.messages(line):
             self._messaging.add(line.uid)
-        self.irreversible += line.action == "cancel"
+        if line.action == "cancel":
+            self._irreversible.add(line.uid)
         slot = _slot(line)
         if slot is not None:
+            hosts = tuple(host["userId"] for host in booking.get("hosts", []))
             self._moves[line.uid] = (hosts, (line.started_at, line.ended_at), slot)
-        if len(self.sample) < SAMPLE:
-            self.sample.append(difference(line.uid, line.action, line.before, line.after))
+        self._tally.add(line, booking, slot)
         self._index.append((line.started_at, line.uid, self._file.tell()))
         self._file.write(line.dump())
+
+    def read_names(self, client: JicooClient) -> None:
+        """Read the names of hosts and event types, for the summary.
+
+        :raises AuthenticationError: the API key is not valid any more.
+        """
+        self._names = read_names(client, self._tally.users(), self._tally.event_types)
 
     def check_limits(self, max_changes: int | None, max_notified_guests: int | None) -> None:
         """Refuse a plan that is too large.
 
-        :raises PlanLimitError: says by how much, with the sample.
+        :raises PlanLimitError: says by how much, and what would change.
         """
         for name, most, found in (
             ("max_changes", max_changes, len(self._index)),
             ("max_notified_guests", max_notified_guests, len(self._messaging)),
         ):
             if most is not None and found > most:
-                sample = "\n".join(self.sample)
+                told = "\n".join(changes(self._tally, self._names))
+                some = "\n".join(examples(self._tally, self._names, _NAMED))
                 raise PlanLimitError(
                     f"{name} is {most}, and the plan has {found}: {found - most} too many; nothing was sent. "
-                    f"Some of them:\n{sample}"
+                    f"Planned were:\n{told}\nSome of them:\n{some}"
                 )
 
     def write(self, path: Folder, shards: int, about: Mapping[str, Any]) -> Plan:
@@ -296,7 +311,7 @@ class Draft:
         header = {
             **about,
             "cycles": [[self._index[number][1] for number in cycle] for cycle in cycles],
-            "irreversible": self.irreversible,
+            "irreversible": len(self._irreversible),
             "unchanged": self.unchanged,
         }
         try:
@@ -304,7 +319,7 @@ class Draft:
             manifest = self._write_all(path, shards, header, in_order, waits_for)
         except OSError as error:
             raise PlanError(f"the plan cannot be written to {path}: {error}; nothing was sent") from error
-        return Plan(manifest, summary(manifest, header, self._terms.json(), self.sample))
+        return Plan(manifest, summary(manifest, header, self._terms.json(), self._tally, self._names))
 
     def _write_all(
         self,
@@ -334,30 +349,30 @@ class Draft:
     ) -> dict[str, Any]:
         terms = self._terms.json()
         hashed = hashlib.sha256(dump(terms))
-        irreversible = 0
         for line in self._lines(in_order, waits_for):
-            hashed.update(line.dump())
-            irreversible += line.action == "cancel"
+            hashed.update(line)
         counts = {
             "changes": len(in_order),
             "unchanged": header["unchanged"],
             "guests_notified": sum(self._index[number][1] in self._messaging for number in in_order),
-            "irreversible": irreversible,
+            "irreversible": sum(self._index[number][1] in self._irreversible for number in in_order),
         }
         head = {"jicoo_plan": VERSION, "digest": hashed.hexdigest(), "terms": terms, **header, **counts}
         with path.open("wb") as file:
             file.write(dump(head))
             for line in self._lines(in_order, waits_for):
-                file.write(line.dump())
+                file.write(line)
         return {"plan": str(path), "digest": head["digest"], **counts}
 
-    def _lines(self, in_order: Iterable[int], waits_for: Mapping[int, list[int]]) -> Iterator[Line]:
+    def _lines(self, in_order: Iterable[int], waits_for: Mapping[int, list[int]]) -> Iterator[bytes]:
         for number in in_order:
             self._file.seek(self._index[number][2])
-            line = _LINE.decode(self._file.readline())
+            raw = self._file.readline()
             if number in waits_for:
+                line = _LINE.decode(raw)
                 line.waits_for = tuple(self._index[other][1] for other in waits_for[number])
-            yield line
+                raw = line.dump()
+            yield raw
 
 
 def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:

@@ -54,6 +54,7 @@ def plan_undo(
     with closing(Draft(terms)) as draft:
         for shard in _shards(applied):
             _undo(client, shard, draft, left)
+        draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
         about = {
             "selection": {"applied by": str(applied)},
@@ -130,7 +131,7 @@ def _take_back(line: Line, booking: Booking | None, draft: Draft, left: list[dic
         booking["endedAt"],
         send,
     )
-    draft.add(reverse, tuple(host["userId"] for host in booking.get("hosts", [])))
+    draft.add(reverse, booking)
 
 
 def _zone(line: Line, booking: Booking) -> str:
