@@ -20,28 +20,31 @@ _MARKUP = re.compile(
     r"|<(?=[A-Za-z/!?])"
     r"|&(?=#?\w+;)"
     r"|\\(?=[!-/:-@\[-`{-~]|$)"
+    r"|(?<=\{)[{%#]"  # Airflow renders what a mapped task is given as a template
 )
-# Renderers make links of these in any text, even where their punctuation is escaped, but not in code.
-_LINK = re.compile(r"www\.|://|@|mailto:|xmpp:", re.IGNORECASE)
+# In code nothing can be escaped, and in a table even there a pipe ends the cell.
+_NOT_IN_CODE = re.compile(r"[`|]|(?<=\{)[{%#]")
+# Renderers make links of these in any text, even where their punctuation is escaped, but not in code. And the arrow
+# stands between what is and what will be.
+_LINK = re.compile(r"→|www\.|://|@|mailto:|xmpp:", re.IGNORECASE)
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 
 
-def text(value: object) -> str:
-    """Return a text on one line, at most :data:`LONGEST` characters of it."""
-    shown = _cut(value)
-    return code(shown) if _LINK.search(shown) else words(shown)
+def text(value: object, most: int = LONGEST) -> str:
+    """Return a text on one line, at most so many characters of it."""
+    shown = _cut(value, most)
+    return code(shown, most) if _LINK.search(shown) else words(shown)
 
 
 def words(value: str) -> str:
     """Return a text of the user's own on one line, whole; addresses in it may become links."""
-    return _isolated(_MARKUP.sub(r"\\\g<0>", _visible(value)))
+    return _isolated(_MARKUP.sub(r"\\\g<0>", _visible(value))) or "(empty)"
 
 
-def code(value: object) -> str:
-    """Return an id as code, at most :data:`LONGEST` characters of it."""
-    # In code nothing can be escaped, and in a table even there a pipe ends the cell.
-    shown = _cut(value).replace("`", r"\u0060").replace("|", r"\u007c")
-    return f"`{shown or ' '}`"
+def code(value: object, most: int = LONGEST) -> str:
+    """Return an id as code, at most so many characters of it."""
+    shown = _NOT_IN_CODE.sub(lambda found: _named(found[0]), _cut(value, most))
+    return f"`{shown or '(empty)'}`"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -69,11 +72,10 @@ def width(value: str) -> int:
     )
 
 
-def _cut(value: object) -> str:
+def _cut(value: object, most: int) -> str:
     # Cut before anything looks at it: an id may have 60,000 characters.
-    given = value[: 4 * LONGEST] if isinstance(value, str) else str(value)[: 4 * LONGEST]
-    shown = _visible(given)
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+    shown = _visible(str(value)[: 4 * most])
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
 def _visible(value: str) -> str:

@@ -13,7 +13,15 @@ from typing import Any
 
 from airflow_provider_jicoo.api.call import Listing
 from airflow_provider_jicoo.api.client import JicooClient
-from airflow_provider_jicoo.api.errors import AuthenticationError, JicooError, RequestError
+from airflow_provider_jicoo.api.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    JicooError,
+    RateLimitError,
+    RequestError,
+    ServerError,
+    TransportError,
+)
 from airflow_provider_jicoo.api.event_types import list_event_type_hosts, list_event_types
 from airflow_provider_jicoo.api.organization import list_organization_users
 from airflow_provider_jicoo.bulk.markdown import code, text
@@ -69,75 +77,72 @@ def read_names(client: JicooClient, hosts: Collection[str], event_types: Mapping
     :param event_types: ids of event types, with how many bookings of the plan each has.
     :raises AuthenticationError: the API key is not valid any more.
     """
-    named = _Reading(client, hosts)
-    for_types = _Reading(client, [uid for uid in event_types if uid is not None])
-    for_types.read(list_event_types(limit=MOST_ROWS))
-    named.read(list_organization_users(limit=MOST_ROWS))
-    if named.missing and not named.stopped:
-        by_count = sorted((-count, uid) for uid, count in event_types.items() if uid is not None)
-        named.read_hosts_of(uid for _, uid in by_count[:MOST_EVENT_TYPES])
-    notes = (*named.notes("host", "hosts"), *for_types.notes("event type", "event types"))
-    return Names(named.found, for_types.found, notes)
+    by_count = [uid for _, uid in sorted((-count, uid) for uid, count in event_types.items() if uid is not None)]
+    users, types = _Reading(client, hosts), _Reading(client, by_count)
+    users.read(list_organization_users(limit=MOST_ROWS))
+    for uid in by_count[:MOST_EVENT_TYPES]:
+        users.read_hosts_of(uid)
+    # Where Jicoo is ill, further lists would only take long to fail too.
+    types.why, types.stopped = (users.why, True) if users.stopped else ("", False)
+    types.read(list_event_types(limit=MOST_ROWS))
+    notes = (*users.notes("host", "hosts"), *types.notes("event type", "event types"))
+    return Names(users.found, types.found, notes)
 
 
 class _Reading:
-    """Names of one kind while they are read."""
+    """Names of one kind while they are read.
+
+    ``why`` says why some are missing; ``stopped`` tells that Jicoo has failed, not refused.
+    """
 
     def __init__(self, client: JicooClient, wanted: Iterable[str]) -> None:
         self._client = client
-        self.missing = set(wanted)
+        self._missing = set(wanted)
         self.found: dict[str, str] = {}
         self.why = ""
         self.stopped = False
-        """Whether Jicoo has failed, so that further lists would only fail too."""
 
     def read(self, listing: Listing[Any]) -> None:
         """Take the names out of a list."""
-        if not self.missing:
+        if not self._missing or self.stopped:
             return
         rows = 0
         try:
             for row in self._client.iterate(listing):
-                self._take(row)
                 rows += 1
-                if not self.missing:
+                self._take(row)
+                if not self._missing:
                     return
         except AuthenticationError:
             raise
         except JicooError as error:
             self.why = self.why or _why(error)
-            self.stopped = not error.permanent
+            self.stopped = isinstance(error, (ServerError, TransportError, RateLimitError))
         if rows >= MOST_ROWS:
             self.why = self.why or f"not among the first {MOST_ROWS:,} of Jicoo's list"
 
-    def read_hosts_of(self, event_types: Iterable[str]) -> None:
-        """Take the names out of the lists of hosts of some event types."""
-        for uid in event_types:
-            if not self.missing or self.stopped:
-                return
-            try:
-                listing = list_event_type_hosts(uid, limit=MOST_ROWS)
-            except JicooError:
-                continue  # an id that cannot be asked for
-            self.read(listing)
+    def read_hosts_of(self, event_type: str) -> None:
+        """Take the names out of the list of an event type's hosts."""
+        try:
+            listing = list_event_type_hosts(event_type, limit=MOST_ROWS)
+        except InvalidRequestError:
+            return  # an id that no path can hold
+        self.read(listing)
 
     def _take(self, row: Any) -> None:
-        if not isinstance(row, Mapping):
-            return
-        name = row.get("name")
+        name = row.get("name") if isinstance(row, Mapping) else None
         if not isinstance(name, str) or not name.strip():
             return
         for uid in (row.get(key) for key in _IDS):
-            if isinstance(uid, str) and uid in self.missing:
-                self.missing.discard(uid)
+            if isinstance(uid, str) and uid in self._missing:
+                self._missing.discard(uid)
                 self.found[uid] = name
 
     def notes(self, one: str, many: str) -> list[str]:
         """Say how many names are missing, and why."""
-        if not self.missing:
+        if not self._missing:
             return []
-        count = len(self.missing)
-        subject = f"{count:,} {many} are" if count != 1 else f"1 {one} is"
+        subject = f"1 {one} is" if len(self._missing) == 1 else f"{len(self._missing):,} {many} are"
         return [f"{subject} shown by id: {self.why or 'in none of the lists that Jicoo gave'}."]
 
 
@@ -146,4 +151,4 @@ def _why(error: JicooError) -> str:
         return text(error)
     status = "" if error.status is None else f" answered {error.status}"
     # Its own words alone: what the API says in an error may be anything.
-    return f"{code(f'{error.method} {error.path}')}{status}: {text(error.summary.split('. ')[0].rstrip('.'))}"
+    return f"{code(f'{error.method} {error.path}')}{status}: {text(error.summary.split('. ')[0].rstrip('.'), 200)}"

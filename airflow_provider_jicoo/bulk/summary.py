@@ -7,24 +7,24 @@ not grow with the plan. What is personal to guests stays out of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from itertools import islice, zip_longest
 from typing import Any, TypeVar
 
 from airflow_provider_jicoo.bulk.markdown import code, table, text, words
 from airflow_provider_jicoo.bulk.names import Names
-from airflow_provider_jicoo.bulk.tally import OTHERS, Hosts, Kind, Place, Roles, Sample, Slot, Step, Tally
+from airflow_provider_jicoo.bulk.phrases import before_and_after, begin, day, kind, some
+from airflow_provider_jicoo.bulk.tally import OTHERS, Kind, Tally
 
 MOST_LINES = 8
 """How many kinds of changes are listed, and how many event types, hosts and days are counted out."""
 MOST_LEFT = 6
 """How many bookings that are left alone are named, and how many cycles."""
-MOST_HOSTS = 6
-"""How many hosts of one booking are named."""
+MOST_WORDS = 500
+"""Characters of a warning that are shown at the most."""
 PERSONAL = frozenset({"name_matches"})
 """Fields of a selection that may hold a guest's name."""
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # not those of the machine's language
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ def changes(tally: Tally, names: Names) -> list[str]:
 def examples(tally: Tally, names: Names, most: int) -> list[str]:
     """Return some bookings and what becomes of them, as items of a list."""
     return [
-        f"- {code(sample.uid)} {_begin(sample.now)} {words(sample.zone)}: {kind(sample.moved(), names)}"
+        f"- {code(sample.uid)} {begin(sample.now)} {words(sample.zone)}: {kind(sample.moved(), names)}"
         for sample in tally.samples(most)
     ]
 
@@ -87,12 +87,12 @@ def _headline(manifest: Mapping[str, Any]) -> str:
 
 def _warnings(manifest: Mapping[str, Any], header: Mapping[str, Any]) -> list[str]:
     warnings = manifest.get("warnings", [])
-    lines = [f"- **Warning:** {words(warning)}" for warning in warnings[:MOST_LINES]]
+    lines = [f"- **Warning:** {text(warning, MOST_WORDS)}" for warning in warnings[:MOST_LINES]]
     if len(warnings) > MOST_LINES:
         lines.append(f"- {len(warnings) - MOST_LINES:,} more warnings are in the manifest")
     cycles = header["cycles"]
     lines += [
-        f"- **No order works** for these, which take each other's slots: {_some(map(code, cycle), MOST_LINES, ', ')}"
+        f"- **No order works** for these, which take each other's slots: {some(map(code, cycle), MOST_LINES, ', ')}"
         for cycle in cycles[:MOST_LEFT]
     ]
     if len(cycles) > MOST_LEFT:
@@ -105,9 +105,8 @@ def _effects(manifest: Mapping[str, Any], terms: Mapping[str, Any]) -> list[str]
         return []
     count, final = manifest["guests_notified"], manifest["irreversible"]
     if count:
-        message = terms["updateMessage"]
-        said = "." if not message else f", with these words: {' ↵ '.join(map(words, message.splitlines()))}"
-        lines = [f"- Guests of **{count:,}** {'booking' if count == 1 else 'bookings'} will be messaged{said}"]
+        guests = f"Guests of **{count:,}** {'booking' if count == 1 else 'bookings'} will be messaged"
+        lines = [f"- {guests}{_said(terms['updateMessage'])}"]
     else:
         lines = ["- No guest will be messaged."]
     if final:
@@ -115,6 +114,11 @@ def _effects(manifest: Mapping[str, Any], terms: Mapping[str, Any]) -> list[str]
     else:
         lines.append("- No change is irreversible.")
     return lines
+
+
+def _said(message: str | None) -> str:
+    lines = [words(line) for line in (message or "").splitlines() if line.strip()]
+    return f", with these words: {' ↵ '.join(lines)}" if lines else "."
 
 
 def _counts(tally: Tally, names: Names) -> list[str]:
@@ -140,7 +144,7 @@ def _days(days: Counter[date]) -> str:
 
 def _counted(counts: Counter[T], show: Callable[[T], str]) -> str:
     by_count = sorted(counts.items(), key=lambda counted: (-counted[1], str(counted[0])))
-    return _some((f"{count:,} × {show(each)}" for each, count in by_count), MOST_LINES, ", ")
+    return some((f"{count:,} × {show(each)}" for each, count in by_count), MOST_LINES, ", ")
 
 
 def _samples(tally: Tally, names: Names, changes: int) -> list[str]:
@@ -151,8 +155,8 @@ def _samples(tally: Tally, names: Names, changes: int) -> list[str]:
     zone = f" ({words(samples[0].zone)})" if len(zones) == 1 else ""
     rows = [
         (
-            _begin(sample.now) + ("" if zone else f" {words(sample.zone)}"),
-            *_before_and_after(sample, names),
+            begin(sample.now) + ("" if zone else f" {words(sample.zone)}"),
+            *before_and_after(sample, names),
             names.event_type(sample.event_type),
             code(sample.uid),
         )
@@ -165,137 +169,12 @@ def _samples(tally: Tally, names: Names, changes: int) -> list[str]:
     return lines
 
 
-def _before_and_after(sample: Sample, names: Names) -> tuple[str, str]:
-    """Return what differs, as it is and as it will be. What differs within that is in bold."""
-    parts = []
-    if sample.hosts is not None:
-        now, then = sample.hosts
-        parts.append((_hosts(now, then, names), _hosts(then, now, names)))
-    if sample.now is not None and sample.then is not None:
-        parts.append((_differing(sample.now, sample.then), _differing(sample.then, sample.now)))
-    for name, before, after in sample.kind.fields:
-        parts.append((f"{_FIELDS[name]} {_bold(text(before))}", f"{_FIELDS[name]} {_bold(text(after))}"))
-    parts += [("", f"{text(name)} {_bold('changes')}") for name in sample.kind.hidden]
-    if sample.kind.action == "cancel":
-        parts.append((text(sample.status or "?"), _bold("cancel")))
-    return ", ".join(now for now, _ in parts if now) or "(not shown)", ", ".join(then for _, then in parts)
-
-
-def _hosts(these: Roles, others: Roles, names: Names) -> str:
-    shown = []
-    for uid, role in these.items():
-        if uid not in others:
-            shown.append(_bold(names.host(uid)))
-        elif role != others[uid]:
-            shown.append(f"{names.host(uid)} {_bold(text(role or 'no role'))}")
-        else:
-            shown.append(names.host(uid))
-    return _some(shown, MOST_HOSTS, " + ") or "nobody"
-
-
-def _differing(this: Slot, other: Slot) -> str:
-    """Return a slot with what differs from the other in bold; the day, where that stays, is told beside it."""
-    at = _clocks(this) if _clocks(this) == _clocks(other) else _bold(_clocks(this))
-    same_day = this.start.date() == other.start.date()
-    return at if same_day else f"{_bold(day(this.start.date()))} {at}"
-
-
-def _begin(slot: Slot | None) -> str:
-    return "at an unreadable time" if slot is None else f"{day(slot.start.date())} {_clock(slot.start)}"
-
-
-def _clocks(slot: Slot) -> str:
-    end = _clock(slot.end)
-    if slot.end.date() != slot.start.date():
-        end = f"{day(slot.end.date())} {end}"
-    return f"{_clock(slot.start)}–{end}"
-
-
-def _clock(moment: datetime) -> str:
-    """Return the time of the day, with its offset where the clock shows it twice, as daylight saving ends."""
-    twice = moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset()
-    return f"{moment:%H:%M}" + (f"{moment:%z}" if twice else "")
-
-
-def day(value: date) -> str:
-    """Return a day with its weekday."""
-    return f"{WEEKDAYS[value.weekday()]} {value.isoformat()}"
-
-
-_FIELDS = {"priority": "priority", "timeZone": "time zone"}
-
-
-def kind(what: Kind, names: Names) -> str:
-    """Return what changes have in common, in Markdown."""
-    if what == OTHERS:
-        return "other changes"
-    parts = []
-    if what.hosts is not None:
-        parts += _handover(what.hosts, names)
-    if isinstance(what.move, Step):
-        parts.append(_step(what.move))
-    elif isinstance(what.move, Place):
-        parts.append(_place(what.move))
-    parts += [" ".join(filter(None, (_FIELDS[name], text(now), "→", text(then)))) for name, now, then in what.fields]
-    parts += [f"{text(name)} changes" for name in what.hidden]
-    if what.action == "update":
-        return ", ".join(parts) or "changes"
-    return " ".join([what.action, ", ".join(parts)]).rstrip()
-
-
-def _handover(hosts: Hosts, names: Names) -> list[str]:
-    gone = _some(map(names.host, hosts.gone or ()), MOST_HOSTS, " + ")
-    come = _some((names.host(uid) + _in_role(role) for uid, role in hosts.come), MOST_HOSTS, " + ")
-    parts = []
-    if hosts.gone is None or (gone and come):
-        parts.append(" ".join(filter(None, ("host", gone, "→", come))))
-    elif gone:
-        parts.append(f"host {gone} leaves")
-    elif come:
-        parts.append(f"host {come} joins")
-    roles = (f"host {names.host(uid)}{_in_role(now)} →{_in_role(then)}" for uid, now, then in hosts.roles)
-    return [*parts, *roles]
-
-
-def _in_role(role: str | None) -> str:
-    return "" if role is None else f" as {text(role or 'no role')}"
-
-
-def _step(step: Step) -> str:
-    if step.start == step.end:
-        return span(step.start)
-    if not step.start:
-        return f"end {span(step.end)}"
-    if not step.end:
-        return f"start {span(step.start)}"
-    return f"start {span(step.start)}, end {span(step.end)}"
-
-
-def span(by: timedelta) -> str:
-    """Return how far something moves."""
-    seconds = int(abs(by).total_seconds())
-    units = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    parts = []
-    for unit, size in units:
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count:,} {unit}{'s' if unit == 'day' and count > 1 else ''}")
-    return f"{' '.join(parts) or '0 min'} {'earlier' if by < timedelta(0) else 'later'}"
-
-
-def _place(place: Place) -> str:
-    if place.at is None:
-        return f"to {day(place.day)}, same time"
-    hour, minute, zone = place.at
-    return f"to {day(place.day)} {hour:02}:{minute:02} {words(zone)}"
-
-
 def _left_alone(left: Sequence[Mapping[str, str]]) -> list[str]:
     if not left:
         return []
     whys = Counter(each["why"] for each in left)
     by_count = sorted(whys.items(), key=lambda counted: (-counted[1], counted[0]))
-    reasons = _some((f"{count:,} × {text(why)}" for why, count in by_count), MOST_LINES, ", ")
+    reasons = some((f"{count:,} × {text(why)}" for why, count in by_count), MOST_LINES, ", ")
     # The first of each reason, then the second of each: those of one do not hide those of another.
     kept = [[each for each in left if each["why"] == why] for why, _ in by_count]
     in_turn = (each for turn in zip_longest(*kept) for each in turn if each is not None)
@@ -309,7 +188,7 @@ def _facts(manifest: Mapping[str, Any], header: Mapping[str, Any], terms: Mappin
     lines = [
         f"Selection: {_pairs(header['selection'], names) or 'everything'}",
         f"Change: {_change(header['change'], names)}",
-        *([f"Made: {', '.join(map(words, made))}"] if made else []),
+        *([f"Made: {', '.join(text(each, MOST_WORDS) for each in made)}"] if made else []),
         *([f"In {len(manifest['shards'])} shards"] if len(manifest["shards"]) > 1 else []),
         *names.notes,
         f"Jicoo: {code(terms['baseUrl'])}",
@@ -332,14 +211,3 @@ def _value(name: str, value: Any, names: Names) -> str:
         return "(not shown)"
     known = names.of(str(value))
     return text(value) if known is None else f"{code(value)} ({known})"
-
-
-def _some(items: Iterable[str], most: int, between: str) -> str:
-    """Join some of the items, and say how many more there are."""
-    every = list(items)
-    more = [f"{len(every) - most:,} more"] if len(every) > most else []
-    return between.join([*every[:most], *more])
-
-
-def _bold(value: str) -> str:
-    return f"**{value}**"

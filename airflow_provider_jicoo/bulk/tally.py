@@ -92,20 +92,20 @@ class Hosts(NamedTuple):
 class Kind(NamedTuple):
     """What changes of many bookings have in common.
 
-    :param fields: name of a field, value now, value then.
+    :param fields: name of a field, value now (None for whatever it is), value then.
     :param hidden: names of fields that change, whose values may be personal.
     """
 
     action: Action
     move: Step | Place | None = None
     hosts: Hosts | None = None
-    fields: tuple[tuple[str, str, str], ...] = ()
+    fields: tuple[tuple[str, str | None, str], ...] = ()
     hidden: tuple[str, ...] = ()
 
     def becomes(self) -> Kind:
         """Return the same without what is now: changes that differ in that alone are alike in what they lead to."""
         hosts = self.hosts._replace(gone=None) if self.hosts and self.hosts.come else self.hosts
-        return self._replace(hosts=hosts, fields=tuple((name, "", then) for name, _, then in self.fields))
+        return self._replace(hosts=hosts, fields=tuple((name, None, then) for name, _, then in self.fields))
 
 
 OTHERS = Kind("update", hidden=("",))
@@ -205,15 +205,16 @@ class Tally:
         if start is not None:
             self.days[start.date()] += 1
         end, new = (None, None) if slot is None else (_local(line.ended_at, clock), _slot(*slot, clock))
-        if start is None or end is None or new is None:
-            _of(self._still, Kind(line.action, None, *changed)).add(mark, line, booking, slot)
+        step = None if start is None or end is None or new is None else Step.between(Slot(start, end), new)
+        if step is None or new is None or not (step.start or step.end):
+            _of(self._still, Kind(line.action, None, *changed)).add(mark, line, booking, None)
             return
         self.new_days[new.start.date()] += 1
-        step = Step.between(Slot(start, end), new)
         _of(self._by_step, Kind(line.action, step, *changed)).add(mark, line, booking, slot)
         if self._by_place is not None:
-            place = Place.of(new, step, zone)
-            _of(self._by_place, Kind(line.action, place, *changed)).add(mark, line, booking, slot)
+            # A booking that becomes longer or shorter is told by how far its ends move.
+            move = Place.of(new, step, zone) if step.start == step.end else step
+            _of(self._by_place, Kind(line.action, move, *changed)).add(mark, line, booking, slot)
             if len(self._by_place) > MOST_PLACES:
                 self._by_place = None
 
@@ -283,8 +284,9 @@ def _hosts(now: Roles, then: Roles) -> Hosts | None:
     return Hosts(gone, come, roles)
 
 
-def _fields(line: Line) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
-    fields, hidden = [], []
+def _fields(line: Line) -> tuple[tuple[tuple[str, str | None, str], ...], tuple[str, ...]]:
+    fields: list[tuple[str, str | None, str]] = []
+    hidden = []
     for name, value in (line.after if not line.send else {**line.send, **line.after}).items():
         before = line.before.get(name)
         if name in _TOLD_APART or before == value:
