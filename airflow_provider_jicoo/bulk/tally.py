@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.bookings import shows
 from airflow_provider_jicoo.bulk.changes import Action
 from airflow_provider_jicoo.bulk.markdown import LONGEST
 
@@ -293,7 +292,7 @@ def _fields(line: Line) -> tuple[tuple[tuple[str, str | None, str], ...], tuple[
             continue
         if name in SHOWN:
             fields.append((name, _word(before), _word(value)))
-        elif not shows(line.before, {name: value}):
+        else:
             hidden.append(name)
     return tuple(fields), tuple(hidden)
 
