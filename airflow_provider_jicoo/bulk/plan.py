@@ -228,7 +228,7 @@ class Draft:
         self._moves: dict[str, tuple[tuple[str, ...], tuple[str, str], tuple[str, str]]] = {}
         self._messaging: set[str] = set()
         self.unchanged = 0
-        self._irreversible: set[str] = set()
+        self.irreversible = 0
         self._tally = Tally()
         self._names = Names()
 
@@ -264,8 +264,7 @@ class Draft:
         """
         if self._terms.messages(line):
             self._messaging.add(line.uid)
-        if line.action == "cancel":
-            self._irreversible.add(line.uid)
+        self.irreversible += line.action == "cancel"
         slot = _slot(line)
         if slot is not None:
             hosts = tuple(host["userId"] for host in booking.get("hosts", []))
@@ -311,7 +310,7 @@ class Draft:
         header = {
             **about,
             "cycles": [[self._index[number][1] for number in cycle] for cycle in cycles],
-            "irreversible": len(self._irreversible),
+            "irreversible": self.irreversible,
             "unchanged": self.unchanged,
         }
         try:
@@ -349,30 +348,30 @@ class Draft:
     ) -> dict[str, Any]:
         terms = self._terms.json()
         hashed = hashlib.sha256(dump(terms))
+        irreversible = 0
         for line in self._lines(in_order, waits_for):
-            hashed.update(line)
+            hashed.update(line.dump())
+            irreversible += line.action == "cancel"
         counts = {
             "changes": len(in_order),
             "unchanged": header["unchanged"],
             "guests_notified": sum(self._index[number][1] in self._messaging for number in in_order),
-            "irreversible": sum(self._index[number][1] in self._irreversible for number in in_order),
+            "irreversible": irreversible,
         }
         head = {"jicoo_plan": VERSION, "digest": hashed.hexdigest(), "terms": terms, **header, **counts}
         with path.open("wb") as file:
             file.write(dump(head))
             for line in self._lines(in_order, waits_for):
-                file.write(line)
+                file.write(line.dump())
         return {"plan": str(path), "digest": head["digest"], **counts}
 
-    def _lines(self, in_order: Iterable[int], waits_for: Mapping[int, list[int]]) -> Iterator[bytes]:
+    def _lines(self, in_order: Iterable[int], waits_for: Mapping[int, list[int]]) -> Iterator[Line]:
         for number in in_order:
             self._file.seek(self._index[number][2])
-            raw = self._file.readline()
+            line = _LINE.decode(self._file.readline())
             if number in waits_for:
-                line = _LINE.decode(raw)
                 line.waits_for = tuple(self._index[other][1] for other in waits_for[number])
-                raw = line.dump()
-            yield raw
+            yield line
 
 
 def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:

@@ -34,8 +34,9 @@ def summary(
 ) -> str:
     """Return the whole plan in Markdown.
 
-    :param manifest: its counts, its digest, and the ``warnings`` of reading the bookings, a list of texts, if any.
-    :param header: selection, change, cycles, what is left alone, and who made it.
+    :param manifest: its counts and its digest.
+    :param header: selection, change, cycles, what is left alone, and who made it. Either may have the ``warnings`` of
+        reading the bookings, a list of texts.
     :param terms: what holds for all changes.
     :param tally: what was counted while it was made.
     :param names: names of hosts and event types.
@@ -86,7 +87,7 @@ def _headline(manifest: Mapping[str, Any]) -> str:
 
 
 def _warnings(manifest: Mapping[str, Any], header: Mapping[str, Any]) -> list[str]:
-    warnings = manifest.get("warnings", [])
+    warnings = manifest.get("warnings") or header.get("warnings") or []
     lines = [f"- **Warning:** {text(warning, MOST_WORDS)}" for warning in warnings[:MOST_LINES]]
     if len(warnings) > MOST_LINES:
         lines.append(f"- {len(warnings) - MOST_LINES:,} more warnings are in the manifest")
