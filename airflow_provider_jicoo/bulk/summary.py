@@ -12,6 +12,7 @@ from datetime import date
 from itertools import islice, zip_longest
 from typing import Any, TypeVar
 
+from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.bulk.markdown import code, table, text, words
 from airflow_provider_jicoo.bulk.names import Names
 from airflow_provider_jicoo.bulk.phrases import before_and_after, begin, day, kind, some
@@ -185,17 +186,23 @@ def _left_alone(left: Sequence[Mapping[str, str]]) -> list[str]:
 
 def _facts(manifest: Mapping[str, Any], header: Mapping[str, Any], terms: Mapping[str, Any], names: Names) -> list[str]:
     """Return what identifies the plan and what it costs, a line each."""
-    made = [*filter(None, (header.get("madeAt"), header.get("madeBy")))]
+    at, by = header.get("madeAt"), header.get("madeBy")
+    made = [*([_moment(at)] if at else []), *([text(by, MOST_WORDS)] if by else [])]
     lines = [
         f"Selection: {_pairs(header['selection'], names) or 'everything'}",
         f"Change: {_change(header['change'], names)}",
-        *([f"Made: {', '.join(text(each, MOST_WORDS) for each in made)}"] if made else []),
+        *([f"Made: {', '.join(made)}"] if made else []),
         *([f"In {len(manifest['shards'])} shards"] if len(manifest["shards"]) > 1 else []),
         *names.notes,
         f"Jicoo: {code(terms['baseUrl'])}",
         f"Digest: `{manifest['digest']}`",
     ]
     return [f"- {line}" for line in lines]
+
+
+def _moment(at: str) -> str:
+    moment = times.moment(at)
+    return f"{day(moment.date())} {moment:%H:%M} UTC"
 
 
 def _change(change: Mapping[str, Any], names: Names) -> str:
