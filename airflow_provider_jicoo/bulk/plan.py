@@ -38,12 +38,16 @@ from airflow_provider_jicoo.bulk.changes import (
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.bulk.files import Folder, written_durably
 from airflow_provider_jicoo.bulk.header import dump, dump_header, read_header
+from airflow_provider_jicoo.bulk.names import Names, read_names
 from airflow_provider_jicoo.bulk.place import Owner, check_place, prepare_place
 from airflow_provider_jicoo.bulk.seen import fingerprint
 from airflow_provider_jicoo.bulk.selection import Selection, select
-from airflow_provider_jicoo.bulk.summary import SAMPLE, difference, summary
+from airflow_provider_jicoo.bulk.summary import changes, examples, summary
+from airflow_provider_jicoo.bulk.tally import Tally
 
 _AT_ONCE = 500
+_NAMED = 5
+"""How many bookings an error names."""
 
 
 class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
@@ -84,8 +88,8 @@ class Plan:
     :param manifest: what an apply needs to know: ``plan`` (path), ``digest``, ``changes``, ``unchanged``,
         ``guests_notified``, ``irreversible``, ``warnings`` (what could not be proved of the list of bookings, and
         other texts for people), ``shards`` (a list of manifests, of which each has a plan of its own).
-    :param summary: the plan in Markdown, with a sample of the differences. Texts that may hold personal data are left
-        out of it.
+    :param summary: the plan in Markdown, made to be read before it is agreed to: what changes, for whom and when, by
+        names of hosts and event types, with examples. What may be personal to guests is left out of it.
     """
 
     manifest: dict[str, Any]
@@ -217,6 +221,7 @@ def plan_changes(
                 _consider_all(draft, bookings, wanted, progress)
         else:
             _consider_all(draft, bookings, wanted, progress)
+        draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
         about = {
             "selection": selection.describe(),
@@ -251,7 +256,8 @@ class Draft:
         self._messaging: set[str] = set()
         self.unchanged = 0
         self.irreversible = 0
-        self.sample: list[str] = []
+        self._tally = Tally()
+        self._names = Names()
 
     def close(self) -> None:
         """Remove the temporary file."""
@@ -276,38 +282,46 @@ class Draft:
         if shows(booking, line.after):
             self.unchanged += 1
         else:
-            self.add(line, tuple(host["userId"] for host in booking.get("hosts", [])))
+            self.add(line, booking)
 
-    def add(self, line: Line, hosts: tuple[str, ...]) -> None:
+    def add(self, line: Line, booking: Booking) -> None:
         """Take a line in.
 
-        :param hosts: the hosts whose time the booking takes.
+        :param booking: as it is now.
         """
         if self._terms.messages(line):
             self._messaging.add(line.uid)
         self.irreversible += line.action == "cancel"
         slot = _slot(line)
         if slot is not None:
+            hosts = tuple(host["userId"] for host in booking.get("hosts", []))
             self._moves[line.uid] = (hosts, (line.started_at, line.ended_at), slot)
-        if len(self.sample) < SAMPLE:
-            self.sample.append(difference(line.uid, line.action, line.before, line.after))
+        self._tally.add(line, booking, slot)
         self._index.append((line.started_at, line.uid, self._file.tell()))
         self._file.write(line.dump())
+
+    def read_names(self, client: JicooClient) -> None:
+        """Read the names of hosts and event types, for the summary.
+
+        :raises AuthenticationError: the API key is not valid any more.
+        """
+        self._names = read_names(client, self._tally.users(), self._tally.event_types)
 
     def check_limits(self, max_changes: int | None, max_notified_guests: int | None) -> None:
         """Refuse a plan that is too large.
 
-        :raises PlanLimitError: says by how much, with the sample.
+        :raises PlanLimitError: says by how much, and what would change.
         """
         for name, most, found in (
             ("max_changes", max_changes, len(self._index)),
             ("max_notified_guests", max_notified_guests, len(self._messaging)),
         ):
             if most is not None and found > most:
-                sample = "\n".join(self.sample)
+                told = "\n".join(changes(self._tally, self._names))
+                some = "\n".join(examples(self._tally, self._names, _NAMED))
                 raise PlanLimitError(
                     f"{name} is {most}, and the plan has {found}: {found - most} too many; nothing was sent. "
-                    f"Some of them:\n{sample}"
+                    f"Planned were:\n{told}\nSome of them:\n{some}"
                 )
 
     def write(self, path: Folder, shards: int, about: Mapping[str, Any]) -> Plan:
@@ -330,7 +344,7 @@ class Draft:
         parts = [in_order] if shards == 1 else split(in_order, waits_for, shards)
         made = [self._describe(part, waits_for) for part in parts]
         manifest = {**self._manifest(path, made), "warnings": list(about.get("warnings", ()))}
-        told = summary(manifest, header, self._terms.json(), self.sample)
+        told = summary(manifest, header, self._terms.json(), self._tally, self._names)
         check_place(path, about.get("owner"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -62,6 +62,7 @@ def plan_undo(
     with closing(Draft(terms)) as draft:
         for shard in shard_paths(applied, header) if "shards" in header else [applied]:
             _undo(client, shard, draft, left)
+        draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
         about = {
             "selection": {"applied by": str(applied)},
@@ -155,7 +156,7 @@ def _take_back(
         status=str(booking.get("status") or ""),
         seen=fingerprint(booking),
     )
-    draft.add(reverse, tuple(host["userId"] for host in booking.get("hosts", [])))
+    draft.add(reverse, booking)
 
 
 def _zone(line: Line, booking: Booking) -> str:

@@ -199,9 +199,9 @@ class TestPlan:
         assert len(digest) == 64
         assert set(run.pushed) == {"summary"}
         summary = run.pushed["summary"]
-        assert summary.startswith("**49 bookings will be changed**, 1 are so already.")
+        assert summary.startswith("**49 bookings will be changed**, 1 is so already.")
         assert digest in summary
-        assert "priority: " in summary
+        assert " × priority high → low, description changes\n" in summary
         header, *rest = lines(path)
         assert (header["digest"], header["madeBy"]) == (digest, "bulk, run run-1, task task")
         assert len(rest) == 49
