@@ -112,7 +112,7 @@ class TestAddress:
         assert connection.settings(with_0).base_url == connection.settings(without).base_url
 
     def test_two_ports(self, settings):
-        with pytest.raises(InvalidRequestError, match="'jicoo_default': host names port 8080, and the field .* 8443"):
+        with pytest.raises(InvalidRequestError, match=r"'jicoo_default': host names port 8080, and the field .* 8443"):
             settings(host="https://user:sk_live_2@a.example:8080", port=8443)
 
     @pytest.mark.parametrize(
