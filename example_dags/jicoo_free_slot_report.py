@@ -29,7 +29,7 @@ Counts = dict[str, dict[str, int]]  # by event type, then by day
             type=["array", "null"],
             items={"type": "string"},
             title="Event types",
-            description_md="Their ids, as `o072r8CvwVF4`, one a line; none for all. The DAG `jicoo_list_ids` lists them.",
+            description_md="Their ids, as `o072r8CvwVF4`, one a line; none for all. `jicoo_list_ids` lists them.",
         ),
         "days": Param(
             10, type="integer", minimum=1, maximum=200, title="Days", description="How many, beginning with today."

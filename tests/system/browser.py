@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import pytest
 from selenium import webdriver
@@ -106,7 +105,9 @@ class Browser:
         field = self.one(selector)
         if field.get_attribute("type") == "date":
             year, month, day = value.split("-") if value else ("", "", "")
-            field.send_keys(*([month, day, year] if value else [Keys.DELETE, Keys.TAB, Keys.DELETE, Keys.TAB, Keys.DELETE]))
+            field.send_keys(
+                *([month, day, year] if value else [Keys.DELETE, Keys.TAB, Keys.DELETE, Keys.TAB, Keys.DELETE])
+            )
             return
         field.send_keys(Keys.CONTROL, "a")
         field.send_keys(Keys.DELETE)
