@@ -37,7 +37,7 @@ def jicoo_bulk_reassign_host() -> None:
             host_user_id="{{ params.from_user_id }}",
         ),
         change=ReplaceHost("{{ params.from_user_id }}", "{{ params.to_user_id }}"),
-        plan_path="{{ params.plans }}/{{ run_id }}.jsonl",
+        plan_path="{{ params.plans }}/{{ dag.dag_id }}/{{ run_id }}.jsonl",
         is_send_updates=False,
         max_changes=20_000,
     )

@@ -33,7 +33,7 @@ def jicoo_close_office_for_a_day() -> None:
             started_before="{{ macros.ds_add(params.day, 1) }}T00:00:00+09:00",
             where=lambda booking: booking["status"] != "cancel",
         ),
-        plan_path="{{ params.plans }}/{{ run_id }}.jsonl",
+        plan_path="{{ params.plans }}/{{ dag.dag_id }}/{{ run_id }}.jsonl",
         # Moving them is quiet unless it is said; a cancellation always tells the guest.
         is_send_updates="{{ 'true' if params.to_day else '' }}",
         update_message="{{ params.message if params.to_day else '' }}",

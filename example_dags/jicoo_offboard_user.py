@@ -71,7 +71,7 @@ def jicoo_offboard_user() -> None:
             where=is_wanted,
         ),
         change=ReplaceHost("{{ params.user_id }}", "{{ params.to_user_id }}"),
-        plan_path="{{ params.plans }}/{{ run_id }}.jsonl",
+        plan_path="{{ params.plans }}/{{ dag.dag_id }}/{{ run_id }}.jsonl",
         is_send_updates=False,
         max_changes=20_000,
     )

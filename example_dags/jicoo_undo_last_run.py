@@ -25,7 +25,7 @@ def jicoo_undo_last_run() -> None:
     undo = PlanBookingUndoOperator(
         task_id="plan_undo",
         plan="{{ params.plan or var.value.jicoo_last_plan }}",
-        plan_path="{{ params.plans }}/{{ run_id }}.jsonl",
+        plan_path="{{ params.plans }}/{{ dag.dag_id }}/{{ run_id }}.jsonl",
         is_send_updates=False,
     )
     approve = ApprovalOperator(
