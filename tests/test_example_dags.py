@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 import threading
+import time
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -236,13 +237,13 @@ def person():
 
     @contextlib.contextmanager
     def answering(dag_id, option):
-        over, seen = threading.Event(), []
+        over, seen, since = threading.Event(), [], {}
 
         def look():
             while not over.wait(0.3):
                 # SQLite may be locked by the DAG that runs; then it is tried again.
                 with contextlib.suppress(OperationalError):
-                    _answer(dag_id, option, seen)
+                    _answer(dag_id, option, seen, since)
 
         thread = threading.Thread(target=look)
         thread.start()
@@ -255,7 +256,11 @@ def person():
     return answering
 
 
-def _answer(dag_id, option, seen):
+def _answer(dag_id, option, seen, since):
+    """Answer what waits for a second.
+
+    ``dag.test()`` stores the state of a task once more when the task has ended: an answer that comes between is lost.
+    """
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
     from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
     from airflow.models.hitl import HITLDetail
@@ -270,6 +275,8 @@ def _answer(dag_id, option, seen):
             .filter(TaskInstance.state == "awaiting_input")
         )
         for task, detail in waiting.all():
+            if time.monotonic() < since.setdefault(task.id, time.monotonic()) + 1:
+                continue
             seen.append(detail.body)
             update_hitl_detail(
                 dag_id=dag_id,
@@ -448,8 +455,8 @@ class TestOffboardUser:
         answer = _answer
         late = []
 
-        def book_and_answer(dag_id, option, seen):
-            answer(dag_id, option, seen)
+        def book_and_answer(dag_id, option, seen, since):
+            answer(dag_id, option, seen, since)
             if seen and not late:
                 soon = datetime.now(timezone.utc) + timedelta(days=300)
                 hosts = [{"userId": conf["user_id"], "role": "admin"}]
@@ -470,8 +477,8 @@ class TestOffboardUser:
         users = self.users(jicoo_sandbox)
         answer = _answer
 
-        def answer_and_revoke(dag_id, option, seen):
-            answer(dag_id, option, seen)
+        def answer_and_revoke(dag_id, option, seen, since):
+            answer(dag_id, option, seen, since)
             jicoo_sandbox.key_revoked = bool(seen)
 
         monkeypatch.setattr(sys.modules[__name__], "_answer", answer_and_revoke)
