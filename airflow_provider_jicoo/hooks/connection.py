@@ -78,7 +78,7 @@ def _with_port(address: str, port: int) -> str:
         standard = port == {"https": 443, "http": 80}.get(parts.scheme)
         return address if standard else parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
     if own != port:
-        raise InvalidRequestError(f"host names port {own}, and the field for the port {port}: leave one of them empty")
+        raise InvalidRequestError(f"host names port {own}, and the field for the port {port}: write the same one")
     return address
 
 

@@ -125,3 +125,51 @@ class Browser:
             return True
 
         self.until(f"{selector} {text or ''} can be clicked", probe)
+
+    def choose(self, selector: str, text: str) -> None:
+        """Choose from a list that opens when one types into it."""
+        field = self.one(selector)
+        field.send_keys(text)
+        self.until(f"{text} is offered", lambda: next(iter(self.all("[role=option]", text)), None))
+        field.send_keys(Keys.ENTER)
+
+    # Connections
+
+    def test_connection(self, name: str) -> bool:
+        """Press the Test button of a connection in the list, and return whether its sign turns green."""
+        self.open("/connections")
+        button = "button[aria-label='Test Connection']"
+
+        def row() -> WebElement | None:
+            return next((row for row in self.all("tr") if name in row.text), None)
+
+        def colour() -> str | None:
+            (sign,) = self.until(name, row).find_elements(By.CSS_SELECTOR, f"{button} svg")
+            return sign.get_attribute("color")
+
+        self.all(button, within=self.until(f"connection {name}", row))[0].click()
+        return self.until("the sign of the Test button", colour) == "green"
+
+    # DAGs
+
+    def open_trigger_form(self, dag_id: str) -> None:
+        """Open the form that starts a run of a DAG."""
+        self.open(f"/dags/{dag_id}")
+        self.click("[data-testid=trigger-dag-button], button[aria-label*=Trigger]")
+        self.one("[role=dialog] button", "Trigger")
+
+    def can_trigger(self) -> bool:
+        """Tell whether the form that is open lets one start the run."""
+        return self.one("[role=dialog] button", "Trigger").is_enabled()
+
+    def trigger(self, dag_id: str, **fields: str) -> None:
+        """Start a run of a DAG from its form.
+
+        :param fields: what to write into which field, by the names of the params; the others are left as they are.
+        """
+        self.open_trigger_form(dag_id)
+        for name, value in fields.items():
+            self.fill(f"[role=dialog] [name=element_{name}]", value)
+        self.picture(f"{dag_id} {' '.join(fields)}".strip())
+        self.click("[role=dialog] button", "Trigger")
+        self.until("the form is closed", lambda: None if self.all("[role=dialog]") else True)
