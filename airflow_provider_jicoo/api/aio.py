@@ -6,8 +6,9 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Generator
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import msgspec
@@ -17,7 +18,7 @@ from yarl import URL
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
 from airflow_provider_jicoo.api.errors import NotFoundError
-from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
+from airflow_provider_jicoo.api.exchange import Broken, Came, Hurry, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.paging import Sweep
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy, retry_after
 from airflow_provider_jicoo.api.settings import Settings
@@ -32,6 +33,59 @@ _NEVER_SENT = (
     aiohttp.ClientHttpProxyError,  # the proxy refused to connect
 )
 _JSON = "application/json"
+_KEEP_ALIVE = 3.0
+"""Seconds for which an idle connection is used again."""
+
+
+class WithheldError(Exception):
+    """A request was not sent: its passage did not let it leave."""
+
+
+class Passage(Protocol):
+    """What somebody who sends a call decides while it is under way: may it leave, and how long to wait.
+
+    The calls that are asked about are the one that is sent, and those that read it back.
+    """
+
+    async def ready(self, call: Call[Any]) -> bool:
+        """Return once a request may take its place in the pace; False where it is not to leave any more."""
+
+    async def leave(self, call: Call[Any]) -> bool:
+        """Return at the last moment, its place in the pace having come, whether a request leaves."""
+
+    def returned(self, call: Call[Any], came: Reply | Broken) -> None:
+        """Note what came of a request that left."""
+
+    async def wait(self, call: Call[Any], seconds: float, why: str) -> Hurry | None:
+        """Wait; return :attr:`~airflow_provider_jicoo.api.exchange.Hurry.HURRY` where there is no time for more.
+
+        :param why: what is waited for; empty where it is the pace.
+        """
+
+
+class Free:
+    """The passage of requests that nobody holds up."""
+
+    async def ready(self, call: Call[Any]) -> bool:
+        """Let it leave."""
+        return True
+
+    async def leave(self, call: Call[Any]) -> bool:
+        """Let it leave."""
+        return True
+
+    def returned(self, call: Call[Any], came: Reply | Broken) -> None:
+        """Do nothing."""
+
+    async def wait(self, call: Call[Any], seconds: float, why: str) -> Hurry | None:
+        """Wait, and say why."""
+        if why:
+            log.warning("%s %s: %s", call.method, call.path, why)
+        await asyncio.sleep(seconds)
+        return None
+
+
+FREE = Free()
 
 
 class AsyncJicooClient:
@@ -57,7 +111,7 @@ class AsyncJicooClient:
         pace: PaceLike | None = None,
     ) -> None:
         self._settings = settings
-        self._policy = policy or RetryPolicy()
+        self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
         self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._turn = asyncio.Lock()
         self._connections = connections
@@ -69,7 +123,11 @@ class AsyncJicooClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 headers=self._settings.headers(f"aiohttp/{aiohttp.__version__}"),
-                connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._settings.tls()),
+                # A server closes an idle connection after some seconds (uvicorn and Node: 5); a change that is sent
+                # into that moment is in doubt, although the server never saw it.
+                connector=aiohttp.TCPConnector(
+                    limit=self._connections, ssl=self._settings.tls(), keepalive_timeout=_KEEP_ALIVE
+                ),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=self._settings.timeout, sock_read=self._settings.timeout
                 ),
@@ -84,10 +142,12 @@ class AsyncJicooClient:
         """Key, address and limits."""
         return self._settings
 
-    async def send(self, call: Call[T]) -> T:
+    async def send(self, call: Call[T], passage: Passage = FREE) -> T:
         """Send a call and return the ``data`` of its answer.
 
+        :param passage: holds it up while it is under way; by default nothing does.
         :raises RequestError: the subclass says what to do about it.
+        :raises WithheldError: its passage did not let it leave.
         """
         steps = exchange(call, self._policy, (self._settings.api_key,))
         came: Came = None
@@ -95,11 +155,9 @@ class AsyncJicooClient:
             while True:
                 step = steps.send(came)
                 if isinstance(step, Sleep):
-                    log.warning("%s %s: %s", call.method, call.path, step.why)
-                    await self._wait(step.seconds)
-                    came = None
+                    came = await passage.wait(call, step.seconds, step.why)
                 else:
-                    came = await self._send_once(step)
+                    came = await self._send_once(step, passage)
         except StopIteration as end:
             result: T = end.value
             return result
@@ -115,17 +173,19 @@ class AsyncJicooClient:
             for row in sweep.take(await self.send(call)):
                 yield row
 
-    async def run(self, steps: Generator[list[Call[Any]], list[Any], T]) -> T:
+    async def run(self, steps: Generator[list[Call[Any]], list[Any], T], passage: Passage = FREE) -> T:
         """Send the calls that ``steps`` yields at once, send it their results, and return what it returns.
 
         A result that does not exist is the :class:`~airflow_provider_jicoo.api.errors.NotFoundError`.
 
+        :param passage: as for :meth:`send`, of all of them.
         :raises RequestError: as :meth:`send`.
+        :raises WithheldError: as :meth:`send`.
         """
         try:
             calls = next(steps)
             while True:
-                results = await asyncio.gather(*(self.send(call) for call in calls), return_exceptions=True)
+                results = await asyncio.gather(*(self.send(call, passage) for call in calls), return_exceptions=True)
                 for failed in results:
                     if isinstance(failed, BaseException) and not isinstance(failed, NotFoundError):
                         raise failed
@@ -134,22 +194,25 @@ class AsyncJicooClient:
             result: T = end.value
             return result
 
-    async def _send_once(self, call: Call[Any]) -> Reply | Broken:
+    async def _send_once(self, call: Call[Any], passage: Passage) -> Reply | Broken:
+        if not await passage.ready(call):
+            raise WithheldError
         if self._pace.rate is not None:
-            # One at a time waits for its moment: had all taken theirs, a pace that falls would find them taken.
+            # One coroutine holds a reservation at a time: with 32 reserved, a slow-down after a 429 could not delay the
+            # 31 slots already handed out.
             async with self._turn:
-                await self._wait(self._pace.reserve(time.monotonic()))
+                await passage.wait(call, self._pace.reserve(time.monotonic()), "")
+        if not await passage.leave(call):
+            raise WithheldError
         sent = time.monotonic()
         came = await self._ask(call)
+        passage.returned(call, came)
         if isinstance(came, Reply):
             wait = retry_after(came.headers.get("Retry-After"), came.at) if came.status >= 400 else None
             self._pace.answered(came.status, wait, sent, time.monotonic())
         else:
             self._pace.answered(None, None, sent, time.monotonic())
         return came
-
-    async def _wait(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
     async def _ask(self, call: Call[Any]) -> Reply | Broken:
         try:

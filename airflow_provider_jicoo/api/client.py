@@ -7,6 +7,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -55,7 +56,7 @@ class JicooClient:
 
     def __init__(self, settings: Settings, *, policy: RetryPolicy | None = None, connections: int = 32) -> None:
         self._settings = settings
-        self._policy = policy or RetryPolicy()
+        self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
         self._ceiling = Ceiling(settings.max_requests_per_second)
         self._session = _Session()
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))

@@ -29,6 +29,8 @@ class Settings:
     :param api_key: the API key, from https://www.jicoo.com/dashboard/integrations/api_keys. Never shown.
     :param base_url: where the API is. Plain http is refused except on loopback: the key would travel in the open.
     :param timeout: seconds to wait for a connection, and between two pieces of an answer.
+    :param server_grace: seconds that Jicoo may still be at work on a request whose answer was lost; what messages a
+        guest is not sent again within them, and by default not at all. Never less than ``timeout``.
     :param max_requests_per_second: hard ceiling of this client, or None. Jicoo publishes no limit.
     :param period_parameters: what Available Schedules calls its two query parameters; the sources disagree.
     :raises InvalidRequestError: one of them cannot be right.
@@ -37,6 +39,7 @@ class Settings:
     api_key: str = field(repr=False)
     base_url: str = BASE_URL
     timeout: float = 30.0
+    server_grace: float = 60.0
     max_requests_per_second: float | None = None
     period_parameters: tuple[str, str] = ("periodStart", "periodEnd")
 
@@ -49,6 +52,8 @@ class Settings:
         object.__setattr__(self, "api_key", key)
         object.__setattr__(self, "base_url", _checked(self.base_url))
         _positive("timeout", self.timeout, "seconds")
+        _positive("server_grace", self.server_grace, "seconds")
+        object.__setattr__(self, "server_grace", max(self.server_grace, self.timeout))
         if self.max_requests_per_second is not None:
             _positive("max_requests_per_second", self.max_requests_per_second, "requests per second")
         for name in self.period_parameters:

@@ -60,6 +60,7 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
     for name, value in (
         ("Plan", facts["plan"]),
         ("Digest", facts["digest"]),
+        ("Agreed to by", _approval(facts.get("approval"))),
         ("Jicoo", facts["jicoo"]),
         ("Selection", _pairs(facts["selection"])),
         ("Change", _pairs(facts["change"])),
@@ -68,6 +69,10 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
         ("Requests", f"{requests:,}, of which {facts['refused']:,} refused with 429{share}"),
     ):
         yield f"<tr><th>{name}</th><td>{_text(value)}</td></tr>"
+
+
+def _approval(approval: Mapping[str, str] | None) -> str:
+    return "nobody was asked" if approval is None else f"{approval['by']}, at {approval['at']}"
 
 
 def _pairs(values: Mapping[str, Any] | None) -> str:

@@ -99,15 +99,27 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed, nothing is unknown, and the run came to its end."""
-        return not self.reason and not any(self.counts.get(o.value) for o in (Outcome.FAILED, Outcome.UNKNOWN))
+        """Whether nothing failed, nothing is unknown, not everything was stale, and the run came to its end."""
+        lost = any(self.counts.get(outcome.value) for outcome in (Outcome.FAILED, Outcome.UNKNOWN))
+        return not self.reason and not lost and not self.all_stale
+
+    @property
+    def all_stale(self) -> bool:
+        """Whether nothing is as planned, since the bookings were edited after the plan was made."""
+        return bool(self.counts.get(Outcome.STALE.value)) and not any(self.counts.get(name) for name in FINE)
 
     def __str__(self) -> str:
         """Return the counts and where the report is."""
         total = sum(self.counts.values())
         found = ", ".join(f"{count:,} {name}" for name, count in self.counts.items() if count) or "nothing to do"
-        reason = f" Ended early: {self.reason}." if self.reason else ""
-        return f"{total:,} planned changes: {found}.{reason} Report: {self.path / 'report.html'}"
+        notes = [f" Ended early: {self.reason}."] if self.reason else []
+        if self.all_stale:
+            notes.append(" Every booking was edited since the plan was made, and left alone: make a new plan.")
+        if self.facts.get("adjusted"):
+            notes.append(f" Jicoo stored {self.facts['adjusted']:,} of them with other values than were sent.")
+        if self.facts.get("sentMoreThanOnce"):
+            notes.append(f" {self.facts['sentMoreThanOnce']:,} may have been sent more than once.")
+        return f"{total:,} planned changes: {found}.{''.join(notes)} Report: {self.path / 'report.html'}"
 
 
 def write_report(
@@ -118,6 +130,8 @@ def write_report(
     timeline: Timeline,
     requests: int,
     refused: int,
+    sent_again: int,
+    approval: Mapping[str, str] | None,
     tries: int,
     reason: str,
     error: JicooError | None,
@@ -126,7 +140,9 @@ def write_report(
 
     :param entries: outcomes by uid; a line without one was not attempted.
     :param requests: how many requests were answered or lost in this try.
-    :param refused: how many of them with 429.
+    :param refused: how many of them for now, with 429 or 503.
+    :param sent_again: how often a request was sent again, or read back.
+    :param approval: who agreed to the plan, and when.
     :param tries: which try this was.
     """
     folder = report_of(plan)
@@ -143,6 +159,7 @@ def write_report(
     facts = {
         "plan": str(plan),
         "digest": lines.header["digest"],
+        "approval": approval,
         "jicoo": lines.header["terms"]["baseUrl"],
         "selection": lines.header.get("selection"),
         "change": lines.header.get("change"),
@@ -155,6 +172,9 @@ def write_report(
         "seconds": round((ended - timeline.begun).total_seconds(), 2),
         "requests": requests,
         "refused": refused,
+        "sentAgain": sent_again,
+        "adjusted": sum(entry.adjusted for entry in entries.values()),
+        "sentMoreThanOnce": sum(entry.sends > 1 for entry in entries.values()),
         "timeline": timeline.json(),
     }
     write_facts(folder, facts, outcomes((lines[number] for number in wrong), entries))
@@ -182,9 +202,13 @@ def outcomes(lines: Iterable[Line], entries: Mapping[str, Entry]) -> Iterator[di
         entry = entries.get(line.uid)
         # Announced and left without an outcome: it can only be one that an earlier try was killed over.
         outcome = Outcome.NOT_ATTEMPTED if entry is None else entry.outcome or Outcome.UNKNOWN
-        made = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
+        made: dict[str, Any] = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
         if entry is not None and entry.detail:
             made["detail"] = entry.detail
+        if entry is not None and entry.adjusted:
+            made["adjusted"] = True
+        if entry is not None and entry.sends > 1:
+            made["sends"] = entry.sends
         yield made
 
 
@@ -204,6 +228,7 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
     facts = {
         "plan": ", ".join(part["plan"] for part in parts),
         "digest": ", ".join(part["digest"] for part in parts),
+        "approval": _one_approval(parts),
         "jicoo": ", ".join(sorted({part["jicoo"] for part in parts})),
         "selection": parts[0]["selection"] if parts else None,
         "change": parts[0]["change"] if parts else None,
@@ -216,6 +241,9 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
         "seconds": max((part["seconds"] for part in parts), default=0.0),
         "requests": sum(part["requests"] for part in parts),
         "refused": sum(part["refused"] for part in parts),
+        "sentAgain": sum(part["sentAgain"] for part in parts),
+        "adjusted": sum(part["adjusted"] for part in parts),
+        "sentMoreThanOnce": sum(part["sentMoreThanOnce"] for part in parts),
         "timeline": [],
     }
     into.mkdir(parents=True, exist_ok=True)
@@ -225,6 +253,18 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
     wrong = (made for made in map(json.loads, _all_outcomes(folders)) if made["outcome"] not in FINE)
     write_facts(into, facts, wrong)
     return Report(into, facts["counts"], "; ".join(reasons), None, facts)
+
+
+def _one_approval(parts: list[dict[str, Any]]) -> dict[str, str] | None:
+    """Return the approval that the shards have in common; of several, all names and the last moment."""
+    found = [part["approval"] for part in parts if part.get("approval")]
+    if not found:
+        return None
+    return {
+        "digest": ", ".join(dict.fromkeys(each["digest"] for each in found)),
+        "by": ", ".join(dict.fromkeys(each["by"] for each in found)),
+        "at": max(each["at"] for each in found),
+    }
 
 
 def _all_outcomes(folders: Iterable[Folder]) -> Iterator[bytes]:

@@ -36,7 +36,7 @@ def settings(connection: ConnectionLike) -> Settings:
     try:
         extras = _extras(connection.extra_dejson)
         given: dict[str, Any] = {"api_key": connection.password or "", "base_url": base_url(connection)}
-        for name in ("timeout", "max_requests_per_second"):
+        for name in ("timeout", "server_grace", "max_requests_per_second"):
             if name in extras:
                 given[name] = _number(name, extras[name])
         start, end = Settings.period_parameters

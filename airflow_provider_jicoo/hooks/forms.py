@@ -37,6 +37,13 @@ EXTRA_FIELDS = (
         "number",
     ),
     ExtraField(
+        "server_grace",
+        "Server grace (seconds)",
+        "How long Jicoo may still be at work on a request whose answer was lost. What messages a guest is not sent "
+        "again within this time, and by default not at all. Default 60, never less than the timeout.",
+        "number",
+    ),
+    ExtraField(
         "max_requests_per_second",
         "Requests per second at most",
         "Hard ceiling of each client of this connection, as 5. Empty for none: the pace is then learnt from Jicoo's "

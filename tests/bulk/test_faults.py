@@ -33,6 +33,7 @@ from airflow_provider_jicoo.bulk.report import merge_reports
 from airflow_provider_jicoo.bulk.stop import Stop
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.conftest import ROOT, WORKER, until
+from tests.bulk.tools import set_timing
 
 QUICK = RetryPolicy(attempts=10, base=0.02, longest_backoff=0.1, floor=0.02)
 LOAD = bool(os.environ.get("JICOO_LOAD"))
@@ -42,9 +43,8 @@ NOW = datetime(2027, 3, 1, tzinfo=timezone.utc)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", QUICK)
-    monkeypatch.setattr(engine, "CHUNK", 20)
-    monkeypatch.setattr(engine, "SETTLE", 0.05)
+    set_timing(monkeypatch, policy=QUICK)
+    set_timing(monkeypatch, chunk=20)
 
 
 @pytest.fixture
@@ -186,8 +186,8 @@ FAILING = [
 )
 def test_what_fails_is_said_and_finished_by_the_next_try(case, sandbox, kind, fault, monkeypatch):
     """So often that also reading back fails: some fail, some are unknown, and each is said to be what it is."""
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=2))
-    monkeypatch.setattr(engine, "CHUNK", 100)
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
+    set_timing(monkeypatch, chunk=100)
     made = case(sandbox, kind)
     name, options = fault
     path = "/v1/bookings/{uid}" + {"reschedule": "/reschedule", "cancel": "/cancel"}.get(kind, "")
@@ -254,7 +254,7 @@ def test_a_key_without_the_permission_changes_nothing(case, sandbox):
 
 
 def test_a_list_that_fails_at_first(case, sandbox, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=2))
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
     made = case(sandbox)
     sandbox.fail("server_error", method="GET", share=1.0)
     with pytest.raises(errors.ServerError):
@@ -268,7 +268,7 @@ def test_a_list_that_fails_at_first(case, sandbox, monkeypatch):
 
 
 def test_a_list_that_fails_half_way(case, sandbox, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=2))
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
     made = case(sandbox)
     sandbox.latency = 0.02
     with Applying(made, concurrency=4, **WAVES_OFF) as applying:
@@ -408,7 +408,7 @@ def test_what_others_do_while_it_runs(case, sandbox, kind):
 
 def test_an_edit_between_two_sendings_is_not_overwritten(case, sandbox, monkeypatch):
     """The first sending fails, somebody edits the booking, and reading back shows neither the one nor the other."""
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, floor=0.4))
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, floor=0.4))
     made = case(sandbox)
     chosen = uids(made)[10]
     sandbox.fail("server_error", method="PATCH", path=f"/v1/bookings/{chosen}")
@@ -448,8 +448,8 @@ def test_an_edit_while_it_is_paused_is_not_overwritten(case, sandbox):
 
 def test_an_edit_while_a_change_waits_for_long_is_not_overwritten(case, sandbox, monkeypatch):
     """It was read again long before its turn: the pace fell, or nobody knew yet how slow Jicoo is."""
-    monkeypatch.setattr(engine, "CHUNK", 100)
-    monkeypatch.setattr(engine, "FRESH", 0.5)
+    set_timing(monkeypatch, chunk=100)
+    set_timing(monkeypatch, fresh=0.5)
     made = case(sandbox)
     sandbox.latency = 0.1
     with Applying(made, concurrency=2, tolerated_failures=1, **WAVES_OFF) as applying:
@@ -463,8 +463,8 @@ def test_an_edit_while_a_change_waits_for_long_is_not_overwritten(case, sandbox,
 
 def test_reading_once_more_does_not_count_the_tries_anew(case, sandbox, monkeypatch):
     """The waits between the tries are longer than what is read stays fresh: still it is given up."""
-    monkeypatch.setattr(engine, "FRESH", 0.05)
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=4, floor=0.1))
+    set_timing(monkeypatch, fresh=0.05)
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=4, floor=0.1))
     made = case(sandbox)
     sandbox.fail("server_error", method="PATCH", path=of_booking(made, 3), share=1.0)
     with pytest.raises(BulkFailedError, match="1 failed"):
@@ -475,7 +475,7 @@ def test_reading_once_more_does_not_count_the_tries_anew(case, sandbox, monkeypa
 @pytest.mark.timeout(60)
 def test_at_a_slow_pace_what_is_read_is_also_changed(case, sandbox, monkeypatch):
     """Each waits for its turn longer than what is read stays fresh, and so does its reading."""
-    monkeypatch.setattr(engine, "FRESH", 0.1)
+    set_timing(monkeypatch, fresh=0.1)
     made = case(sandbox)
     apply(made, settings={"max_requests_per_second": 20})
     made.check_all_applied()
@@ -484,8 +484,8 @@ def test_at_a_slow_pace_what_is_read_is_also_changed(case, sandbox, monkeypatch)
 
 def test_an_edit_while_it_waits_after_a_refusal_is_no_doubt(case, sandbox, monkeypatch):
     """Jicoo has answered 429 and nothing else: the change was not made, so that who edits it is somebody else."""
-    monkeypatch.setattr(engine, "FRESH", 0.2)
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, floor=1.0))
+    set_timing(monkeypatch, fresh=0.2)
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, floor=1.0))
     made = case(sandbox)
     chosen = uids(made)[5]
     sandbox.fail("rate_limit", method="PATCH", path=f"/v1/bookings/{chosen}")
@@ -499,7 +499,7 @@ def test_an_edit_while_it_waits_after_a_refusal_is_no_doubt(case, sandbox, monke
 
 @pytest.mark.timeout(60)
 def test_a_run_that_has_ended_does_not_wait_long_for_what_is_in_doubt(case, sandbox, monkeypatch):
-    monkeypatch.setattr(engine, "LAST_WAIT", 0.2)
+    set_timing(monkeypatch, last_wait=0.2)
     made = case(sandbox)
     sandbox.fail("dropped", method="PATCH", path=of_booking(made, 3))
     sandbox.fail("rate_limit", method="PATCH", path=of_booking(made, 4), retry_after="3600")
@@ -547,7 +547,7 @@ def test_where_an_edited_booking_keeps_its_slot_none_is_moved_into_it(sandbox, t
 
 
 def test_a_move_whose_slot_is_held_by_what_failed_is_made_by_the_next_try(sandbox, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=2))
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
     manifest = a_chain(sandbox, tmp_path)
     before = {row["uid"]: row["startedAt"] for row in sandbox.bookings()}
     last = max(before, key=before.__getitem__)
@@ -632,7 +632,7 @@ def test_how_many_failures_of_fifty_are_tolerated(case, sandbox, tolerated, wron
 
 
 def test_a_failure_within_the_tolerance_is_not_green(case, sandbox, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=2))
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
     made = case(sandbox)
     sandbox.fail("server_error", method="PATCH", path=of_booking(made, 30), share=1.0)
     with pytest.raises(BulkFailedError, match="1 failed"):
@@ -961,7 +961,7 @@ def test_stop_before_it_began(case, sandbox):
 
 
 def test_what_waits_to_be_sent_again_is_not_sent_after_a_stop(case, sandbox, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, floor=0.7))
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, floor=0.7))
     made = case(sandbox)
     stop = Stop()
     with Applying(made, stop=stop, concurrency=8, **WAVES_OFF) as applying:

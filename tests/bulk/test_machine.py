@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.bookings import shows
+from airflow_provider_jicoo.api.written import shows
 from airflow_provider_jicoo.bulk import (
     Cancel,
     Options,
@@ -37,7 +37,7 @@ from airflow_provider_jicoo.bulk import apply as engine
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.plan import Plan
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, outcomes, read_plan
+from tests.bulk.tools import FAST, connect, outcomes, read_plan, set_timing
 
 LOAD = bool(os.environ.get("JICOO_LOAD"))
 NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
@@ -289,8 +289,7 @@ def _sandbox():
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(FAST, attempts=8))
-    monkeypatch.setattr(engine, "SETTLE", 0.05)
+    set_timing(monkeypatch, policy=dataclasses.replace(FAST, attempts=8))
 
 
 @pytest.mark.timeout(1800 if LOAD else 120)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.bookings import shows
+from airflow_provider_jicoo.api.written import shows
 from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError
 from airflow_provider_jicoo.bulk import (
     Cancel,
@@ -33,7 +33,7 @@ from airflow_provider_jicoo.bulk import apply as engine
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.bulk.plan import Lines, read_header
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, read_plan
+from tests.bulk.tools import FAST, connect, read_plan, set_timing
 
 NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
 EVERYTHING = Selection()
@@ -406,7 +406,7 @@ def onto(neighbour):
 
 @pytest.mark.parametrize("shards", [1, 3])
 def test_moves_stand_behind_those_they_wait_for(sandbox, jicoo, path, shards, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", FAST)
+    set_timing(monkeypatch, policy=FAST)
     uids = one_host_back_to_back(sandbox, 12)
     starts = [sandbox.booking(uid)["startedAt"] for uid in uids]
     change = onto(dict(zip(uids, [*starts[1:], "2030-01-01T00:00Z"], strict=True)))
@@ -519,7 +519,7 @@ def test_the_summary_shows_the_first_and_says_so(jicoo, path):
 
 
 def test_the_key_is_in_no_file(sandbox, jicoo, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", FAST)
+    set_timing(monkeypatch, policy=FAST)
     sandbox.fail("server_error", method="PATCH", times=3)
     made = plan(jicoo, tmp_path / "plan.jsonl", said=True, update_message="We move.")
     apply_plan(jicoo, made, options=Options(lease=0.2))

@@ -23,7 +23,7 @@ from airflow_provider_jicoo.bulk.plan import Lines
 from airflow_provider_jicoo.bulk.progress import Progress
 from airflow_provider_jicoo.bulk.report import SAMPLES, Report, Timeline, write_report
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, outcomes, read_plan
+from tests.bulk.tools import FAST, connect, outcomes, read_plan, set_timing
 
 QUICK = Options(lease=0.2)
 EVIL = "<script>alert(1)</script> & \"x\" 'y' <img src=https://evil.example/x.png>"
@@ -31,7 +31,7 @@ EVIL = "<script>alert(1)</script> & \"x\" 'y' <img src=https://evil.example/x.pn
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", FAST)
+    set_timing(monkeypatch, policy=FAST)
 
 
 @pytest.fixture(scope="module")

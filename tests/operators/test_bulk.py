@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import inspect
 import json
 import logging
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_jicoo.api import errors
+from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.bulk import Cancel, ReplaceHost, Reschedule, Selection, ShiftTime, UpdateFields, apply
 from airflow_provider_jicoo.bulk.errors import (
     BulkFailedError,
@@ -32,6 +32,7 @@ from airflow_provider_jicoo.operators.bulk import (
     PlanBookingChangesOperator,
     PlanBookingUndoOperator,
 )
+from tests.bulk.tools import set_timing
 
 OPERATORS = (
     PlanBookingChangesOperator,
@@ -94,7 +95,7 @@ def run(made):
 @pytest.fixture
 def quick(monkeypatch):
     """An apply that tries as often as always, but does not wait in between."""
-    monkeypatch.setattr(apply, "POLICY", dataclasses.replace(apply.POLICY, base=0.0, floor=0.0))
+    set_timing(monkeypatch, policy=RetryPolicy(attempts=10, base=0.0, floor=0.0))
 
 
 @pytest.fixture
@@ -803,7 +804,6 @@ class TestApplyFails:
         from airflow_provider_jicoo.bulk import journal
 
         manifest = planned(is_send_updates=True)
-        monkeypatch.setattr(apply, "SETTLE", 0.1)
         monkeypatch.setattr(apply.Options, "__init__", _short_lease(apply.Options.__init__))
         monkeypatch.setattr(journal.Journal, "release", lambda self: None)
         run(ApplyBookingPlanOperator, plan=manifest)
@@ -1062,7 +1062,12 @@ class TestBulkUpdate:
         cut = {"nothing": 0, "half a header": 50, "half the lines": len(whole) // 2}[left]
         Path(path).write_bytes(whole[:cut])
         assert both(try_number=2)["counts"]["applied"] == 50
-        assert Path(path).read_bytes() == whole
+        again = Path(path).read_bytes()
+        assert again.splitlines()[1:] == whole.splitlines()[1:]
+        assert {**json.loads(again.splitlines()[0]), "madeAt": ""} == {
+            **json.loads(whole.splitlines()[0]),
+            "madeAt": "",
+        }
 
     def test_a_plan_that_was_damaged_after_it_was_begun_is_not_made_anew(self, both, jicoo_sandbox, path, quick):
         thread = when(
