@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     given = parser.parse_args(arguments)
+    try:
+        quirks.Quirks(given.quirk)
+    except ValueError as error:
+        parser.error(str(error))
     sandbox = Sandbox(
         bookings=given.bookings,
         seed=given.seed,
@@ -87,7 +91,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--quirk",
-        type=_quirk,
         action="append",
         default=[],
         metavar="NAME[=VALUE]",
@@ -126,14 +129,6 @@ def _seconds(value: str) -> float:
         return values.seconds(value)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _quirk(value: str) -> str:
-    try:
-        quirks.parse(value)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return value
 
 
 def _flag(value: str) -> bool:

@@ -25,6 +25,7 @@ FaultName = Literal[
     "dropped_before",
     "cut_body",
     "hang",
+    "slow",
     "html",
     "redirect",
     "refused",
@@ -60,6 +61,7 @@ class Fault:
     :param changed: whether the request does its work before the fault meets it.
     :param answer: the answer in place of the right one; None for the right one.
     :param sent: how much of the answer goes out before the connection is closed.
+    :param work: seconds that the request's work takes, also where the client does not wait so long.
     :param wait: seconds before the answer, or before the connection is closed.
     :param drip: seconds before each byte of the body.
     :param megabytes: so much is sent in place of the body.
@@ -69,6 +71,7 @@ class Fault:
     changed: bool
     answer: Answer | None = None
     sent: Literal["all", "part", "nothing"] = "all"
+    work: float = 0
     wait: float = 0
     drip: float = 0
     megabytes: int = 0
@@ -139,6 +142,10 @@ def _hang(seconds: Seconds = 60, changed: bool = True, late: Seconds | None = No
     return _late(Fault(changed, sent=sent, wait=values.seconds(seconds)), late)
 
 
+def _slow(seconds: Seconds = 3) -> Fault:
+    return Fault(changed=True, work=values.seconds(seconds))
+
+
 def _late(fault: Fault, late: Seconds | None) -> Fault:
     return fault if late is None else replace(fault, changed=False, late=values.seconds(late))
 
@@ -202,6 +209,7 @@ KINDS: dict[FaultName, Callable[..., Fault]] = {
     "dropped_before": _dropped_before,
     "cut_body": _cut_body,
     "hang": _hang,
+    "slow": _slow,
     "html": _html_page,
     "redirect": _redirect,
     "refused": _refused,

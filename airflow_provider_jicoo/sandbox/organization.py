@@ -64,7 +64,8 @@ def routes(state: State) -> APIRouter:
     @router.get("/teams", summary="Teams", responses=documented(TeamsAnswered, 400))
     async def list_teams(wanted: Wanted) -> Response:
         with state.lock:
-            return page_of(state, wanted, list(state.teams), state.teams)
+            teams = state.seen("team")
+            return page_of(state, wanted, list(teams), teams)
 
     return router
 

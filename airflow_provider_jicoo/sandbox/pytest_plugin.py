@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,16 +33,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def jicoo_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+def jicoo_sandbox_options() -> dict[str, Any]:
+    """Arguments of Sandbox for every ``jicoo_sandbox``: a ``conftest.py`` or a module may have this fixture anew.
+
+    With ``{"now": datetime(2026, 1, 15, tzinfo=timezone.utc)}`` the data are the same on every day.
+    """
+    return {}
+
+
+@pytest.fixture
+def jicoo_sandbox(request: pytest.FixtureRequest, jicoo_sandbox_options: dict[str, Any]) -> Iterator[Sandbox]:
     """Run a :class:`~airflow_provider_jicoo.sandbox.server.Sandbox` with 50 bookings of seed 7, fresh in each test.
 
-    ``@pytest.mark.jicoo_sandbox(quirks=["trimmed-names"], bookings=500)`` gives it other arguments.
+    ``@pytest.mark.jicoo_sandbox(quirks=["trimmed-names"], bookings=500)`` gives it other arguments in one test.
     """
     # Where the package is installed, every pytest run imports this module: nothing heavy before the fixture is used.
     from airflow_provider_jicoo.sandbox.server import Sandbox
 
     marker = request.node.get_closest_marker("jicoo_sandbox")
-    options = dict(marker.kwargs) if marker else {}
-    quirks = [*request.config.getoption("--jicoo-quirk"), *options.pop("quirks", ())]
-    with Sandbox(**options, quirks=quirks) as sandbox:
+    options = {**jicoo_sandbox_options, **(marker.kwargs if marker else {})}
+    options["quirks"] = [*request.config.getoption("--jicoo-quirk"), *options.get("quirks", ())]
+    with Sandbox(**options) as sandbox:
         yield sandbox

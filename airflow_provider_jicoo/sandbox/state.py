@@ -26,7 +26,7 @@ from airflow_provider_jicoo.sandbox.quirks.quirk import Asked
 from airflow_provider_jicoo.sandbox.quirks.wire import ClockAhead
 
 Kind = Literal["create", "cancel", "reschedule", "update"]
-Section = Literal["user", "event_type", "schedule", "invitation"]
+Section = Literal["user", "event_type", "schedule", "invitation", "team"]
 
 REHEARSAL: ContextVar[bool] = ContextVar("airflow_provider_jicoo.rehearsal", default=False)
 """Whether what is asked now is only answered as if it were done; nothing is kept of it."""
@@ -241,6 +241,7 @@ class State:
             "event_type": self.event_types,
             "schedule": self.schedules,
             "invitation": self.invitations,
+            "team": self.teams,
         }
         return by_section[section]
 

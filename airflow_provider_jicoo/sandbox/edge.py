@@ -1,4 +1,4 @@
-"""The door of the server: counts each request, checks the key, keeps the rate, and lets faults happen.
+"""The edge of the server: counts each request, checks the key, keeps the rate, and lets faults happen.
 
 Plain ASGI around the FastAPI app, so that nothing in the app knows of keys, limits and faults.
 """
@@ -6,6 +6,7 @@ Plain ASGI around the FastAPI app, so that nothing in the app knows of keys, lim
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -17,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_jicoo.sandbox import choices, connection
+from airflow_provider_jicoo.sandbox import choices, wire_faults
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.faults import Answer, Fault, Faults, refusal, too_many
 from airflow_provider_jicoo.sandbox.quirks.quirk import Exchange
@@ -77,7 +78,7 @@ class Bucket:
         return True
 
 
-class Door:
+class Edge:
     """ASGI app around ``app``.
 
     :param app: answers the requests that get through.
@@ -99,12 +100,15 @@ class Door:
         self._number = 0
         self._lock = threading.Condition()
         self._late: set[asyncio.Task[None]] = set()
+        self._to_come = 0
+        self._era = 0
 
     def forget(self) -> None:
-        """Begin counting anew."""
+        """Begin counting anew; changes still to come are not made any more."""
         with self._lock:
             self.requests = []
             self._number = 0
+            self._era += 1
 
     def settle(self, timeout: float) -> bool:
         """Wait, in another thread than the server's, until no change is to come any more.
@@ -112,7 +116,7 @@ class Door:
         :returns: whether it came so far within ``timeout`` seconds.
         """
         with self._lock:
-            return self._lock.wait_for(lambda: not self._late, timeout)
+            return self._lock.wait_for(lambda: not self._to_come, timeout)
 
     async def drop_late(self) -> None:
         """Give up the changes that are still to come."""
@@ -134,12 +138,16 @@ class Door:
         fault = NO_FAULT if answer else self.faults.pick(request.method, request.path) or NO_FAULT
         late = self._lateness(request, fault)
         if answer is None and fault.changed:
-            answer = await self._ask(scope, body, rehearsal=late is not None)
-            if answer.status >= 300:
+            answer = await self._slowly(fault.work, scope, body, rehearsal=late is not None)
+            if answer is None or answer.status >= 300:
                 late = None
-        await self._reply(request, answer, fault, receive, send)
-        if late is not None:
-            self._later(late, scope, body)
+        # Known before the client has its answer: one that then asks whether something is to come shall hear of it.
+        replied = None if late is None else self._later(late, scope, body)
+        try:
+            await self._reply(request, answer, fault, receive, send)
+        finally:
+            if replied is not None:
+                replied.set()
 
     def _lateness(self, request: Received, fault: Fault) -> float | None:
         """Return how long after the answer the request does its work; None where it does it before, or never."""
@@ -155,19 +163,19 @@ class Door:
     ) -> None:
         if self.latency:
             await asyncio.sleep(self.latency)
-        waited = not fault.wait or await connection.hold(receive, fault.wait, self.stopping)
+        waited = not fault.wait or await wire_faults.hold(receive, fault.wait, self.stopping)
         answer = fault.answer or answer
         if answer is None or fault.sent == "nothing" or not waited:
-            await connection.drop(receive)
+            await wire_faults.drop(receive)
             return
         answer = self._final(request, answer)
         request.status = answer.status
         if fault.sent == "part":
-            await connection.cut(answer, receive, send)
+            await wire_faults.cut(answer, receive, send)
         elif fault.drip:
-            await connection.drip(answer, receive, send, fault.drip, self.stopping)
+            await wire_faults.drip(answer, receive, send, fault.drip, self.stopping)
         elif fault.megabytes:
-            await connection.flood(answer, fault.megabytes, send)
+            await wire_faults.flood(answer, fault.megabytes, send)
         else:
             await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
             await send({"type": "http.response.body", "body": answer.body})
@@ -181,19 +189,41 @@ class Door:
         )
         return quirks.wire(dated, exchange)
 
-    def _later(self, seconds: float, scope: Scope, body: bytes) -> None:
-        task = asyncio.ensure_future(self._work(seconds, scope, body))
-        with self._lock:
-            self._late.add(task)
-        task.add_done_callback(self._worked)
+    async def _slowly(self, seconds: float, scope: Scope, body: bytes, *, rehearsal: bool) -> Answer | None:
+        """Let a request do its work after so long, whether or not its client waits; None where the server stops."""
+        if not seconds:
+            return await self._ask(scope, body, rehearsal=rehearsal)
+        self._comes(1)
+        try:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), seconds)
+                return None
+            return await self._ask(scope, body, rehearsal=rehearsal)
+        finally:
+            self._comes(-1)
 
-    async def _work(self, seconds: float, scope: Scope, body: bytes) -> None:
+    def _later(self, seconds: float, scope: Scope, body: bytes) -> asyncio.Event:
+        """Let a request do its work so long after the event that is returned."""
+        replied = asyncio.Event()
+        self._comes(1)
+        task = asyncio.ensure_future(self._work(replied, seconds, scope, body, self._era))
+        self._late.add(task)
+        task.add_done_callback(self._worked)
+        return replied
+
+    async def _work(self, replied: asyncio.Event, seconds: float, scope: Scope, body: bytes, era: int) -> None:
+        await replied.wait()
         await asyncio.sleep(seconds)
-        await self._ask(scope, body)
+        if era == self._era:
+            await self._ask(scope, body)
 
     def _worked(self, task: asyncio.Task[None]) -> None:
+        self._late.discard(task)
+        self._comes(-1)
+
+    def _comes(self, more: int) -> None:
         with self._lock:
-            self._late.discard(task)
+            self._to_come += more
             self._lock.notify_all()
 
     def _note(self, scope: Scope, body: bytes) -> Received:
