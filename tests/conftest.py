@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE_DAGS = ROOT / "example_dags"
 TEST_DAGS = ROOT / "tests" / "operators" / "dags"
+NOW = datetime(2026, 1, 15, 3, 30, tzinfo=timezone.utc)
+"""The time of the sandbox in the tests, where a test does not choose another."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -86,6 +89,12 @@ def airflow_cli(*arguments: str, **environment: str) -> str:
 def run_airflow() -> Callable[..., str]:
     """Airflow's command line, as a function that returns what it printed."""
     return airflow_cli
+
+
+@pytest.fixture
+def jicoo_sandbox_options() -> dict[str, Any]:
+    """The same data on every day: which of them are open, and where, depends on the day they are made around."""
+    return {"now": NOW}
 
 
 @pytest.fixture

@@ -6,12 +6,13 @@ Plain ASGI around the FastAPI app, so that nothing in the app knows of keys, lim
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,10 +20,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_provider_jicoo.sandbox import choices, connection
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
-from airflow_provider_jicoo.sandbox.faults import Answer, Faults, refusal, too_many
+from airflow_provider_jicoo.sandbox.faults import Answer, Fault, Faults, refusal, too_many
+from airflow_provider_jicoo.sandbox.quirks.quirk import Exchange
+from airflow_provider_jicoo.sandbox.quirks.wire import ClockAhead
+from airflow_provider_jicoo.sandbox.quirks.writing import LateEffect
+from airflow_provider_jicoo.sandbox.state import REHEARSAL, State
 
 REQUEST_NUMBER = "airflow_provider_jicoo.request"
 """Where the scope carries the number of the request."""
+
+NO_FAULT = Fault(changed=True)
 
 
 @dataclass
@@ -75,14 +82,14 @@ class Door:
     """ASGI app around ``app``.
 
     :param app: answers the requests that get through.
-    :param clock: returns the time.
+    :param state: what the app answers from.
     :param faults: what goes wrong.
     :param remember: keep each request; otherwise they are only numbered, and a server that runs for days does not grow.
     """
 
-    def __init__(self, app: ASGIApp, clock: Callable[[], datetime], faults: Faults, *, remember: bool) -> None:
+    def __init__(self, app: ASGIApp, state: State, faults: Faults, *, remember: bool) -> None:
         self._app = app
-        self._clock = clock
+        self._state = state
         self.faults = faults
         self.bucket: Bucket | None = None
         self.latency = 0.0
@@ -91,13 +98,31 @@ class Door:
         self.requests: list[Received] = []
         self._remember = remember
         self._number = 0
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._late: set[asyncio.Task[None]] = set()
+        self._to_come = 0
+        self._era = 0
 
     def forget(self) -> None:
-        """Begin counting anew."""
+        """Begin counting anew; changes still to come are not made any more."""
         with self._lock:
             self.requests = []
             self._number = 0
+            self._era += 1
+
+    def settle(self, timeout: float) -> bool:
+        """Wait, in another thread than the server's, until no change is to come any more.
+
+        :returns: whether it came so far within ``timeout`` seconds.
+        """
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._to_come, timeout)
+
+    async def drop_late(self) -> None:
+        """Give up the changes that are still to come."""
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or do whatever the fault says."""
@@ -108,23 +133,98 @@ class Door:
         if body is None:
             return
         request = self._note(scope, body)
+        scope = {**scope, REQUEST_NUMBER: request.number}
         answer = self._refuse(request)
-        fault = None if answer else self.faults.pick(request.method, request.path)
-        if answer is None and (fault is None or fault.changed):
-            answer = await self._ask({**scope, REQUEST_NUMBER: request.number}, body)
+        fault = NO_FAULT if answer else self.faults.pick(request.method, request.path) or NO_FAULT
+        late = self._lateness(request, fault)
+        if answer is None and fault.changed:
+            answer = await self._slowly(fault.work, scope, body, rehearsal=late is not None)
+            if answer is None or answer.status >= 300:
+                late = None
+        # Known before the client has its answer: one that then asks whether something is to come shall hear of it.
+        replied = None if late is None else self._later(late, scope, body)
+        try:
+            await self._reply(request, answer, fault, receive, send)
+        finally:
+            if replied is not None:
+                replied.set()
+
+    def _lateness(self, request: Received, fault: Fault) -> float | None:
+        """Return how long after the answer the request does its work; None where it does it before, or never."""
+        if request.method == "GET":
+            return None
+        if fault.late is not None or not fault.changed:
+            return fault.late
+        creates = request.method == "POST" and not request.path.endswith(("/cancel", "/reschedule"))
+        return None if creates else self._state.quirks.value(LateEffect, None)
+
+    async def _reply(
+        self, request: Received, answer: Answer | None, fault: Fault, receive: Receive, send: Send
+    ) -> None:
         if self.latency:
             await asyncio.sleep(self.latency)
-        waited = not (fault and fault.wait) or await connection.hold(receive, fault.wait, self.stopping)
-        answer = fault.answer if fault and fault.answer else answer
-        if answer is None or (fault and fault.sent == "nothing") or not waited:
+        waited = not fault.wait or await connection.hold(receive, fault.wait, self.stopping)
+        answer = fault.answer or answer
+        if answer is None or fault.sent == "nothing" or not waited:
             await connection.drop(receive)
             return
+        answer = self._final(request, answer)
         request.status = answer.status
-        if fault and fault.sent == "part":
+        if fault.sent == "part":
             await connection.cut(answer, receive, send)
-            return
-        await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
-        await send({"type": "http.response.body", "body": answer.body})
+        elif fault.drip:
+            await connection.drip(answer, receive, send, fault.drip, self.stopping)
+        elif fault.megabytes:
+            await connection.flood(answer, fault.megabytes, send)
+        else:
+            await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+            await send({"type": "http.response.body", "body": answer.body})
+
+    def _final(self, request: Received, answer: Answer) -> Answer:
+        quirks = self._state.quirks
+        now = datetime.now(timezone.utc) + timedelta(seconds=quirks.value(ClockAhead, 0))
+        dated = replace(answer, headers=(*answer.headers, (b"date", format_datetime(now, usegmt=True).encode())))
+        exchange = Exchange(
+            request.method, request.path, self._state.guests_of(request.path), answer.status == 429, now
+        )
+        return quirks.wire(dated, exchange)
+
+    async def _slowly(self, seconds: float, scope: Scope, body: bytes, *, rehearsal: bool) -> Answer | None:
+        """Let a request do its work after so long, whether or not its client waits; None where the server stops."""
+        if not seconds:
+            return await self._ask(scope, body, rehearsal=rehearsal)
+        self._comes(1)
+        try:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), seconds)
+                return None
+            return await self._ask(scope, body, rehearsal=rehearsal)
+        finally:
+            self._comes(-1)
+
+    def _later(self, seconds: float, scope: Scope, body: bytes) -> asyncio.Event:
+        """Let a request do its work so long after the event that is returned."""
+        replied = asyncio.Event()
+        self._comes(1)
+        task = asyncio.ensure_future(self._work(replied, seconds, scope, body, self._era))
+        self._late.add(task)
+        task.add_done_callback(self._worked)
+        return replied
+
+    async def _work(self, replied: asyncio.Event, seconds: float, scope: Scope, body: bytes, era: int) -> None:
+        await replied.wait()
+        await asyncio.sleep(seconds)
+        if era == self._era:
+            await self._ask(scope, body)
+
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        self._late.discard(task)
+        self._comes(-1)
+
+    def _comes(self, more: int) -> None:
+        with self._lock:
+            self._to_come += more
+            self._lock.notify_all()
 
     def _note(self, scope: Scope, body: bytes) -> Received:
         with self._lock:
@@ -135,7 +235,7 @@ class Door:
                 path=scope["path"],
                 query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
                 body=_parsed(body) if self._remember else None,
-                at=self._clock(),
+                at=self._state.clock(),
                 headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
             )
             if self._remember:
@@ -152,7 +252,7 @@ class Door:
             return too_many()
         return None
 
-    async def _ask(self, scope: Scope, body: bytes) -> Answer:
+    async def _ask(self, scope: Scope, body: bytes, *, rehearsal: bool = False) -> Answer:
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -161,7 +261,11 @@ class Door:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        await self._app(scope, receive, send)
+        token = REHEARSAL.set(rehearsal)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            REHEARSAL.reset(token)
         return Answer(
             sent[0]["status"], tuple(sent[0]["headers"]), b"".join(message.get("body", b"") for message in sent[1:])
         )

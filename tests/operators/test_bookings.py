@@ -602,7 +602,7 @@ class TestLists:
         assert len(run(ListBookingsOperator, limit=limit)) == count
 
     def test_filters(self, run, jicoo_sandbox):
-        now = datetime.now(timezone.utc)
+        now = jicoo_sandbox.now
         found = run(ListBookingsOperator, status="open", started_at=now, ended_at=now + timedelta(days=20))
         begin, end = (at.strftime("%Y-%m-%dT%H:%M:%S") for at in (now, now + timedelta(days=20)))
         expected = [

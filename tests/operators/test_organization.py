@@ -133,16 +133,16 @@ class TestBadInput:
 def test_in_a_dag(jicoo_sandbox, run_dag):
     """Personal data shows as asterisks among the rendered fields."""
     user = jicoo_sandbox.users[0]["uid"]
-    run = run_dag(DAGS / "jicoo_organization.py", user_id=user, address="jane.zweig@example.com", title="Geheimzahl")
+    run = run_dag(DAGS / "jicoo_organization.py", user_id=user, address="jane.roe@example.com", title="Besprechung")
 
     assert set(run.states.values()) == {"success"}, run.states
     assert run.rendered("invite")["invitee_email"] == "***"
     fields = run.rendered("meet")
     assert {name for name, value in fields.items() if value == "***"} == {"name", "attendees"}
     assert fields["time_zone"] == "Asia/Tokyo"
-    assert jicoo_sandbox.invitations[-1]["email"] == "jane.zweig@example.com"
+    assert jicoo_sandbox.invitations[-1]["email"] == "jane.roe@example.com"
     assert (jicoo_sandbox.schedules[-1]["name"], jicoo_sandbox.schedules[-1]["timeZone"]) == (
-        "Geheimzahl",
+        "Besprechung",
         "Asia/Tokyo",
     )
     assert run.xcom("users") == jicoo_sandbox.users
