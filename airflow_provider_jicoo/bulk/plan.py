@@ -35,6 +35,7 @@ from airflow_provider_jicoo.bulk.changes import (
 )
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.bulk.files import Folder
+from airflow_provider_jicoo.bulk.seen import fingerprint
 from airflow_provider_jicoo.bulk.selection import Selection, select
 from airflow_provider_jicoo.bulk.summary import SAMPLE, difference, summary
 
@@ -49,6 +50,7 @@ class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     :param after: what tells that the change was made.
     :param send: the body, where it is not ``after``.
     :param status: its status as it is now; a booking that is cancelled since is left alone.
+    :param seen: its :func:`~airflow_provider_jicoo.bulk.seen.fingerprint` as it is now.
     :param waits_for: ids of the bookings that have to move out of the new slot first.
     """
 
@@ -62,6 +64,7 @@ class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     send: dict[str, Any] | None = None
     waits_for: tuple[str, ...] = ()
     status: str = ""
+    seen: str = ""
 
     def dump(self) -> bytes:
         """Return the line as it stands in the file."""
@@ -395,6 +398,7 @@ def _line(booking: Booking, target: Target) -> Line:
         booking["endedAt"],
         target.send,
         status=str(booking.get("status") or ""),
+        seen=fingerprint(booking),
     )
     slot = _slot(line)
     if slot is not None and slot[1] <= slot[0]:

@@ -18,6 +18,7 @@ from airflow_provider_jicoo.bulk.files import Folder
 from airflow_provider_jicoo.bulk.journal import Entry, history, journal_of
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.plan import Draft, Line, Lines, Plan, Terms, read_header
+from airflow_provider_jicoo.bulk.seen import fingerprint
 
 CHUNK = 200
 _TIMES = frozenset({"startedAt", "endedAt"})
@@ -152,6 +153,7 @@ def _take_back(
         booking["endedAt"],
         send,
         status=str(booking.get("status") or ""),
+        seen=fingerprint(booking),
     )
     draft.add(reverse, tuple(host["userId"] for host in booking.get("hosts", [])))
 

@@ -33,7 +33,6 @@ from airflow_provider_jicoo.bulk import (
     plan_changes,
     plan_undo,
 )
-from airflow_provider_jicoo.bulk import apply as engine
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.plan import Plan
 from airflow_provider_jicoo.sandbox import Sandbox

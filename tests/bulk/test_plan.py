@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.written import shows
 from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError
+from airflow_provider_jicoo.api.written import shows
 from airflow_provider_jicoo.bulk import (
     Cancel,
     Options,
@@ -29,7 +29,6 @@ from airflow_provider_jicoo.bulk import (
     plan_changes,
     plan_undo,
 )
-from airflow_provider_jicoo.bulk import apply as engine
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.bulk.plan import Lines, read_header
 from airflow_provider_jicoo.sandbox import Sandbox

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.bulk import Options, Selection, UpdateFields, apply_plan, merge_reports, plan_changes
-from airflow_provider_jicoo.bulk import apply as engine
 from airflow_provider_jicoo.bulk.errors import BulkFailedError
 from airflow_provider_jicoo.bulk.html import ROWS, page, plot
 from airflow_provider_jicoo.bulk.journal import Entry

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import inspect
 import json
 import logging
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_jicoo.api import errors
+from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.bulk import Cancel, ReplaceHost, Reschedule, Selection, ShiftTime, UpdateFields, apply
 from airflow_provider_jicoo.bulk.errors import (
     BulkFailedError,
@@ -27,12 +27,12 @@ from airflow_provider_jicoo.bulk.errors import (
 from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.decorators.bulk import DecoratedPlanOperator
 from airflow_provider_jicoo.operators.bulk import (
-from tests.bulk.tools import set_timing
     ApplyBookingPlanOperator,
     BulkUpdateBookingsOperator,
     PlanBookingChangesOperator,
     PlanBookingUndoOperator,
 )
+from tests.bulk.tools import set_timing
 
 OPERATORS = (
     PlanBookingChangesOperator,
