@@ -285,7 +285,7 @@ class _ApplyingOperator(_BulkOperator):
         """Return the same text for a task and its retries, and another one once a person has cleared it."""
         ti = context["ti"]
         # Airflow counts the tries of a cleared task anew, from those there were.
-        return f"{_made_by(context)}, map index {ti.map_index}, of {ti.max_tries + 1} tries"
+        return f"{_made_by(context)}, map index {getattr(ti, 'map_index', -1)}, of {ti.max_tries + 1} tries"
 
     def _reported(self, report: Report) -> dict[str, Any]:
         self.log.info("%s", report)

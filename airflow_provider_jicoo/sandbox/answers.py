@@ -95,7 +95,7 @@ def page_of(state: State, wanted: Paging, uids: Sequence[str], rows: Mapping[str
         name=wanted.name,
         uids=uids,
         number=wanted.number,
-        of=wanted.number,
+        rows_of=wanted.number,
         is_numbered=wanted.is_numbered,
         asked=wanted.size,
         size=min(wanted.size, choices.MAX_PER_PAGE),
@@ -104,7 +104,7 @@ def page_of(state: State, wanted: Paging, uids: Sequence[str], rows: Mapping[str
     state.quirks.cut(page)
     if page.number < 1:
         raise Refusal(400, {"page": ["must be at least 1"]})
-    part = [rows[uid] for uid in page.uids[(page.of - 1) * page.size : page.of * page.size]]
+    part = [rows[uid] for uid in page.uids[(page.rows_of - 1) * page.size : page.rows_of * page.size]]
     told = {
         "totalCount": page.total,
         "count": len(part),

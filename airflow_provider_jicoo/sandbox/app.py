@@ -28,7 +28,7 @@ REF = "#/components/schemas/{model}"
 
 
 def make(state: State) -> FastAPI:
-    """Make the app. It asks for no key: the door has done so."""
+    """Make the app. It asks for no key: the edge has done so."""
     # auto_error=False: the scheme is here for the document.
     key = Security(APIKeyHeader(name="X-Jicoo-Api-Key", auto_error=False))
     app = FastAPI(title="Jicoo (sandbox)", version="1", dependencies=[key], redirect_slashes=False)

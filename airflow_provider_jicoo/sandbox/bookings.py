@@ -24,11 +24,11 @@ from airflow_provider_jicoo.sandbox.answers import (
 )
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.data import Row
-from airflow_provider_jicoo.sandbox.door import REQUEST_NUMBER
+from airflow_provider_jicoo.sandbox.edge import REQUEST_NUMBER
 from airflow_provider_jicoo.sandbox.faults import Refusal
 from airflow_provider_jicoo.sandbox.quirks.listing import RequestFilter
 from airflow_provider_jicoo.sandbox.quirks.quirk import Asked
-from airflow_provider_jicoo.sandbox.quirks.writing import RescheduleMakesNew
+from airflow_provider_jicoo.sandbox.quirks.writing import MessagesByDefault, MovesNeedSlot, RescheduleMakesNew
 from airflow_provider_jicoo.sandbox.shapes import BookingAnswered, BookingsAnswered, ContactsAnswered
 from airflow_provider_jicoo.sandbox.state import State
 
@@ -99,7 +99,7 @@ def _reading(router: APIRouter, state: State) -> None:
     async def get_booking(uid: Uid) -> Response:
         with state.lock:
             booking = state.read(uid)
-            if booking is None:
+            if booking is None or not state.quirks.finds(booking):
                 raise Refusal(404, {NO_FIELD: ["There is no such booking."]})
             return found(state, booking)
 
@@ -139,9 +139,11 @@ def _writing(router: APIRouter, state: State) -> None:
             before = _known(state, uid)
             body = parsed(UpdateBooking, raw)
             fields = body.wire()
-            tell = fields.pop("isSendUpdates", False)
+            tell = fields.pop("isSendUpdates", state.quirks.has(MessagesByDefault))
             fields.pop("updateMessage", None)
             _check_update(state, before, fields)
+            if state.quirks.has(MovesNeedSlot) and fields.keys() & {"startedAt", "endedAt", "hosts"}:
+                _check_slot(state, {**before, **fields})
             booking = state.change(uid, state.quirks.store(fields, before))
             state.note(uid, "update", request.scope[REQUEST_NUMBER], tell=tell)
         return found(state, state.quirks.answer(before, booking))
@@ -176,9 +178,9 @@ def _writing(router: APIRouter, state: State) -> None:
             _not_cancelled(before)
             length = times.moment(before["endedAt"]) - times.moment(before["startedAt"])
             start, end = times.wire(body.started_at), _end(body.started_at, length)
-            if not state.is_free([host["userId"] for host in before["hosts"]], start, end, besides=uid):
-                raise Refusal(422, {"startedAt": ["is not a free slot: a host has another booking then"]})
-            moved = state.quirks.store({"startedAt": start, "endedAt": end, "timeZone": body.time_zone}, before)
+            fields = {"startedAt": start, "endedAt": end, "timeZone": body.time_zone}
+            _check_slot(state, {**before, **fields})
+            moved = state.quirks.store(fields, before)
             booking = _rescheduled(state, before, moved, request.scope[REQUEST_NUMBER])
             state.note(uid, "reschedule", request.scope[REQUEST_NUMBER], tell=True)
         return found(state, state.quirks.answer(before, booking))
@@ -260,7 +262,7 @@ def approve(state: State, uid: str) -> Row:
 
 
 def _known(state: State, uid: str) -> Row:
-    if uid not in state.bookings:
+    if uid not in state.bookings or not state.quirks.finds(state.bookings[uid]):
         raise Refusal(404, {NO_FIELD: ["There is no such booking."]})
     return state.bookings[uid]
 
@@ -292,6 +294,12 @@ def _end(start: datetime, length: timedelta) -> str:
         return times.wire(start + length)
     except OverflowError:
         raise Refusal(422, {"startedAt": ["is out of range"]}) from None
+
+
+def _check_slot(state: State, after: Row) -> None:
+    hosts = [host["userId"] for host in after["hosts"]]
+    if not state.is_free(hosts, after["startedAt"], after["endedAt"], besides=after["uid"]):
+        raise Refusal(422, {"startedAt": ["is not a free slot: a host has another booking then"]})
 
 
 def _check_update(state: State, before: Row, fields: Row) -> None:

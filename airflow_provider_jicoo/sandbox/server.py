@@ -17,7 +17,7 @@ import uvicorn
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.sandbox import app, availability, bookings, choices, damage, data, event_types, schedules
 from airflow_provider_jicoo.sandbox.data import Row
-from airflow_provider_jicoo.sandbox.door import Bucket, Door, Received
+from airflow_provider_jicoo.sandbox.edge import Bucket, Edge, Received
 from airflow_provider_jicoo.sandbox.faults import FaultName, Faults, matcher
 from airflow_provider_jicoo.sandbox.quirks import Quirks
 from airflow_provider_jicoo.sandbox.state import Change, Message, State
@@ -62,7 +62,7 @@ class Sandbox:
         known = Quirks(quirks)
         self._state = State(bookings, seed, now, None if state is None else Path(state), remember=remember)
         self._state.quirks = known
-        self._door = Door(app.make(self._state), self._state, Faults(seed), remember=remember)
+        self._edge = Edge(app.make(self._state), self._state, Faults(seed), remember=remember)
         self.rate_limit = rate_limit
         self.latency = latency
         self._address = (host, port)
@@ -76,17 +76,17 @@ class Sandbox:
         """Start to listen; when this returns, the server answers."""
         self._socket = _listen(*self._address)
         config = uvicorn.Config(
-            self._door,
+            self._edge,
             log_config=None,
             log_level="warning",
-            date_header=False,  # the door's: it can be a quirk
+            date_header=False,  # the edge's: it can be a quirk
             access_log=False,  # paths and queries tell who booked what
             lifespan="off",
             ws="none",
             # After uvicorn's 5 seconds a slow test would meet a closed connection that it did not ask for.
             timeout_keep_alive=75,
         )
-        self._server = server = _Server(config, self._door)
+        self._server = server = _Server(config, self._edge)
         self._thread = threading.Thread(
             target=server.run, kwargs={"sockets": [self._socket]}, name="jicoo-sandbox", daemon=True
         )
@@ -323,16 +323,16 @@ class Sandbox:
     def reset(self, bookings: int = 50, seed: int = 7) -> None:
         """Begin again: fresh data, no requests, no messages, no faults, the key good. Rate limit and latency stay."""
         self._state.reset(bookings, seed)
-        self._door.forget()
-        self._door.faults = Faults(seed)
-        self._door.key_revoked = False
+        self._edge.forget()
+        self._edge.faults = Faults(seed)
+        self._edge.key_revoked = False
 
     # --- what reached it -------------------------------------------------------------------------------------------
 
     @property
     def requests(self) -> list[Received]:
         """Every request to ``/v1/...`` so far, in order."""
-        return list(self._door.requests)
+        return list(self._edge.requests)
 
     def count(self, method: str | None = None, path: str | None = None) -> int:
         """Count the requests so far.
@@ -363,7 +363,7 @@ class Sandbox:
         :param timeout: seconds to wait at the most.
         :raises TimeoutError: some are still to come.
         """
-        if not self._door.settle(timeout):
+        if not self._edge.settle(timeout):
             raise TimeoutError(f"changes are still to come after {timeout} s")
 
     # --- what goes wrong -------------------------------------------------------------------------------------------
@@ -410,11 +410,11 @@ class Sandbox:
         :param share: this share of the matching requests, 0 to 1, drawn with the seed.
         :param options: see the table.
         """
-        self._door.faults.add(fault, method=method, path=path, times=times, share=share, **options)
+        self._edge.faults.add(fault, method=method, path=path, times=times, share=share, **options)
 
     def heal(self) -> None:
         """Take back all faults. A request that hangs already goes on hanging."""
-        self._door.faults.clear()
+        self._edge.faults.clear()
 
     @property
     def quirks(self) -> tuple[str, ...]:
@@ -428,29 +428,29 @@ class Sandbox:
     @property
     def rate_limit(self) -> float | None:
         """Requests per second; None for no limit. Setting it fills the bucket."""
-        return None if self._door.bucket is None else self._door.bucket.rate
+        return None if self._edge.bucket is None else self._edge.bucket.rate
 
     @rate_limit.setter
     def rate_limit(self, rate: float | None) -> None:
-        self._door.bucket = None if rate is None else Bucket(rate)
+        self._edge.bucket = None if rate is None else Bucket(rate)
 
     @property
     def latency(self) -> float:
         """Seconds by which each answer is delayed."""
-        return self._door.latency
+        return self._edge.latency
 
     @latency.setter
     def latency(self, seconds: float) -> None:
-        self._door.latency = seconds
+        self._edge.latency = seconds
 
     @property
     def key_revoked(self) -> bool:
         """Whether the key is refused with 401."""
-        return self._door.key_revoked
+        return self._edge.key_revoked
 
     @key_revoked.setter
     def key_revoked(self, revoked: bool) -> None:
-        self._door.key_revoked = revoked
+        self._edge.key_revoked = revoked
 
     def revoke_key(self) -> None:
         """From now on the key is refused with 401."""
@@ -463,9 +463,9 @@ class _Server(uvicorn.Server):
     A suite with a fresh sandbox in each of hundreds of tests would spend most of its time on that.
     """
 
-    def __init__(self, config: uvicorn.Config, door: Door) -> None:
+    def __init__(self, config: uvicorn.Config, edge: Edge) -> None:
         super().__init__(config)
-        self._door = door
+        self._edge = edge
         self._leave = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ready = threading.Event()
@@ -489,12 +489,12 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         # Requests that hang end here, those at work go on, and no connection is kept.
-        self._door.stopping.set()
+        self._edge.stopping.set()
         for connection in list(self.server_state.connections):
             connection.shutdown()
         if self.server_state.tasks:
             await asyncio.wait(list(self.server_state.tasks), timeout=STOPPING_SECONDS)
-        await self._door.drop_late()
+        await self._edge.drop_late()
 
 
 def _listen(host: str, port: int) -> socket.socket:

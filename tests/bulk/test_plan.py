@@ -31,6 +31,7 @@ from airflow_provider_jicoo.bulk import (
 )
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.bulk.plan import Lines, read_header
+from airflow_provider_jicoo.bulk.seen import fingerprint
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.tools import FAST, connect, read_plan, set_timing
 
@@ -95,6 +96,8 @@ def test_a_line_says_what_is_and_what_will_be(sandbox, jicoo, path):
             "updatedAt": row["updatedAt"],
             "startedAt": row["startedAt"],
             "endedAt": row["endedAt"],
+            "status": row["status"],
+            "seen": fingerprint(row),
         }
     assert [line["startedAt"] for line in lines] == sorted(line["startedAt"] for line in lines)
     assert header["changes"] == manifest["changes"] == len(wanted) > 0
@@ -521,7 +524,7 @@ def test_the_key_is_in_no_file(sandbox, jicoo, tmp_path, monkeypatch):
     set_timing(monkeypatch, policy=FAST)
     sandbox.fail("server_error", method="PATCH", times=3)
     made = plan(jicoo, tmp_path / "plan.jsonl", said=True, update_message="We move.")
-    apply_plan(jicoo, made, options=Options(lease=0.2))
+    apply_plan(jicoo, made, options=Options(lease=0.2, on_doubt="again"))
     undo = plan_undo(jicoo, made, tmp_path / "undo.jsonl", is_send_updates=False)
     apply_plan(jicoo, undo, options=Options(lease=0.2))
     files = [file for file in tmp_path.rglob("*") if file.is_file()]

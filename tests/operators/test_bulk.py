@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.retry import RetryPolicy
-from airflow_provider_jicoo.bulk import Cancel, ReplaceHost, Reschedule, Selection, ShiftTime, UpdateFields, apply
+from airflow_provider_jicoo.bulk import Cancel, ReplaceHost, Reschedule, Selection, ShiftTime, UpdateFields
 from airflow_provider_jicoo.bulk.errors import (
     BulkFailedError,
     PlanError,
@@ -79,12 +79,14 @@ def run(made):
     ``run.pushed`` has the XComs that the last one pushed.
     """
 
-    def run(operator, /, *, try_number=1, params=None, native=False, store=None, **arguments):
+    def run(operator, /, *, try_number=1, max_tries=None, params=None, native=False, store=None, **arguments):
         from airflow.sdk import DAG
 
         more = {"dag": DAG("native", render_template_as_native_obj=True)} if native else {}
         task = operator(task_id="task", **more, **arguments)
         ready = made(try_number, params=params or {}, **({} if store is None else {"task_state_store": store}))
+        if max_tries is not None:
+            ready["ti"].max_tries = max_tries
         run.pushed, run.task = ready["ti"].pushed, task
         task.render_template_fields(ready)
         return task.execute(ready)
@@ -92,9 +94,15 @@ def run(made):
     return run
 
 
+@pytest.fixture(autouse=True)
+def _short_lease(monkeypatch):
+    monkeypatch.setattr("airflow_provider_jicoo.bulk.apply.options.LEASE", 0.3)
+
+
 @pytest.fixture
-def quick(monkeypatch):
-    """An apply that tries as often as always, but does not wait in between."""
+def quick(monkeypatch, jicoo_connection):
+    """An apply that tries as often as always, but does not wait in between, nor long for a server."""
+    jicoo_connection(extra={"timeout": 1, "server_grace": 1})
     set_timing(monkeypatch, policy=RetryPolicy(attempts=10, base=0.0, floor=0.0))
 
 
@@ -780,17 +788,17 @@ class TestApplyFails:
         jicoo_sandbox.latency = 0.01
         thread = when(
             lambda: sum(changes(jicoo_sandbox).values()) >= total // 2,
-            lambda: [jicoo_sandbox.fail("server_error", method=method, times=100_000) for method in ("PATCH", "POST")],
+            lambda: [jicoo_sandbox.fail("server_error", method=method, times=100_000, status=500) for method in ("PATCH", "POST")],
         )
         with pytest.raises(BulkFailedError) as caught:
-            run(ApplyBookingPlanOperator, plan=manifest, concurrency=4)
+            run(ApplyBookingPlanOperator, plan=manifest, concurrency=4, on_doubt="again")
         thread.join()
         assert not isinstance(caught.value, AirflowFailException), "Airflow is to try again"
         first = report(path)["counts"]
         assert total // 2 <= first["applied"] < total
         jicoo_sandbox.heal()
 
-        done = run(ApplyBookingPlanOperator, plan=manifest, try_number=2, concurrency=4)
+        done = run(ApplyBookingPlanOperator, plan=manifest, try_number=2, concurrency=4, on_doubt="again")
 
         assert done["counts"]["applied"] == total
         assert (report(path)["try"], report(path)["counts"]["applied"]) == (2, total)
@@ -804,21 +812,13 @@ class TestApplyFails:
         from airflow_provider_jicoo.bulk import journal
 
         manifest = planned(is_send_updates=True)
-        monkeypatch.setattr(apply.Options, "__init__", _short_lease(apply.Options.__init__))
         monkeypatch.setattr(journal.Journal, "release", lambda self: None)
         run(ApplyBookingPlanOperator, plan=manifest)
         before, begin = sent(jicoo_sandbox), time.monotonic()
         run(ApplyBookingPlanOperator, plan=manifest, try_number=2)
-        assert time.monotonic() - begin >= 0.4
+        assert time.monotonic() - begin >= 0.3
         assert sent(jicoo_sandbox) == before
         assert at_most_once(jicoo_sandbox)
-
-
-def _short_lease(init):
-    def made(self, *args, **kwargs):
-        init(self, *args, **{**kwargs, "lease": 0.4})
-
-    return made
 
 
 class TestStopping:
@@ -918,11 +918,19 @@ class TestControl:
             lambda: sent(jicoo_sandbox) >= 5,
             lambda: monkeypatch.setenv("AIRFLOW_VAR_JICOO_CONTROL", '{"state": "stop"}'),
         )
-        with pytest.raises(StoppedError, match="it was told to stop") as caught:
-            run(ApplyBookingPlanOperator, plan=manifest, control_variable="jicoo_control", concurrency=1, waves=())
+        arguments = {"plan": manifest, "control_variable": "jicoo_control", "concurrency": 1, "waves": ()}
+        with pytest.raises(AirflowFailException, match="it was told to stop"):
+            run(ApplyBookingPlanOperator, **arguments)
         thread.join()
-        assert not isinstance(caught.value, AirflowFailException)
-        assert 5 <= report(path)["counts"]["applied"] < 50
+        applied = report(path)["counts"]["applied"]
+        assert 5 <= applied < 50
+        monkeypatch.setenv("AIRFLOW_VAR_JICOO_CONTROL", '{"state": "run"}')
+        before = sent(jicoo_sandbox)
+        with pytest.raises(AirflowFailException, match="somebody has stopped this plan"):
+            run(ApplyBookingPlanOperator, **arguments, try_number=2)
+        assert sent(jicoo_sandbox) == before, "a retry does not go on with what a person has stopped"
+        done = run(ApplyBookingPlanOperator, **arguments, try_number=3, max_tries=5)
+        assert done["counts"]["applied"] == 50, "somebody who clears the task does"
 
     def test_slower(self, run, jicoo_sandbox, planned, monkeypatch):
         uids = [booking["uid"] for booking in jicoo_sandbox.bookings()[:10]]
@@ -942,7 +950,7 @@ class TestControl:
     def test_a_file_beside_the_plan(self, run, jicoo_sandbox, planned, path):
         manifest = planned()
         Path(f"{path}.control").write_text('{"state": "stop"}')
-        with pytest.raises(StoppedError, match="it was told to stop"):
+        with pytest.raises(AirflowFailException, match="it was told to stop"):
             run(ApplyBookingPlanOperator, plan=manifest)
         assert sent(jicoo_sandbox) <= 32
 
@@ -1022,11 +1030,11 @@ class TestBulkUpdate:
         """Planned anew, a shift in time would move what is moved already once more."""
         uids = [booking["uid"] for booking in jicoo_sandbox.bookings()]
         before = {booking["uid"]: booking["startedAt"] for booking in jicoo_sandbox.bookings()}
-        shift = {"change": ShiftTime(minutes=1440), "concurrency": 2}
+        shift = {"change": ShiftTime(minutes=1440), "concurrency": 2, "on_doubt": "again"}
         jicoo_sandbox.latency = 0.01
         thread = when(
             lambda: sum(changes(jicoo_sandbox).values()) >= 20,
-            lambda: jicoo_sandbox.fail("server_error", method="PATCH", times=100_000),
+            lambda: jicoo_sandbox.fail("server_error", method="PATCH", times=100_000, status=500),
         )
         with pytest.raises(BulkFailedError):
             both(**shift)

@@ -125,7 +125,8 @@ def test_each_leaves_the_rest_as_it_is(start: Start, name: str) -> None:
     assert {answer.status_code for answer in answers[3:5]} <= {200, 204}
     assert answers[5].status_code == 404
     assert jicoo.sandbox.booking(booking["uid"])["status"] == "cancel"
-    assert [(one.kind, one.is_messaged) for one in jicoo.sandbox.changes] == [("update", False), ("cancel", True)]
+    told = name == "messages-by-default"
+    assert [(one.kind, one.is_messaged) for one in jicoo.sandbox.changes] == [("update", told), ("cancel", True)]
 
 
 class TestChoosing:
@@ -235,6 +236,14 @@ class TestWriting:
         jicoo.sandbox.quirks = ["stored-otherwise=hosts"]
         assert jicoo.patched(hosts=sent)["hosts"] == sent[:1]
 
+    def test_hosts_are_added(self, start: Start) -> None:
+        jicoo = start("hosts-added")
+        uid = jicoo.add()
+        old = jicoo.get(uid)["hosts"]
+        new = [{"userId": user["uid"], "role": "viewer"} for user in jicoo.sandbox.users[-2:]]
+
+        assert jicoo.patch(uid, hosts=new).json()["data"]["hosts"] == [*old, *new]
+
     def test_host_fields_come_and_are_refused(self, start: Start) -> None:
         jicoo = start("host-fields")
         uid, user = jicoo.add(), jicoo.sandbox.users[0]
@@ -310,6 +319,20 @@ class TestWriting:
 
         assert all({"version", "labels", "_links"} < row.keys() for row in jicoo.list(name)["data"])
 
+    def test_no_nulls(self, start: Start) -> None:
+        jicoo = start("no-nulls", bookings=20)
+
+        for row in jicoo.list()["data"]:
+            kept = {name: value for name, value in jicoo.sandbox.booking(row["uid"]).items() if value is not None}
+            assert row == kept == jicoo.get(row["uid"])
+            assert len(row) < 21
+
+    def test_the_word_for_a_cancelled_booking(self, start: Start) -> None:
+        jicoo = start("cancelled-word", bookings=50)
+
+        assert {row["status"] for row in jicoo.list(perPage=100)["data"]} == {"open", "request", "cancelled"}
+        assert {row["status"] for row in jicoo.list(status="cancel")["data"]} == {"cancelled"}
+
     def test_forms_of_times(self, start: Start) -> None:
         jicoo = start("plain-times")
         uid = jicoo.add(startedAt="2031-03-03T01:00:00Z")
@@ -319,7 +342,53 @@ class TestWriting:
         assert jicoo.list()["data"][0]["startedAt"] == "2031-03-03T01:00:00.000+00:00"
 
 
+class TestRefusing:
+    def test_a_change_of_what_is_cancelled(self, start: Start) -> None:
+        jicoo = start("cancelled-fixed")
+
+        assert jicoo.patch(jicoo.add(), name="new").status_code == 200
+        answer = jicoo.patch(jicoo.add(status="cancel"), name="new")
+        assert (answer.status_code, answer.json()["errors"]) == (422, {"status": ["the booking is cancelled"]})
+        assert [change.kind for change in jicoo.sandbox.changes] == ["update"]
+
+    def test_a_move_onto_a_taken_slot(self, start: Start) -> None:
+        jicoo = start("moves-need-slot")
+        taken = {"startedAt": "2031-03-03T01:00:00.000Z", "endedAt": "2031-03-03T02:00:00.000Z"}
+        other = jicoo.sandbox.users[-1]["uid"]
+        jicoo.add(**taken)
+        uid = jicoo.add(startedAt="2031-03-04T01:00:00.000Z")
+        assert jicoo.patch(uid, **taken).json()["errors"].keys() == {"startedAt"}
+        assert jicoo.patch(uid, name="new").status_code == 200
+        assert jicoo.patch(uid, **taken, hosts=[{"userId": other, "role": "admin"}]).status_code == 200
+        hosts = [{"userId": jicoo.sandbox.event_types[0]["hosts"][0], "role": "admin"}]
+        assert jicoo.patch(uid, hosts=hosts).status_code == 422
+
+    def test_what_was_cancelled_is_gone(self, start: Start) -> None:
+        jicoo = start("cancelled-gone")
+        uid = jicoo.add()
+        assert jicoo.ask("POST", f"bookings/{uid}/cancel").json()["data"]["status"] == "cancel"
+
+        assert jicoo.ask("GET", f"bookings/{uid}").status_code == 404
+        assert jicoo.patch(uid, name="new").status_code == 404
+        assert jicoo.uids() == jicoo.uids(status="cancel") == []
+
+
 class TestAnswers:
+    def test_messages_by_default(self, start: Start) -> None:
+        jicoo = start("messages-by-default")
+        uid = jicoo.add()
+        jicoo.patch(uid, name="new", isSendUpdates=False)
+        assert jicoo.sandbox.messages == []
+        jicoo.patch(uid, name="newer")
+        assert len(jicoo.sandbox.messages) == 1
+
+    def test_with_a_part(self, start: Start) -> None:
+        jicoo = start("answers-part")
+        uid = jicoo.add()
+        answer = jicoo.patch(uid, name="new", timeZone="Asia/Tokyo").json()["data"]
+
+        assert answer == {"uid": uid, "name": "new", "updatedAt": jicoo.get(uid)["updatedAt"]}
+
     def change(self, jicoo: Jicoo, uid: str, kind: str) -> requests.Response:
         """Make a change of a kind, with a message."""
         if kind == "update":
@@ -715,6 +784,10 @@ class TestPages:
         assert jicoo.list(name, perPage=1) == {**told, **{field: str(told[field]) for field in paging}}
         jicoo.sandbox.quirks = ["lying-totals"]
         assert jicoo.list(name, perPage=1) == {**told, "numberOfPages": 1}
+        jicoo.sandbox.quirks = ["lying-totals=totalCount"]
+        assert jicoo.list(name, perPage=1) == {**told, "totalCount": told["totalCount"] + 1}
+        jicoo.sandbox.quirks = ["lying-totals=count"]
+        assert jicoo.list(name, perPage=99) == {**jicoo.list(name, perPage=99), "count": 99}
         jicoo.sandbox.quirks = ["total-of-page"]
         assert jicoo.list(name, perPage=1) == {**told, "totalCount": 1}
 

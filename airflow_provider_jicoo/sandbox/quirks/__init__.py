@@ -50,6 +50,7 @@ class Quirks:
         self._arrange = self._hooks("arrange")
         self._cut = self._hooks("cut")
         self._tell = self._hooks("tell")
+        self._finds = self._hooks("finds")
         self._store = self._hooks("store")
         self._stamp = self._hooks("stamp")
         self._answer = self._hooks("answer")
@@ -97,6 +98,10 @@ class Quirks:
         for hook in self._tell:
             told = hook(told, page)
         return told
+
+    def finds(self, row: Row) -> bool:
+        """Say whether there is such a booking."""
+        return all(hook(row) for hook in self._finds)
 
     def store(self, fields: Row, before: Row | None) -> Row:
         """Return the fields that are stored for those that were asked for."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import random
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -156,6 +156,16 @@ class NoRequests(Quirk):
         return bool(row["status"] != "request")
 
 
+class CancelledGone(Quirk):
+    """A cancelled booking is in no list, and 404 where it is asked for."""
+
+    def finds(self, row: Row) -> bool:
+        return bool(row["status"] != "cancel")
+
+    def lists(self, row: Row, asked: Asked) -> bool:
+        return self.finds(row)
+
+
 class FutureOnly(Quirk):
     """A list without ``startedAt`` and ``endedAt`` has no bookings of the past."""
 
@@ -271,7 +281,7 @@ class PagesFromZero(Quirk):
     def cut(self, page: Page) -> None:
         if page.is_numbered:
             page.number += 1
-            page.of += 1
+            page.rows_of += 1
 
     def tell(self, told: Row, page: Page) -> Row:
         return {**told, "currentPage": page.number - 1}
@@ -305,11 +315,25 @@ class TextTotals(Quirk):
         return {name: str(value) for name, value in told.items()}
 
 
+LIES: dict[str, Callable[[Row, Page], int]] = {
+    "numberOfPages": lambda told, page: 1,
+    "totalCount": lambda told, page: page.total + page.asked,
+    "count": lambda told, page: page.asked,
+}
+
+
 class LyingTotals(Quirk):
-    """``numberOfPages`` is 1 beside a ``totalCount`` that is true."""
+    """One paging field lies: ``numberOfPages`` is 1, ``totalCount`` a page too high, ``count`` what was asked for."""
+
+    default = "numberOfPages"
+    example = "|".join(LIES)
+
+    @classmethod
+    def read(cls, text: str) -> str:
+        return values.one_of(text, LIES, "paging field")
 
     def tell(self, told: Row, page: Page) -> Row:
-        return {**told, "numberOfPages": 1}
+        return {**told, self.value: LIES[self.value](told, page)}
 
 
 class TotalOfPage(Quirk):
@@ -323,7 +347,7 @@ class EndlessPages(Quirk):
     """Every page has the rows of the first, and tells that one more follows."""
 
     def cut(self, page: Page) -> None:
-        page.of = 1
+        page.rows_of = 1
 
     def tell(self, told: Row, page: Page) -> Row:
         more = page.number + 1
@@ -334,7 +358,7 @@ class LastPageAgain(Quirk):
     """Behind its last page a list has the last page again, not an empty one."""
 
     def cut(self, page: Page) -> None:
-        page.of = min(page.number, max(1, math.ceil(page.total / page.size)))
+        page.rows_of = min(page.number, max(1, math.ceil(page.total / page.size)))
 
 
 class Unpaged(Quirk):
@@ -349,7 +373,7 @@ class Unpaged(Quirk):
 
     def cut(self, page: Page) -> None:
         if page.name in self.value:
-            page.of, page.size = 1, max(1, len(page.uids))
+            page.rows_of, page.size = 1, max(1, len(page.uids))
 
     def tell(self, told: Row, page: Page) -> Row:
         return {} if page.name in self.value else told
@@ -375,6 +399,7 @@ QUIRKS: tuple[type[Quirk], ...] = (
     OpenOnly,
     NoCancelled,
     NoRequests,
+    CancelledGone,
     FutureOnly,
     StatusIgnored,
     RequestFilter,

@@ -40,7 +40,7 @@ class Page:
     :param name: which list: the last part of its path, as ``bookings``.
     :param uids: the whole list, in its order.
     :param number: the number of the page, from 1.
-    :param of: the number of the page whose rows it has.
+    :param rows_of: the number of the page whose rows it has.
     :param is_numbered: whether the request said which.
     :param asked: how many rows were asked for.
     :param size: how many rows there are on a page.
@@ -50,7 +50,7 @@ class Page:
     name: str
     uids: Sequence[str]
     number: int
-    of: int
+    rows_of: int
     is_numbered: bool
     asked: int
     size: int
@@ -133,8 +133,15 @@ class Quirk:
         """Return what stands beside the rows of a page."""
         return told
 
+    def finds(self, row: Row) -> bool:
+        """Say whether there is such a booking."""
+        return True
+
     def store(self, fields: Row, before: Row | None) -> Row:
-        """Return the fields that are stored for those that were asked for; ``before`` is None where a row is new."""
+        """Return the fields that are stored for those that were asked for; ``before`` is None where a row is new.
+
+        :raises Refusal: they are refused.
+        """
         return fields
 
     def stamp(self, stamp: str, before: Row, after: Row) -> str:

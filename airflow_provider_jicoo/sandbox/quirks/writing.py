@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.sandbox import values
 from airflow_provider_jicoo.sandbox.data import Row
-from airflow_provider_jicoo.sandbox.faults import Answer
+from airflow_provider_jicoo.sandbox.faults import Answer, Refusal
 from airflow_provider_jicoo.sandbox.quirks.quirk import Exchange, Quirk
 
 NULLABLE = ("description", "company", "phoneNumber", "message", "access", "address", "customLocation")
@@ -144,6 +144,16 @@ class SortedHosts(Quirk):
         return {**fields, "hosts": sorted(fields["hosts"], key=lambda host: host["userId"])}
 
 
+class HostsAdded(Quirk):
+    """The hosts of a change are added to those that the booking has, not put in their place."""
+
+    def store(self, fields: Row, before: Row | None) -> Row:
+        if before is None or "hosts" not in fields:
+            return fields
+        by_id = {host["userId"]: host for host in (*before["hosts"], *fields["hosts"])}
+        return {**fields, "hosts": list(by_id.values())}
+
+
 class HostFields(Quirk):
     """The hosts of a booking come with name, email and profileImage; a PATCH that sends those is refused (422)."""
 
@@ -188,6 +198,20 @@ class Drift(Quirk):
                 for host in row["hosts"]
             ]
         return renamed
+
+
+class NoNulls(Quirk):
+    """Rows come without the fields that are null."""
+
+    def show(self, row: Row, users: Mapping[str, Row]) -> Row:
+        return {name: value for name, value in row.items() if value is not None}
+
+
+class CancelledWord(Quirk):
+    """The status of a cancelled booking is ``cancelled``, as Jicoo's pages call it in their prose, not ``cancel``."""
+
+    def show(self, row: Row, users: Mapping[str, Row]) -> Row:
+        return {**row, "status": "cancelled"} if row.get("status") == "cancel" else row
 
 
 class PlainTimes(Quirk):
@@ -249,11 +273,35 @@ class IgnoredField(Quirk):
         return fields if before is None else {name: value for name, value in fields.items() if name != self.value}
 
 
+class CancelledFixed(Quirk):
+    """A change of a cancelled booking is refused with 422."""
+
+    def store(self, fields: Row, before: Row | None) -> Row:
+        if before is not None and before.get("status") == "cancel":
+            raise Refusal(422, {"status": ["the booking is cancelled"]})
+        return fields
+
+
+class MovesNeedSlot(Quirk):
+    """A PATCH of the times or the hosts needs a free slot, as a reschedule does; 422 where there is none."""
+
+
+class MessagesByDefault(Quirk):
+    """A PATCH without ``isSendUpdates`` messages the guests."""
+
+
 class AnswersBefore(Quirk):
     """A change of a booking is made and answered with the booking as it was before."""
 
     def answer(self, before: Row, after: Row) -> Row:
         return before
+
+
+class AnswersPart(Quirk):
+    """A change of a booking is made and answered with its uid and the fields that changed."""
+
+    def answer(self, before: Row, after: Row) -> Row:
+        return {name: value for name, value in after.items() if name == "uid" or value != before[name]}
 
 
 class AnswersNull(Quirk):
@@ -269,7 +317,7 @@ class AnswersNothing(Quirk):
     def wire(self, answer: Answer, exchange: Exchange) -> Answer:
         if exchange.method == "GET" or answer.status != 200 or not exchange.path.startswith("/v1/bookings/"):
             return answer
-        return Answer(204, (), b"")
+        return Answer(204, tuple(pair for pair in answer.headers if not pair[0].startswith(b"content-")), b"")
 
 
 class LateEffect(Quirk):
@@ -348,14 +396,21 @@ QUIRKS: tuple[type[Quirk], ...] = (
     CutToSecond,
     FirstHostAdmin,
     SortedHosts,
+    HostsAdded,
     HostFields,
     ExtraFields,
     Drift,
+    NoNulls,
+    CancelledWord,
     PlainTimes,
     OffsetTimes,
     StoredOtherwise,
     IgnoredField,
+    CancelledFixed,
+    MovesNeedSlot,
+    MessagesByDefault,
     AnswersBefore,
+    AnswersPart,
     AnswersNull,
     AnswersNothing,
     LateEffect,

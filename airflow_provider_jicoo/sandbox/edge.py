@@ -1,4 +1,4 @@
-"""The door of the server: counts each request, checks the key, keeps the rate, and lets faults happen.
+"""The edge of the server: counts each request, checks the key, keeps the rate, and lets faults happen.
 
 Plain ASGI around the FastAPI app, so that nothing in the app knows of keys, limits and faults.
 """
@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_jicoo.sandbox import choices, connection
+from airflow_provider_jicoo.sandbox import choices, wire_faults
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.faults import Answer, Fault, Faults, refusal, too_many
 from airflow_provider_jicoo.sandbox.quirks.quirk import Exchange
@@ -78,7 +78,7 @@ class Bucket:
         return True
 
 
-class Door:
+class Edge:
     """ASGI app around ``app``.
 
     :param app: answers the requests that get through.
@@ -163,19 +163,19 @@ class Door:
     ) -> None:
         if self.latency:
             await asyncio.sleep(self.latency)
-        waited = not fault.wait or await connection.hold(receive, fault.wait, self.stopping)
+        waited = not fault.wait or await wire_faults.hold(receive, fault.wait, self.stopping)
         answer = fault.answer or answer
         if answer is None or fault.sent == "nothing" or not waited:
-            await connection.drop(receive)
+            await wire_faults.drop(receive)
             return
         answer = self._final(request, answer)
         request.status = answer.status
         if fault.sent == "part":
-            await connection.cut(answer, receive, send)
+            await wire_faults.cut(answer, receive, send)
         elif fault.drip:
-            await connection.drip(answer, receive, send, fault.drip, self.stopping)
+            await wire_faults.drip(answer, receive, send, fault.drip, self.stopping)
         elif fault.megabytes:
-            await connection.flood(answer, fault.megabytes, send)
+            await wire_faults.flood(answer, fault.megabytes, send)
         else:
             await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
             await send({"type": "http.response.body", "body": answer.body})
