@@ -124,12 +124,13 @@ def update_call(
     :param done: tells of the booking whether it was done; by default whether it reflects what was sent.
     :param on_doubt: as for :func:`update_booking`.
     """
+    messages = sent.get("isSendUpdates") is not False
     return Call(
         "PATCH",
         _path(uid),
         body=sent,
-        repeat=repeat_of(on_doubt, messages=sent.get("isSendUpdates") is not False),
-        confirm=Confirm(partial(get_booking, uid), done or (lambda booking: reflects(booking, sent))),
+        repeat=repeat_of(on_doubt, messages=messages),
+        confirm=Confirm(partial(get_booking, uid), done or partial(_was_updated, sent, messages)),
         check=_look_at(uid),
         private=UpdateBookingBody.private_on_the_wire(),
     )
@@ -210,6 +211,12 @@ def get_booking_contacts(uid: str) -> Call[list[BookingContact]]:
     :param uid: booking id.
     """
     return Call("GET", _path(uid, "/contacts"), answers="list")
+
+
+def _was_updated(sent: Mapping[str, Any], messages: bool, booking: Mapping[str, Any]) -> bool | None:
+    found = reflects(booking, sent)
+    # Where the booking does not tell, a quiet change is better made once more than left open.
+    return found if messages else found is True
 
 
 def _was_moved(moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:
