@@ -74,6 +74,7 @@ EXTRA_FIELDS = (
         "fail (the default), or warn in the log and go on. Plans may say it themselves.",
         "string",
     ),
+    ExtraField(
         "webhook_secret",
         "Webhook secret",
         "Leave it empty: nothing reads it yet. It will be the signing secret of a webhook endpoint, as Jicoo shows it "
