@@ -22,7 +22,7 @@ import msgspec
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.models import Booking
-from airflow_provider_jicoo.api.settings import checked_word
+from airflow_provider_jicoo.api.settings import PER_PAGE, checked_word
 from airflow_provider_jicoo.api.written import documented, shows
 from airflow_provider_jicoo.bulk import bar, order
 from airflow_provider_jicoo.bulk.approval import whole_digest
@@ -86,8 +86,8 @@ class Plan:
     """A plan that was made.
 
     :param manifest: what an apply needs to know: ``plan`` (path), ``digest``, ``changes``, ``unchanged``,
-        ``guests_notified``, ``irreversible``, ``warnings`` (what could not be proved of the list of bookings, and
-        other texts for people), ``shards`` (a list of manifests, of which each has a plan of its own).
+        ``guests_notified``, ``irreversible``, ``requests`` (how many an apply takes as a rule),
+        ``warnings`` (what could not be proved of the list of bookings, and other texts for people), ``shards`` (a list of manifests, of which each has a plan of its own).
     :param summary: the plan in Markdown, made to be read before it is agreed to: what changes, for whom and when, by
         names of hosts and event types, with examples. What may be personal to guests is left out of it.
     """
@@ -344,6 +344,7 @@ class Draft:
         parts = [in_order] if shards == 1 else split(in_order, waits_for, shards)
         made = [self._describe(part, waits_for) for part in parts]
         manifest = {**self._manifest(path, made), "warnings": list(about.get("warnings", ()))}
+        manifest["requests"] = _requests(manifest["changes"], manifest["guests_notified"])
         told = summary(manifest, header, self._terms.json(), self._tally, self._names)
         check_place(path, about.get("owner"))
         try:
@@ -424,6 +425,13 @@ class Draft:
 
 def _shard(path: Folder, number: int) -> str:
     return f"{path.name}.shard-{number}"
+
+
+def _requests(changes: int, messaging: int) -> int:
+    """Return how many requests an apply takes as a rule: what messages a guest is read by itself before it is sent, the
+    rest by listing.
+    """
+    return changes + messaging + -(-(changes - messaging) // PER_PAGE)
 
 
 def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:

@@ -54,7 +54,7 @@ class JicooOperator(BaseOperator):
     def _hook(self) -> Iterator[JicooHook]:
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-        with failing_at_once(), JicooHook(self.jicoo_conn_id) as hook:
+        with failing_at_once(self.jicoo_conn_id), JicooHook(self.jicoo_conn_id) as hook:
             yield hook
 
     def _given(self, names: Sequence[str], **turn: Callable[[str, Any], Any]) -> dict[str, Any]:
