@@ -87,7 +87,8 @@ class Plan:
 
     :param manifest: what an apply needs to know: ``plan`` (path), ``digest``, ``changes``, ``unchanged``,
         ``guests_notified``, ``irreversible``, ``requests`` (how many an apply takes as a rule),
-        ``warnings`` (what could not be proved of the list of bookings, and other texts for people), ``shards`` (a list of manifests, of which each has a plan of its own).
+        ``warnings`` (what could not be proved of the list of bookings, and other texts for people), ``shards`` (a list
+        of manifests, of which each has a plan of its own).
     :param summary: the plan in Markdown, made to be read before it is agreed to: what changes, for whom and when, by
         names of hosts and event types, with examples. What may be personal to guests is left out of it.
     """
