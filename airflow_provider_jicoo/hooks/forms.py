@@ -61,6 +61,12 @@ EXTRA_FIELDS = (
         "fail (the default), or warn in the log and go on. Plans may say it themselves.",
         "string",
     ),
+    ExtraField(
+        "lists_requests",
+        "Requests are in the list of bookings",
+        "true where Jicoo's list without a status is known to have bookings that await approval; it is not documented.",
+        "string",
+    ),
     ExtraField("webhook_secret", "Webhook secret", "Signing secret of the webhook endpoint.", "string", masked=True),
     ExtraField(
         "team_slug",

@@ -616,7 +616,9 @@ class TestLists:
     def test_what_does_not_fit_into_an_xcom(self, run, jicoo_sandbox, monkeypatch):
         whole = len(json.dumps(run(ListBookingsOperator)))
         monkeypatch.setattr(xcom, "XCOM_BYTES", whole - 1)
-        with pytest.raises(AirflowFailException, match=rf"the result of {whole:,} bytes or more is too large .* give limit"):
+        with pytest.raises(
+            AirflowFailException, match=rf"the result of {whole:,} bytes or more is too large .* give limit"
+        ):
             run(ListBookingsOperator)
         monkeypatch.setattr(xcom, "XCOM_BYTES", whole)
         assert len(run(ListBookingsOperator)) == 50
