@@ -17,7 +17,7 @@ from yarl import URL
 
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
-from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, UnexpectedAnswerError
+from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, ServerError, UnexpectedAnswerError
 from airflow_provider_jicoo.api.exchange import Broken, Came, Hurry, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
@@ -114,7 +114,7 @@ class AsyncJicooClient:
     ) -> None:
         self._settings = settings
         self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
-        self._paging = Paging(settings.page_size)
+        self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
         self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._turn = asyncio.Lock()
         self._connections = connections
@@ -190,6 +190,10 @@ class AsyncJicooClient:
         try:
             return await self.send(call)
         except (NotFoundError, RejectedError) as error:
+            return error
+        except ServerError as error:
+            if not call.is_optional:
+                raise
             return error
 
     async def run(self, steps: Generator[list[Call[Any]], list[Any], T], passage: Passage = FREE) -> T:

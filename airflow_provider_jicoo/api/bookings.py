@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.api.booking_list import BookingListing
 from airflow_provider_jicoo.api.call import Call, Confirm, OnDoubt, Repeat, repeat_of
 from airflow_provider_jicoo.api.errors import InvalidRequestError
-from airflow_provider_jicoo.api.listing import BookingListing
 from airflow_provider_jicoo.api.models import (
     Booking,
     BookingContact,

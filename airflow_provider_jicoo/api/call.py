@@ -90,6 +90,7 @@ class Call(Generic[T]):
         :class:`~airflow_provider_jicoo.api.errors.PermissionDeniedError`.
     :param page: the page of a list that is wanted, from 1; the client adds to the query what this server calls it, and
         how many rows it gives at once.
+    :param is_optional: a server that fails at it is an answer too.
     """
 
     method: Method
@@ -103,6 +104,7 @@ class Call(Generic[T]):
     private: frozenset[str] = frozenset()
     forbidden: str = ""
     page: int | None = None
+    is_optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling
-from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, UnexpectedAnswerError
+from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, ServerError, UnexpectedAnswerError
 from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
@@ -58,7 +58,7 @@ class JicooClient:
     def __init__(self, settings: Settings, *, policy: RetryPolicy | None = None, connections: int = 32) -> None:
         self._settings = settings
         self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
-        self._paging = Paging(settings.page_size)
+        self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
         self._ceiling = Ceiling(settings.max_requests_per_second)
         self._session = _Session()
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
@@ -124,6 +124,10 @@ class JicooClient:
         try:
             return self.send(call)
         except (NotFoundError, RejectedError) as error:
+            return error
+        except ServerError as error:
+            if not call.is_optional:
+                raise
             return error
 
     def run(self, steps: Generator[list[Call[Any]], list[Any], T]) -> T:

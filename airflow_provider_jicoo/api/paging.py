@@ -84,6 +84,7 @@ class _Step(enum.Enum):
 
     PAGE = "the rows"
     SEAM = "whether the last row of a page is still where it was"
+    FIRST = "whether the first row is where it should be"
     ZERO = "whether there is a page before the first"
     HALF = "whether the page that came twice is the whole list"
     DONE = "nothing"
@@ -109,7 +110,8 @@ class Sweep(Generic[T]):
 
     Every row that is in the list from the first request to the last is given exactly once, or :attr:`shortfall` says
     what does not add up. A disturbance that leaves neither the total nor a double behind (one row leaves the front,
-    another joins the end, between the same two requests) cannot be noticed.
+    another joins the end, between the same two requests) cannot be noticed; nor can a row that leaves a list without
+    any total.
 
     :param listing: the list.
     :param beyond: where the list is ordered by what it looks at: tells of a row that it and all after it are not
@@ -147,7 +149,7 @@ class Sweep(Generic[T]):
         self.broken: list[str] = []
         self.seen_broken = Keys()
         self.shortfall: str | None = None
-        self._after_zero: Callable[[], None] = self._end
+        self._after_first: Callable[[], None] = self._end
         self._begin()
         # What the first sweep has met is what was given: to keep it twice would double the memory.
         self.seen = self._in_sweep if seen is None else seen
@@ -176,6 +178,7 @@ class Sweep(Generic[T]):
         self._stale = 0
         self._hole: str | None = None
         self._last: list[Any] = []
+        self._first_page: list[Any] = []
         self._seams: list[_Seam] = []
         self._seams_by_page = False
 
@@ -194,6 +197,8 @@ class Sweep(Generic[T]):
 
     def _asked(self) -> tuple[int, int]:
         """Return the number of the page to ask for, from 1, and its size."""
+        if self._step is _Step.FIRST:
+            return 1, 1
         if self._step is _Step.ZERO:
             return 0, self._paging.size
         if self._step is _Step.HALF:
@@ -218,15 +223,16 @@ class Sweep(Generic[T]):
 
         :raises RequestError: it does not.
         """
-        if self._step is _Step.ZERO:
-            self._no_page_zero()
+        if self._step in (_Step.FIRST, _Step.ZERO):
+            self._is_first()
         elif self._step is _Step.HALF:
             self._end()
         elif self._step is _Step.SEAM and not self._seams_by_page:
             self._seams_by_page = True
         elif self._step is _Step.PAGE and self._index > 0 and isinstance(error, (NotFoundError, RejectedError)):
-            tells_nothing = self.total is None and self._pages is None
-            if not (self._claims_end or (tells_nothing and isinstance(error, NotFoundError))):
+            # Where a list can be looked at from its other end, that will tell whether this was the end.
+            may_end = isinstance(error, NotFoundError) or self._column is not None or self._is_adapted
+            if not (self._claims_end or (self.total is None and self._pages is None and may_end)):
                 self._hole = f"page {self.page} is refused ({error.status})"
             self._end()
         elif not isinstance(error, RejectedError) or not self._paging.halve(self.size, error, self._listing.query):
@@ -251,13 +257,8 @@ class Sweep(Generic[T]):
             self._take_seam(came)
         elif self._step is _Step.HALF:
             self._take_half(came)
-        elif came and not any(self._key(row) in self._in_sweep for row in came):
-            # Not one of them was seen: what was taken for the first page was the second.
-            self._paging.first, self._paging.first_is_known = 0, True
-            self._sweeps = 1
-            self._restart()
         else:
-            self._no_page_zero()
+            self._take_first(self._identities(came))
         return []
 
     def _take_page(self, came: list[Any], page: Mapping[str, Any]) -> list[T]:
@@ -272,8 +273,11 @@ class Sweep(Generic[T]):
         has_new = bool(fresh) and not (self._key(fresh[0]) is None and identities == self._last)
         has_new = self._note(broken) or has_new
         doubles = len(rows) - len(fresh)
-        self._compare(count(page.get("totalCount")), self.rows + len(came) if has_new else 0)
+        if has_new or not self._claims_end:  # what goes behind the end is no loss
+            self._compare(count(page.get("totalCount")), self.rows + len(came) if has_new else 0)
         self._compare_pages(count(page.get("numberOfPages")))
+        if self._index == 0:
+            self._first_page = identities
         if ended:
             self._end_of_range(len(rows), doubles)
         elif not came:
@@ -359,10 +363,11 @@ class Sweep(Generic[T]):
         self.rows += len(came)
         self._seams.append(_Seam(self.page, self.rows, self._key(came[-1]), self._place(came[-1])))
         is_full = len(came) == self.size
+        is_last = self._pages is not None and self.page >= self._pages
         if self.total is not None:
-            self._claims_end = self.rows >= self.total
+            self._claims_end = self.rows >= self.total and (is_last or self._pages is None)
         else:
-            self._claims_end = self._pages is not None and self.page >= self._pages
+            self._claims_end = is_last
         # Where a page is full, the next one tells whether the claim is true.
         if self._claims_end and not is_full and (self.total is not None or self._index > 0):
             self._end()
@@ -378,7 +383,7 @@ class Sweep(Generic[T]):
         is_first_of_more = self._is_adapted and self._index == (0 if self.total is not None else 1)
         self._index += 1
         if is_first_of_more and not self._paging.first_is_known:
-            self._look_for_page_zero(then=lambda: None)
+            self._look_at_first(then=lambda: None)
 
     def _nothing_new(self, came: int, *, is_same: bool) -> None:
         """Take in a page whose rows all came before.
@@ -397,7 +402,7 @@ class Sweep(Generic[T]):
             is_same
             and self.total is None
             and self._pages is None
-            and (self._index > 1 or self._is_adapted or came != self.size)
+            and (self._index > 1 or self._is_adapted or came != self.size or (came == 1 and self._column is not None))
         ):
             self._finish()  # the last page again, or the whole list again
         elif is_same and self.total is None and self._pages is None and self.size > 1:
@@ -421,7 +426,7 @@ class Sweep(Generic[T]):
         if self._has_moved():
             self._again(self.total)
         elif (self._hole or self.total is None) and not self._paging.first_is_known:
-            self._look_for_page_zero(then=self._end)
+            self._look_at_first(then=self._end)
         elif self._hole and self._is_adapted:
             self._read_ragged()
         else:
@@ -444,16 +449,16 @@ class Sweep(Generic[T]):
 
     def _take_seam(self, came: list[Any]) -> None:
         """Compare the row that is now where the last one of a page was."""
-        if not self._seams_by_page and len(came) != 1:
-            self._seams_by_page = True  # it gives no single rows
-            return
-        seam = self._seams.pop()
+        seam = self._seams[-1]
         row = came[-1] if came else None
         # Of rows that are equal in the order, which comes first is left open: another that was seen is as good.
         is_tie = self._place(row) == seam.place is not None and self._key(row) in self._in_sweep
         if self._key(row) == seam.key or is_tie:
+            self._seams.pop()
             if not self._seams:
                 self._finish()
+        elif not self._seams_by_page:
+            self._seams_by_page = True  # perhaps it gives no single rows: the whole page tells
         else:
             self._has_shrunk = True
             self._again()
@@ -466,14 +471,28 @@ class Sweep(Generic[T]):
         else:
             self._end()
 
-    def _look_for_page_zero(self, then: Callable[[], None]) -> None:
-        """Ask for the page before the first; where there is none, go on with ``then``."""
-        self._step, self._after_zero = _Step.ZERO, then
+    def _look_at_first(self, then: Callable[[], None]) -> None:
+        """See whether what came as the first page is the first; where it is, go on with ``then``."""
+        self._after_first = then
+        # Asked for alone, the first row is on page 1 of pages of one. Where there is none, a page 0 tells.
+        self._step = _Step.FIRST if self._first_page and self._paging.size > 1 else _Step.ZERO
 
-    def _no_page_zero(self) -> None:
+    def _take_first(self, came: list[Any]) -> None:
+        """Take in what is at the beginning of the list."""
+        if self._step is _Step.FIRST and came[:1] != self._first_page[:1]:
+            self._step = _Step.ZERO
+        elif self._step is _Step.ZERO and came and not any(row in self._first_page for row in came):
+            # What was taken for the first page was the second.
+            self._paging.first, self._paging.first_is_known = 0, True
+            self._sweeps = 1
+            self._restart()
+        else:
+            self._is_first()
+
+    def _is_first(self) -> None:
         self._paging.first_is_known = True
         self._step = _Step.PAGE
-        self._after_zero()
+        self._after_first()
 
     def _has_moved(self) -> bool:
         return self._has_shrunk or self._doubles > 0
@@ -503,7 +522,7 @@ class Sweep(Generic[T]):
             # New rows explain every double: nothing that was there at the beginning can have been missed.
             self._finish()
         elif not self._paging.first_is_known:
-            self._look_for_page_zero(then=self._give_up)
+            self._look_at_first(then=self._give_up)
         else:
             self._give_up()
 
@@ -538,7 +557,8 @@ def page_call(listing: Listing[Any], paging: Paging, page: int, size: int | None
     :param size: how many rows to ask for; by default as many as are known to be given.
     """
     query = {**listing.query, **paging.query(page, size)}
-    return Call("GET", listing.path, query=query, answers="page", forbidden=listing.forbidden)
+    # To number pages from 0 is not foreseen by every server: page 0 may be one row too few for its database.
+    return Call("GET", listing.path, query=query, answers="page", forbidden=listing.forbidden, is_optional=page == 0)
 
 
 def fit(call: Call[T], paging: Paging) -> Mapping[str, str]:

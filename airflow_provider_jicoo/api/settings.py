@@ -37,6 +37,8 @@ class Settings:
     :param period_parameters: what Available Schedules calls its two query parameters; the sources disagree.
     :param page_size: how many rows of a list to ask for at once. A client that is refused them asks for fewer.
     :param on_unproven: what to do where a list cannot be proved whole: ``fail``, or ``warn`` in the log and go on.
+    :param lists_requests: that a list of bookings without a status is known to have those that await approval. It is
+        seen wherever one comes; where none does, and Jicoo does not list by that status, nobody else can know it.
     :raises InvalidRequestError: one of them cannot be right.
     """
 
@@ -48,6 +50,7 @@ class Settings:
     period_parameters: tuple[str, str] = ("periodStart", "periodEnd")
     page_size: int = PER_PAGE
     on_unproven: str = "fail"
+    lists_requests: bool = False
 
     def __post_init__(self) -> None:
         key = self.api_key.strip() if isinstance(self.api_key, str) else ""

@@ -13,9 +13,9 @@ from airflow_provider_jicoo.given import as_list
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.api.aio import AsyncJicooClient
+    from airflow_provider_jicoo.api.booking_list import BookingListing
     from airflow_provider_jicoo.api.client import JicooClient
     from airflow_provider_jicoo.api.errors import RequestError
-    from airflow_provider_jicoo.api.listing import BookingListing
     from airflow_provider_jicoo.api.lookup import Lookup
     from airflow_provider_jicoo.api.models import Booking
 

@@ -43,6 +43,8 @@ def settings(connection: ConnectionLike) -> Settings:
             given["page_size"] = _whole("page_size", extras["page_size"])
         if "on_unproven" in extras:
             given["on_unproven"] = extras["on_unproven"]
+        if "lists_requests" in extras:
+            given["lists_requests"] = _flag("lists_requests", extras["lists_requests"])
         start, end = Settings.period_parameters
         given["period_parameters"] = (
             str(extras.get("period_start_parameter", start)),
@@ -111,3 +113,10 @@ def _whole(name: str, value: Any) -> int:
     if not number.is_integer():  # also infinity and NaN
         raise InvalidRequestError(f"{name}: {value!r} is not a whole number")
     return int(number)
+
+
+def _flag(name: str, value: Any) -> bool:
+    known = {"true": True, "false": False}
+    if str(value).strip().lower() not in known:
+        raise InvalidRequestError(f"{name}: {value!r} is neither true nor false")
+    return known[str(value).strip().lower()]

@@ -75,6 +75,12 @@ EXTRA_FIELDS = (
         "string",
     ),
     ExtraField(
+        "lists_requests",
+        "Requests are in the list of bookings",
+        "true where Jicoo's list without a status is known to have bookings that await approval; it is not documented.",
+        "string",
+    ),
+    ExtraField(
         "webhook_secret",
         "Webhook secret",
         "Leave it empty: nothing reads it yet. It will be the signing secret of a webhook endpoint, as Jicoo shows it "

@@ -57,8 +57,8 @@ class BlockingDriver:
         with ThreadPoolExecutor(len(calls)) as pool:
             return list(pool.map(self.client.send, calls))
 
-    def iterate(self, listing):
-        return self.client.iterate(listing)
+    def iterate(self, listing, **options):
+        return self.client.iterate(listing, **options)
 
     def run(self, steps):
         return self.client.run(steps)
@@ -87,8 +87,8 @@ class AsyncDriver:
 
         return self._await(together())
 
-    def iterate(self, listing):
-        rows = self.client.iterate(listing)
+    def iterate(self, listing, **options):
+        rows = self.client.iterate(listing, **options)
         try:
             while True:
                 try:

@@ -145,7 +145,7 @@ def test_rows_without_a_key_are_given_as_they_come():
 
 
 def test_rows_without_a_key_are_not_given_again_by_a_second_sweep():
-    sweep = Sweep(Listing("/v1/things"))
+    sweep = Sweep(Listing("/v1/things"), paging=Paging(size=2))
     given_ = sweep.take({"data": [{"name": "a"}, {"uid": 1}], "numberOfPages": 2, "totalCount": 3})
     given_ += sweep.take({"data": [{"uid": 2}], "numberOfPages": 2, "totalCount": 2})
     given_ += sweep.take({"data": [{"name": "a"}, {"uid": 2}], "numberOfPages": 1, "totalCount": 2})
@@ -220,7 +220,7 @@ def test_a_row_that_goes_behind_the_end_of_the_reading_is_noticed_by_the_seams()
             rows.append({"uid": 1_000 + rows.pop(3)["uid"]})
 
     assert {row["uid"] for row in given_} == set(range(70))
-    assert asked == 2 + 1 + 2 + 1
+    assert asked == 2 + 2 + 2 + 1  # the seam that does not fit is looked at once more, as a page
 
 
 # --- a list that moves ----------------------------------------------------------------------------------------------
