@@ -47,7 +47,7 @@ class Tries:
                 return None
             Lines(self._path, header["digest"]).close()
         except PlanMismatchError:
-            if self._is_begun():
+            if self._journals() or self._noted():
                 # To plan anew what was begun would change twice what is to be moved by an hour.
                 raise
             log.info("an earlier try was ended while it wrote the plan: planning anew")
@@ -57,12 +57,10 @@ class Tries:
         manifest = {"plan": str(self._path), "digest": header["digest"], **counts}
         return {**manifest, "shards": [manifest]}
 
-    def _is_begun(self) -> bool:
-        from airflow_provider_jicoo.bulk.files import names
+    def _journals(self) -> list[str]:
+        from airflow_provider_jicoo.bulk.files import journals
 
-        name = self._path.name
-        journals = [each for each in names(self._path.parent) if each.startswith(f"{name}.")]
-        return any(each.endswith(".journal") for each in journals) or bool(self._noted())
+        return journals(self._path)
 
     def _refuse_if_sent(self) -> None:
         """Refuse to plan anew where an earlier try may have sent something by a plan that is not here.
@@ -72,6 +70,8 @@ class Tries:
         noted = self._noted()
         if noted:
             raise self._gone(f"it was {noted.get('plan')} on {noted.get('host')}, at {noted.get('at')}")
+        if self._journals():
+            raise self._gone(f"of it, only {self._journals()[0]} is left")
         # A plan is written before anything is sent. Storage that all workers share has none, so that nothing was sent;
         # a disk of this machine tells so where the earlier try has been here; the store tells so by itself.
         if self._store is None and is_local(str(self._path)) and not self._has_been_here():

@@ -130,3 +130,8 @@ def names(folder: Folder) -> list[str]:
     if store is not None:
         store.invalidate_cache()
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def journals(plan: Folder) -> list[str]:
+    """Return the names of the journals beside a plan, whatever plan of that name they are of."""
+    return [name for name in names(plan.parent) if name.startswith(f"{plan.name}.") and name.endswith(".journal")]

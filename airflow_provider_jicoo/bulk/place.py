@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanMismatchError
-from airflow_provider_jicoo.bulk.files import Folder, names, try_to_write
+from airflow_provider_jicoo.bulk.files import Folder, journals, try_to_write
 from airflow_provider_jicoo.bulk.header import START, first_line, parse_header, read_header, shard_paths
 from airflow_provider_jicoo.bulk.journal import has_begun, journal_of
 
@@ -64,10 +64,10 @@ def _check_remains(path: Folder, line: bytes) -> None:
 
     :raises PlanError: it may be something else.
     """
-    journals = [name for name in names(path.parent) if name.startswith(f"{path.name}.") and name.endswith(".journal")]
+    left = journals(path)
     torn = line.startswith(START) or START.startswith(line)
-    if not torn or journals:
-        what = f"a damaged plan with the journal {journals[0]}" if journals else "a file that is no plan"
+    if not torn or left:
+        what = f"a damaged plan with the journal {left[0]}" if left else "a file that is no plan"
         raise PlanError(
             f"the plan cannot be written to {path}: it holds {what}, which is not written over. Look at it and move it "
             "away, or give another path; nothing was sent"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jicoo.bulk.changes import Change
@@ -104,8 +106,15 @@ def _owner(context: Context) -> dict[str, Any]:
 def _warn_about(operator: _BulkOperator) -> None:
     """Warn while the DAG is parsed of a path that only one of several machines would have."""
     warning = warning_of(f"{operator.task_id}: plan_path", operator.plan_path, operator.executor)
-    if warning is not None:
-        warnings.warn(warning, UserWarning, stacklevel=3)
+    if warning is None:
+        return
+    # What stands between here and the DAG file is Airflow's, and not always as deep.
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_back and frame.f_globals["__name__"].startswith("airflow"):
+        frame = frame.f_back
+    assert frame is not None
+    once = frame.f_globals.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(warning, UserWarning, frame.f_code.co_filename, frame.f_lineno, registry=once)
 
 
 class PlanBookingChangesOperator(_BulkOperator):
