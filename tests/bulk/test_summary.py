@@ -164,7 +164,7 @@ def test_bookings_move(sandbox, jicoo, path):
     ]
     made = plan_changes(
         jicoo,
-        Selection(),
+        Selection(status="open"),
         ShiftTime(minutes=24 * 60 + 45),
         path,
         is_send_updates=True,
@@ -199,7 +199,7 @@ def test_bookings_move(sandbox, jicoo, path):
 
 #### Plan
 
-- Selection: everything
+- Selection: status = open
 - Change: ShiftTime, minutes = 1485
 - Jicoo: `<jicoo>`
 - Digest: `<digest>`
@@ -209,7 +209,7 @@ def test_bookings_move(sandbox, jicoo, path):
 
 def test_a_day_is_cancelled(sandbox, jicoo, path):
     uid = book(sandbox, "2027-03-02T10:00")
-    made = plan_changes(jicoo, Selection(), Cancel(), path)
+    made = plan_changes(jicoo, Selection(status="open"), Cancel(), path)
     assert (
         shown(made, sandbox, uid)
         == """\
@@ -236,7 +236,7 @@ def test_a_day_is_cancelled(sandbox, jicoo, path):
 
 #### Plan
 
-- Selection: everything
+- Selection: status = open
 - Change: Cancel
 - Jicoo: `<jicoo>`
 - Digest: `<digest>`
@@ -269,7 +269,7 @@ def test_fields_change(sandbox, jicoo, path):
 
 def test_nothing_changes(sandbox, jicoo, path):
     book(sandbox, "2027-03-02T10:00", priority="high")
-    made = plan_changes(jicoo, Selection(), UpdateFields(priority="high"), path, is_send_updates=True)
+    made = plan_changes(jicoo, Selection(status="open"), UpdateFields(priority="high"), path, is_send_updates=True)
     assert (
         shown(made, sandbox)
         == """\
@@ -277,7 +277,7 @@ def test_nothing_changes(sandbox, jicoo, path):
 
 #### Plan
 
-- Selection: everything
+- Selection: status = open
 - Change: UpdateFields, fields = priority
 - Jicoo: `<jicoo>`
 - Digest: `<digest>`
