@@ -83,7 +83,7 @@ def read_names(client: JicooClient, hosts: Collection[str], event_types: Mapping
     for uid in by_count[:MOST_EVENT_TYPES]:
         users.read_hosts_of(uid)
     # Where Jicoo is ill, further lists would only take long to fail too.
-    types.why, types.stopped = (users.why, True) if users.stopped else ("", False)
+    types.why = types.stopped = users.stopped
     types.read(list_event_types(limit=MOST_ROWS))
     notes = (*users.notes("host", "hosts"), *types.notes("event type", "event types"))
     return Names(users.found, types.found, notes)
@@ -92,7 +92,7 @@ def read_names(client: JicooClient, hosts: Collection[str], event_types: Mapping
 class _Reading:
     """Names of one kind while they are read.
 
-    ``why`` says why some are missing; ``stopped`` tells that Jicoo has failed, not refused.
+    ``why`` says why some are missing; ``stopped`` the same where Jicoo has failed, not refused.
     """
 
     def __init__(self, client: JicooClient, wanted: Iterable[str]) -> None:
@@ -100,7 +100,7 @@ class _Reading:
         self._missing = set(wanted)
         self.found: dict[str, str] = {}
         self.why = ""
-        self.stopped = False
+        self.stopped = ""
 
     def read(self, listing: Listing[Any]) -> None:
         """Take the names out of a list."""
@@ -117,7 +117,8 @@ class _Reading:
             raise
         except JicooError as error:
             self.why = self.why or _why(error)
-            self.stopped = isinstance(error, (ServerError, TransportError, RateLimitError))
+            if isinstance(error, (ServerError, TransportError, RateLimitError)):
+                self.stopped = _why(error)
         if rows >= MOST_ROWS:
             self.why = self.why or f"not among the first {MOST_ROWS:,} of Jicoo's list"
 

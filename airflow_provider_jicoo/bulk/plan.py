@@ -181,6 +181,8 @@ def plan_changes(
 ) -> Plan:
     """Read the bookings, and write what each is to become. Nothing is changed.
 
+    The names of their hosts and event types are read once, after the bookings, for the summary alone.
+
     :param client: a client of the Jicoo to plan for.
     :param selection: which bookings.
     :param change: what each becomes, or a function of one booking that says so.

@@ -164,7 +164,7 @@ def test_bookings_move(sandbox, jicoo, path):
     ]
     made = plan_changes(
         jicoo,
-        Selection(),
+        Selection(status="open"),
         ShiftTime(minutes=24 * 60 + 45),
         path,
         is_send_updates=True,
@@ -199,7 +199,7 @@ def test_bookings_move(sandbox, jicoo, path):
 
 #### Plan
 
-- Selection: everything
+- Selection: status = open
 - Change: ShiftTime, minutes = 1485
 - Jicoo: `<jicoo>`
 - Digest: `<digest>`
@@ -209,7 +209,7 @@ def test_bookings_move(sandbox, jicoo, path):
 
 def test_a_day_is_cancelled(sandbox, jicoo, path):
     uid = book(sandbox, "2027-03-02T10:00")
-    made = plan_changes(jicoo, Selection(), Cancel(), path)
+    made = plan_changes(jicoo, Selection(status="open"), Cancel(), path)
     assert (
         shown(made, sandbox, uid)
         == """\
@@ -236,7 +236,7 @@ def test_a_day_is_cancelled(sandbox, jicoo, path):
 
 #### Plan
 
-- Selection: everything
+- Selection: status = open
 - Change: Cancel
 - Jicoo: `<jicoo>`
 - Digest: `<digest>`
@@ -269,7 +269,7 @@ def test_fields_change(sandbox, jicoo, path):
 
 def test_nothing_changes(sandbox, jicoo, path):
     book(sandbox, "2027-03-02T10:00", priority="high")
-    made = plan_changes(jicoo, Selection(), UpdateFields(priority="high"), path, is_send_updates=True)
+    made = plan_changes(jicoo, Selection(status="open"), UpdateFields(priority="high"), path, is_send_updates=True)
     assert (
         shown(made, sandbox)
         == """\
@@ -277,7 +277,7 @@ def test_nothing_changes(sandbox, jicoo, path):
 
 #### Plan
 
-- Selection: everything
+- Selection: status = open
 - Change: UpdateFields, fields = priority
 - Jicoo: `<jicoo>`
 - Digest: `<digest>`
@@ -769,6 +769,16 @@ def test_rows_of_any_shape(httpserver, rows, known):
     assert len(found.notes) == 1
 
 
+def test_a_list_that_contradicts_itself_is_no_reason_to_fail(httpserver):
+    rows = [{"uid": "a", "name": "Ann"}]
+    body = {"data": rows, "errors": {}, "totalCount": 5, "count": 1, "currentPage": 1, "numberOfPages": 1}
+    httpserver.expect_request("/v1/organization_users").respond_with_json(body)
+    with JicooClient(Settings("sk_live_x", base_url=httpserver.url_for("").rstrip("/")), policy=FAST) as client:
+        found = read_names(client, ["a", "b"], {})
+    assert dict(found.hosts) == {"a": "Ann"}
+    assert len(found.notes) == 1
+
+
 def test_two_hosts_of_one_name_are_told_apart_by_their_ids():
     names = Names({"id1": "Jane Roe", "id2": "Jane  Roe", "id3": "John"}, {"type": "Jane Roe"})
     assert names.host("id1") == "Jane Roe (`id1`)"
@@ -1029,6 +1039,12 @@ def test_who_made_it_and_when():
     assert "- Made: Tue 2027-03-02 03:00 UTC, dag d, run r, task t\n" in rendered(tallied({}), madeBy=by, madeAt=at)
     assert "- Made: dag d, run r, task t\n" in rendered(tallied({}), madeBy=by)
     assert "Made" not in rendered(tallied({}), madeBy="")
+
+
+def test_a_selection_of_everything_and_in_shards():
+    found = rendered(tallied({}), manifest={"shards": [{}, {}, {}]})
+    assert "- Selection: everything\n" in found
+    assert "- In 3 shards\n" in found
 
 
 def test_many_hosts_and_event_types_are_counted_together():
