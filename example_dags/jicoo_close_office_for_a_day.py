@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Param, Variable, dag, task
 
 from airflow_provider_jicoo.bulk import Cancel, Selection, ShiftTime
@@ -100,7 +100,8 @@ def jicoo_close_office_for_a_day() -> None:
         from airflow_provider_jicoo.bulk import merge_reports
 
         if not approval:
-            raise AirflowSkipException("nobody has agreed to the plan: nothing was changed")
+            # Not skipped: what becomes of the last task becomes of the run.
+            raise AirflowFailException("nobody has agreed to the plan: nothing was changed")
         folders = [ObjectStoragePath(f"{shard['plan']}.report") for shard in manifest["shards"]]
         report = merge_reports(folders, ObjectStoragePath(f"{manifest['plan']}.report"))
         if not report.ok:

@@ -58,7 +58,13 @@ def jicoo_undo_last_run() -> None:
         plan_path="{{ params.plans }}/{{ dag.dag_id }}/{{ run_id }}.jsonl",
         is_send_updates="{{ params.tell_guests }}",
     )
-    approve = ApproveBookingPlanOperator(task_id="approve", plan=undo.output, subject="Take the last run back?")
+    approve = ApproveBookingPlanOperator(
+        task_id="approve",
+        plan=undo.output,
+        subject="Take the last run back?",
+        # Asked in any case: where nothing can be taken back, somebody has to see that, and why.
+        min_changes_to_ask=0,
+    )
     ApplyBookingPlanOperator(task_id="apply", plan=undo.output, approval=approve.output, retries=3)
 
 

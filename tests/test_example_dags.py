@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 import sys
 import threading
 import time
@@ -278,12 +279,14 @@ def _answer(dag_id, option, seen, since):
             if time.monotonic() < since.setdefault(task.id, time.monotonic()) + 1:
                 continue
             seen.append(detail.body)
+            # The option that agrees carries the plan's digest.
+            (chosen,) = [each for each in detail.options if each.startswith(option)]
             update_hitl_detail(
                 dag_id=dag_id,
                 dag_run_id=task.run_id,
                 task_id=task.task_id,
                 map_index=-1,
-                update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[option]),
+                update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[chosen]),
                 user=Mock(get_id=lambda: "sato", get_name=lambda: "Sato"),
                 session=session,
             )
@@ -294,9 +297,12 @@ def still(sandbox):
     return {booking["uid"]: {**booking, "updatedAt": ""} for booking in sandbox.bookings()}
 
 
-@pytest.mark.skipif(
+asks_a_person = pytest.mark.skipif(
     not hasattr(TaskInstanceState, "AWAITING_INPUT"), reason="`dag.test` waits for a person since Airflow 3.3"
 )
+
+
+@asks_a_person
 class TestBulkReassignHost:
     FILE = FOLDER / "jicoo_bulk_reassign_host.py"
     UNDO = FOLDER / "jicoo_undo_last_run.py"
@@ -334,6 +340,7 @@ class TestBulkReassignHost:
         (text,) = seen
         assert text == run.xcom("plan", key="summary")
         assert text.startswith(f"**{len(affected)} bookings will be changed**")
+        assert run.xcom("plan")["plan"] == f"{conf['plans']}/jicoo_bulk_reassign_host/{run.run_id}.jsonl"
         assert self.affected(jicoo_sandbox, conf["from_user_id"]) == set()
         after = still(jicoo_sandbox)
         assert {uid for uid in before if after[uid] != before[uid]} == affected
@@ -364,13 +371,22 @@ class TestBulkReassignHost:
             run = run_dag(self.FILE, **conf)
         assert run.states == {
             "plan": "success",
-            "approve": "success",
-            "remember": "skipped",
-            "apply": "skipped",
-            "tell": "skipped",
+            "approve": "failed",
+            "remember": "upstream_failed",
+            "apply": "upstream_failed",
+            "tell": "upstream_failed",
         }
+        assert run.state == "failed"
         assert jicoo_sandbox.bookings() == before
         assert jicoo_sandbox.count("PATCH") == 0
+
+    def test_no_last_run(self, jicoo_sandbox, run_dag, conf, airflow_database):
+        with contextlib.closing(sqlite3.connect(airflow_database)) as connection:
+            connection.execute("DELETE FROM variable WHERE key = 'jicoo_last_plan'")
+            connection.commit()
+        run = run_dag(self.UNDO, plan=None, plans=conf["plans"])
+        assert run.states["which_plan"] == "failed"
+        assert jicoo_sandbox.count() == 0
 
     def test_a_plan_that_is_named_is_taken_back(self, jicoo_sandbox, run_dag, person, conf):
         with person("jicoo_bulk_reassign_host", "Approve"):
@@ -386,9 +402,7 @@ class TestBulkReassignHost:
         assert still(jicoo_sandbox) != before
 
 
-@pytest.mark.skipif(
-    not hasattr(TaskInstanceState, "AWAITING_INPUT"), reason="`dag.test` waits for a person since Airflow 3.3"
-)
+@asks_a_person
 class TestOffboardUser:
     FILE = FOLDER / "jicoo_offboard_user.py"
 
@@ -441,7 +455,8 @@ class TestOffboardUser:
         before, users = jicoo_sandbox.bookings(), self.users(jicoo_sandbox)
         with person("jicoo_offboard_user", "Reject"):
             run = run_dag(self.FILE, **conf)
-        assert {task for task, state in run.states.items() if state == "skipped"} == {
+        assert run.states["approve"] == "failed"
+        assert {task for task, state in run.states.items() if state == "upstream_failed"} == {
             "remember",
             "apply",
             "nothing_is_left",
@@ -523,7 +538,8 @@ class TestCloseOfficeForADay:
         }
 
     def check(self, sandbox, run, meant, before, messages):
-        assert {*run.states} == {"plan", "shards", "one_report", *(f"apply[{index}]" for index in range(4))}
+        mapped = {f"apply[{index}]" for index in range(4)}
+        assert {*run.states} == {"plan", "approve", "remember", "shards", "one_report", *mapped}
         assert set(run.states.values()) == {"success"}, run.states
         changed = Counter(request.path.split("/")[3] for request in sandbox.requests if request.method != "GET")
         assert changed == dict.fromkeys(meant, 1)
@@ -534,28 +550,63 @@ class TestCloseOfficeForADay:
         assert {kind for _, _, kind in told} == {messages}
         assert f"{len(meant)} applied" in run.xcom("one_report")
 
-    def test_moved(self, jicoo_sandbox, run_dag, tmp_path, day):
+    @asks_a_person
+    def test_moved(self, jicoo_sandbox, run_dag, person, tmp_path, day):
         meant = self.meant(jicoo_sandbox, day)
         before = {booking["uid"]: booking for booking in jicoo_sandbox.bookings()}
         assert len(meant) >= 12
         to_day = day + timedelta(days=7)
 
-        run = run_dag(self.FILE, day=str(day), to_day=str(to_day), message="We are closed.", plans=str(tmp_path))
+        with person("jicoo_close_office_for_a_day", "Approve") as seen:
+            run = run_dag(self.FILE, day=str(day), to_day=str(to_day), message="We are closed.", plans=str(tmp_path))
+
+        assert len(seen) == 1
+        assert f"**{len(meant):,} bookings will be changed**" in seen[0]
 
         self.check(jicoo_sandbox, run, meant, before, "update")
         for uid, old in meant.items():
             assert start(jicoo_sandbox.booking(uid)) == start(old) + timedelta(days=7)
         bodies = [request.body for request in jicoo_sandbox.requests if request.method == "PATCH"]
         assert {body["updateMessage"] for body in bodies} == {"We are closed."}
-        assert json.loads((tmp_path / f"{run.run_id}.report" / "report.json").read_text())["counts"]["applied"] == len(
-            meant
-        )
+        report = tmp_path / "jicoo_close_office_for_a_day" / f"{run.run_id}.jsonl.report" / "report.json"
+        assert json.loads(report.read_text())["counts"]["applied"] == len(meant)
 
-    def test_cancelled(self, jicoo_sandbox, run_dag, tmp_path, day):
+    @asks_a_person
+    def test_moved_and_taken_back(self, jicoo_sandbox, run_dag, person, tmp_path, day):
+        meant, before = self.meant(jicoo_sandbox, day), still(jicoo_sandbox)
+        with person("jicoo_close_office_for_a_day", "Approve"):
+            run = run_dag(self.FILE, day=str(day), to_day=str(day + timedelta(7)), message=None, plans=str(tmp_path))
+        assert set(run.states.values()) == {"success"}, run.states
+        assert {"updateMessage" in request.body for request in jicoo_sandbox.requests if request.method == "PATCH"} == {
+            False
+        }
+        with person("jicoo_undo_last_run", "Approve"):
+            run = run_dag(FOLDER / "jicoo_undo_last_run.py", plans=str(tmp_path), tell_guests=True)
+        assert set(run.states.values()) == {"success"}, run.states
+        assert still(jicoo_sandbox) == before
+        told = Counter((message.uid, message.guest) for message in jicoo_sandbox.messages)
+        assert {uid for uid, _ in told} == set(meant)
+        assert set(told.values()) == {2}, "once for the move, once for the move back"
+
+    @asks_a_person
+    def test_rejected(self, jicoo_sandbox, run_dag, person, tmp_path, day):
+        before = jicoo_sandbox.bookings()
+        with person("jicoo_close_office_for_a_day", "Reject"):
+            run = run_dag(self.FILE, day=str(day), plans=str(tmp_path))
+        assert run.state == "failed"
+        assert (run.states["approve"], run.states["one_report"]) == ("failed", "failed")
+        assert jicoo_sandbox.bookings() == before
+        assert {request.method for request in jicoo_sandbox.requests} == {"GET"}
+
+    @asks_a_person
+    # As the form sends it where it is left empty, and as it is where nothing is given.
+    @pytest.mark.parametrize("to_day", [{"to_day": None}, {}])
+    def test_cancelled(self, jicoo_sandbox, run_dag, person, tmp_path, day, to_day):
         meant = self.meant(jicoo_sandbox, day)
         before = {booking["uid"]: booking for booking in jicoo_sandbox.bookings()}
 
-        run = run_dag(self.FILE, day=str(day), plans=str(tmp_path))
+        with person("jicoo_close_office_for_a_day", "Approve"):
+            run = run_dag(self.FILE, day=str(day), plans=str(tmp_path), **to_day)
 
         self.check(jicoo_sandbox, run, meant, before, "cancel")
         assert {jicoo_sandbox.booking(uid)["status"] for uid in meant} == {"cancel"}
