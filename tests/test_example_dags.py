@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 import threading
+import time
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -33,6 +34,39 @@ def test_each_is_parsed(dags):
     assert bag.import_errors == {}
     assert sorted(bag.dags) == [file.stem for file in EXAMPLES]
     assert len(EXAMPLES) >= 3
+
+
+def test_what_they_say_of_themselves(dags):
+    for dag in dags(FOLDER).dags.values():
+        assert len(dag.doc_md) > 200, dag.dag_id
+        assert "ndo" in dag.doc_md or "hanges nothing" in dag.doc_md, f"{dag.dag_id}: what does it change?"
+        for name in dag.params:
+            schema = dag.params.get_param(name).schema
+            described = dag.params.get_param(name).description or schema.get("description_md") or schema["title"]
+            assert schema["title"] != name
+            assert described, f"{dag.dag_id}: {name}"
+            if name.endswith("_id"):
+                assert "jicoo_list_ids" in described, f"{dag.dag_id}: how is the {name} found?"
+
+
+def test_what_a_task_returned_is_no_template_for_another(dags):
+    """Airflow renders each text that ``expand_kwargs`` is given, with the connections of the DAG at hand."""
+    for dag in dags(FOLDER).dags.values():
+        for task in dag.tasks:
+            assert getattr(task, "expand_input", None) is None or task.expand_input.EXPAND_INPUT_TYPE == "dict-of-lists"
+
+
+class TestListIds:
+    FILE = FOLDER / "jicoo_list_ids.py"
+
+    def test_users_and_event_types(self, jicoo_sandbox, run_dag):
+        run = run_dag(self.FILE)
+        assert run.state == "success"
+        users = {user["uid"]: user["name"] for user in jicoo_sandbox.users}
+        assert {each["user_id"]: each["name"] for each in run.xcom("users")} == users
+        assert {each["uid"] for each in run.xcom("event_types")} == {each["uid"] for each in jicoo_sandbox.event_types}
+        assert not [user for user in jicoo_sandbox.users if user["email"] in json.dumps(run.xcom("users"))]
+        assert {request.method for request in jicoo_sandbox.requests} == {"GET"}
 
 
 class TestReassignHost:
@@ -78,6 +112,18 @@ class TestReassignHost:
                 assert {**new, "hosts": None, "updatedAt": None} == {**old, "hosts": None, "updatedAt": None}
             else:
                 assert new == old
+
+    def test_what_jicoo_returns_is_not_rendered(self, jicoo_sandbox, run_dag):
+        leaves, takes_over = jicoo_sandbox.users[0]["uid"], jicoo_sandbox.users[1]["uid"]
+        template = "{{ conn.get('jicoo_default').password }}"
+        jicoo_sandbox.reset(bookings=0)
+        hosts = [{"userId": user, "role": "viewer"} for user in (template, leaves)]
+        jicoo_sandbox.add_booking(hosts=hosts, startedAt=datetime.now(timezone.utc) + timedelta(days=9))
+
+        run_dag(self.FILE, from_user_id=leaves, to_user_id=takes_over)
+
+        (sent,) = [request.body for request in jicoo_sandbox.requests if request.method == "PATCH"]
+        assert [host["userId"] for host in sent["hosts"]] == [template, takes_over]
 
     def test_a_host_without_bookings_is_no_failure(self, jicoo_sandbox, run_dag):
         before = jicoo_sandbox.bookings()
@@ -191,13 +237,13 @@ def person():
 
     @contextlib.contextmanager
     def answering(dag_id, option):
-        over, seen = threading.Event(), []
+        over, seen, since = threading.Event(), [], {}
 
         def look():
             while not over.wait(0.3):
                 # SQLite may be locked by the DAG that runs; then it is tried again.
                 with contextlib.suppress(OperationalError):
-                    _answer(dag_id, option, seen)
+                    _answer(dag_id, option, seen, since)
 
         thread = threading.Thread(target=look)
         thread.start()
@@ -210,7 +256,11 @@ def person():
     return answering
 
 
-def _answer(dag_id, option, seen):
+def _answer(dag_id, option, seen, since):
+    """Answer what waits for a second.
+
+    ``dag.test()`` stores the state of a task once more when the task has ended: an answer that comes between is lost.
+    """
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
     from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
     from airflow.models.hitl import HITLDetail
@@ -225,6 +275,8 @@ def _answer(dag_id, option, seen):
             .filter(TaskInstance.state == "awaiting_input")
         )
         for task, detail in waiting.all():
+            if time.monotonic() < since.setdefault(task.id, time.monotonic()) + 1:
+                continue
             seen.append(detail.body)
             update_hitl_detail(
                 dag_id=dag_id,
@@ -403,8 +455,8 @@ class TestOffboardUser:
         answer = _answer
         late = []
 
-        def book_and_answer(dag_id, option, seen):
-            answer(dag_id, option, seen)
+        def book_and_answer(dag_id, option, seen, since):
+            answer(dag_id, option, seen, since)
             if seen and not late:
                 soon = datetime.now(timezone.utc) + timedelta(days=300)
                 hosts = [{"userId": conf["user_id"], "role": "admin"}]
@@ -425,8 +477,8 @@ class TestOffboardUser:
         users = self.users(jicoo_sandbox)
         answer = _answer
 
-        def answer_and_revoke(dag_id, option, seen):
-            answer(dag_id, option, seen)
+        def answer_and_revoke(dag_id, option, seen, since):
+            answer(dag_id, option, seen, since)
             jicoo_sandbox.key_revoked = bool(seen)
 
         monkeypatch.setattr(sys.modules[__name__], "_answer", answer_and_revoke)
@@ -554,6 +606,13 @@ class TestFreeSlotReport:
         picture = ElementTree.parse(folder / "free_slots.svg").getroot()
         assert len(picture.findall("{http://www.w3.org/2000/svg}polyline")) == len(uids)
 
+    @pytest.mark.parametrize("event_types", [None, [""], []])
+    def test_no_event_type_is_named(self, jicoo_sandbox, run_dag, tmp_path, event_types):
+        """As the form sends a list that is left empty, or was made empty again."""
+        run = run_dag(self.FILE, folder=str(tmp_path), days=1, fail_below=0, event_types=event_types)
+        assert run.state == "success"
+        assert list(run.xcom("count")) == [each["uid"] for each in jicoo_sandbox.event_types]
+
     def test_few_are_a_warning(self, jicoo_sandbox, run_dag, tmp_path, caplog):
         uid = jicoo_sandbox.event_types[0]["uid"]
         run = run_dag(self.FILE, event_types=[uid], days=1, folder=str(tmp_path), fail_below=0, warn_below=1000)
@@ -607,6 +666,35 @@ class TestRebalanceHosts:
         after = {host["uid"]: host["priority"] for host in jicoo_sandbox.hosts(event_type["uid"])}
         assert after == {busy: 1, usual: 1, idle: 2, idler: 1}
         assert jicoo_sandbox.count("PATCH") == 3
+
+    @pytest.mark.parametrize("event_type_id", [None, ""])
+    def test_all_event_types(self, jicoo_sandbox, run_dag, event_type_id):
+        """As its own schedule starts it on the sandbox."""
+        jicoo_sandbox.reset(bookings=0)
+        first = jicoo_sandbox.event_types[0]
+        busy = jicoo_sandbox.hosts(first["uid"])[0]["uid"]
+        soon = datetime.now(timezone.utc) + timedelta(days=1)
+        for number in range(8):
+            at = soon + timedelta(hours=number)
+            jicoo_sandbox.add_booking(hosts=[{"userId": busy, "role": "admin"}], startedAt=at)
+        before = {each["uid"]: jicoo_sandbox.hosts(each["uid"]) for each in jicoo_sandbox.event_types}
+
+        run = run_dag(self.FILE, event_type_id=event_type_id)
+
+        assert run.state == "success", run.states
+        for uid, hosts in before.items():
+            after = {host["uid"]: host["priority"] for host in jicoo_sandbox.hosts(uid)}
+            for host in hosts:
+                step = 0 if busy not in after else -1 if host["uid"] == busy else 1
+                assert after[host["uid"]] == min(3, max(0, host["priority"] + step)), (uid, host)
+        told = [(each["event_type"], each["user"], each["was"]) for each in run.xcom("changes")]
+        assert set(told) <= {(uid, host["uid"], host["priority"]) for uid, hosts in before.items() for host in hosts}
+        assert jicoo_sandbox.count("PATCH") == len(told) > 3
+
+    def test_an_event_type_that_nobody_hosts(self, jicoo_sandbox, run_dag):
+        run = run_dag(self.FILE, event_type_id="nothing12345")
+        assert run.states["count"] == "failed"
+        assert jicoo_sandbox.count("PATCH") == 0
 
     def test_nothing_to_do(self, jicoo_sandbox, run_dag):
         jicoo_sandbox.reset(bookings=0)

@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.call import Call, Confirm, Listing, OnDoubt, Repeat, repeat_of
+from airflow_provider_jicoo.api.call import Call, Confirm, OnDoubt, Repeat, repeat_of
 from airflow_provider_jicoo.api.errors import InvalidRequestError
+from airflow_provider_jicoo.api.listing import BookingListing
 from airflow_provider_jicoo.api.models import (
     Booking,
     BookingContact,
@@ -33,8 +34,10 @@ def list_bookings(
     order_by: str = "startedAt",
     descending: bool = False,
     limit: int | None = None,
-) -> Listing[Booking]:
+) -> BookingListing:
     """List Bookings (https://developer.jicoo.com/api-5452986).
+
+    Read to its end, the list is proved to be whole; see :mod:`~airflow_provider_jicoo.api.listing`.
 
     :param status: only bookings of this status. Jicoo documents ``open`` and ``cancel``; whether requests awaiting
         approval are in the list without a status is not documented.
@@ -62,7 +65,9 @@ def list_bookings(
         query["startedAt"] = times.wire(after)
     if before is not None:
         query["endedAt"] = times.wire(before)
-    return Listing("/v1/bookings", query, limit=checked_limit(what, limit))
+    return BookingListing(
+        "/v1/bookings", query, limit=checked_limit(what, limit), status=status, starts=after, ends=before
+    )
 
 
 def get_booking(uid: str) -> Call[Booking]:

@@ -25,7 +25,7 @@ import re
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,6 +86,14 @@ def journal_of(plan: Folder, digest: str) -> Folder:
     """Return the folder of a plan's journal. Another plan written to the same path has another one."""
     folder: Folder = plan.parent / f"{plan.name}.{digest[:12]}.journal"
     return folder
+
+
+def has_begun(folder: Folder) -> bool:
+    """Tell whether any worker has taken the plan: only then may something of it have been sent.
+
+    :raises OSError: the folder cannot be read.
+    """
+    return any(_CLAIM.fullmatch(name) or _TAKEN.fullmatch(name) for name in names(folder))
 
 
 def history(folder: Folder) -> History:
@@ -228,12 +236,14 @@ class Journal:
 
     :param folder: as :func:`journal_of`.
     :param lease: seconds for which a worker may send after it has looked for a later claim.
+    :param approval: who agreed to the plan, and when; stands in the claim, which is there before anything is sent.
 
     ``lease_before`` is the longest lease of the workers before that have not said that they are done.
     """
 
-    def __init__(self, folder: Folder, lease: float) -> None:
+    def __init__(self, folder: Folder, lease: float, approval: Mapping[str, str] | None = None) -> None:
         self._folder = folder
+        self._approval = approval
         self.lease = lease
         self.lease_before = 0.0
         self._number = 0
@@ -252,7 +262,7 @@ class Journal:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._number = found.claims + 1
-        about = {"lease": self.lease, "at": time.time(), "token": self._token}
+        about = {"lease": self.lease, "at": time.time(), "token": self._token, "approval": self._approval}
         if (self._folder / self._taken(self._number)).exists():
             raise StoppedError(f"another worker has just taken this plan ({self._folder}); try again")
         write_durably(self._folder / self._name, json.dumps(about).encode())

@@ -14,8 +14,10 @@ from airflow_provider_jicoo.bulk.journal import Entry
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.plan import Line
 from airflow_provider_jicoo.bulk.seen import edited
-from airflow_provider_jicoo.bulk.summary import PERSONAL
+from airflow_provider_jicoo.bulk.tally import SHOWN
 
+_TOLD = SHOWN | {"startedAt", "endedAt", "hosts", "status"}
+"""Fields whose values are told where Jicoo stored another one; any other may be personal."""
 GONE = "the booking does not exist any more"
 _LOOK = 'look at the booking, and ask its guest if need be; on_doubt="again" sends it once more'
 
@@ -94,7 +96,7 @@ def judge_answer(line: Line, booking: Mapping[str, Any]) -> Entry | None:
 def _stored_words(line: Line, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
     """Say what Jicoo has stored instead of what was sent; the texts that may be personal are not told."""
     parts = [
-        f"another {name}" if name in PERSONAL else f"{name} = {_shown(stored(booking, line.after)[name])}"
+        f"{name} = {_shown(stored(booking, line.after)[name])}" if name in _TOLD else f"another {name}"
         for name, field in fields.items()
         if field in (Field.ADJUSTED, Field.OTHER)
     ]

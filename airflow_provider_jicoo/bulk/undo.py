@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -15,9 +15,11 @@ from airflow_provider_jicoo.api.written import documented, reflects, shows
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.files import Folder
+from airflow_provider_jicoo.bulk.header import find_shards, read_header, shard_paths
 from airflow_provider_jicoo.bulk.journal import Entry, history, journal_of
 from airflow_provider_jicoo.bulk.outcomes import Outcome
-from airflow_provider_jicoo.bulk.plan import Draft, Line, Lines, Plan, Terms, read_header
+from airflow_provider_jicoo.bulk.place import Owner, prepare_place
+from airflow_provider_jicoo.bulk.plan import Draft, Line, Lines, Plan, Terms
 from airflow_provider_jicoo.bulk.seen import fingerprint
 
 CHUNK = 200
@@ -34,6 +36,7 @@ def plan_undo(
     max_changes: int | None = None,
     max_notified_guests: int | None = None,
     made_by: str = "",
+    owner: Owner | None = None,
     open_path: Callable[[str], Folder] = Path,
 ) -> Plan:
     """Write a plan that takes back what the apply of a plan has changed. Nothing is changed by this.
@@ -46,20 +49,26 @@ def plan_undo(
     :param plan: the plan that was applied, its manifest, or its path; where it is in shards, all of them.
     :param path: the file to write.
     :return: as :func:`~airflow_provider_jicoo.bulk.plan.plan_changes`, which the other parameters are of too.
-    :raises PlanMismatchError: there is no such plan, or it is of another Jicoo.
+    :raises PlanMismatchError: there is no such plan, it is of another Jicoo, or one of its shards is missing.
+    :raises PlanError: as for ``plan_changes``.
     """
     applied = _path(plan, open_path)
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
     terms.check(Change())
     left: list[dict[str, str]] = []
+    header = read_header(applied)
+    find_shards(applied, header)
+    prepare_place(path, owner)
     with closing(Draft(terms)) as draft:
-        for shard in _shards(applied):
+        for shard in shard_paths(applied, header) if "shards" in header else [applied]:
             _undo(client, shard, draft, left)
+        draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
         about = {
             "selection": {"applied by": str(applied)},
             "change": {"change": "undo"},
             "madeBy": made_by,
+            "owner": owner,
             "leftAlone": left,
         }
         return draft.write(path, 1, about)
@@ -69,14 +78,6 @@ def _path(plan: Plan | Mapping[str, Any] | Folder, open_path: Callable[[str], Fo
     if isinstance(plan, Plan):
         plan = plan.manifest
     return open_path(plan["plan"]) if isinstance(plan, Mapping) else plan
-
-
-def _shards(path: Folder) -> Iterator[Folder]:
-    names = read_header(path).get("shards")
-    if names is None:
-        yield path
-    else:
-        yield from (path.parent / name for name in names)
 
 
 def _undo(client: JicooClient, path: Folder, draft: Draft, left: list[dict[str, str]]) -> None:
@@ -155,7 +156,7 @@ def _take_back(
         status=str(booking.get("status") or ""),
         seen=fingerprint(booking),
     )
-    draft.add(reverse, tuple(host["userId"] for host in booking.get("hosts", [])))
+    draft.add(reverse, booking)
 
 
 def _zone(line: Line, booking: Booking) -> str:

@@ -46,22 +46,26 @@ _MEANINGS = {
 
 
 class Paging:
-    """Which page of which list a request wants; a dependency of each list."""
+    """Which page of which list a request wants."""
 
-    def __init__(
-        self,
-        request: Request,
-        # Checked in page_of: it is a quirk where the first page is 0.
-        page: Annotated[int, Query(json_schema_extra={"minimum": 1})] = 1,
-        per_page: Annotated[int, Query(ge=1, alias="perPage")] = choices.PER_PAGE,
-    ) -> None:
+    def __init__(self, request: Request, page: int, per_page: int) -> None:
         self.name = request.url.path.rpartition("/")[2]
         self.number = page
         self.is_numbered = "page" in request.query_params
         self.size = per_page
 
 
-Wanted = Annotated[Paging, Depends()]
+# A function: the FastAPI of Airflow 3.1 (0.117) does not resolve the annotations of a class that is a dependency.
+def _paging(
+    request: Request,
+    # Checked in page_of: it is a quirk where the first page is 0.
+    page: Annotated[int, Query(json_schema_extra={"minimum": 1})] = 1,
+    per_page: Annotated[int, Query(ge=1, alias="perPage")] = choices.PER_PAGE,
+) -> Paging:
+    return Paging(request, page, per_page)
+
+
+Wanted = Annotated[Paging, Depends(_paging)]
 
 
 def response(answer: Answer) -> Response:

@@ -526,7 +526,7 @@ def test_path_and_query_arrive_as_they_were_meant(jicoo, driver):
         "order": "startedAt",
         "sort": "desc",
         "status": "open",
-        "startedAt": "2030-12-31T15:00:00.000Z",
+        "startedAt": "2030-12-30T15:00:00.000Z",  # a day more than is meant
         "page": "1",
         "perPage": "50",
     }

@@ -91,10 +91,30 @@ class TestAddress:
             ({"host": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080"),
             ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
             ({"host": "http://[::1]", "port": 8080}, "http://[::1]:8080"),
+            ({"port": 443}, "https://api.jicoo.com"),
+            ({"port": 8443}, "https://api.jicoo.com:8443"),
+            ({"host": "api.example.com", "port": 443}, "https://api.example.com"),
+            ({"host": "http://localhost", "port": 80}, "http://localhost"),
+            ({"host": "http://localhost", "port": 443}, "http://localhost:443"),
+            ({"host": "http://127.0.0.1:8080", "port": 8080}, "http://127.0.0.1:8080"),
+            ({"host": "https://proxy.example.com/jicoo/", "port": 8443}, "https://proxy.example.com:8443/jicoo"),
         ],
     )
     def test_it_is_put_together(self, settings, fields, address):
         assert settings(**fields).base_url == address
+
+    @pytest.mark.parametrize(
+        "host", [None, "", "api.example.com", "http://127.0.0.1:8080", "https://proxy.example.com/jicoo"]
+    )
+    def test_port_0_is_none(self, host):
+        """Airflow's Test button sends it for a connection without a port."""
+        fields = {"conn_id": "one", "schema": None, "password": "sk_live_1", "extra_dejson": {}, "host": host}
+        with_0, without = (types.SimpleNamespace(**fields, port=port) for port in (0, None))
+        assert connection.settings(with_0).base_url == connection.settings(without).base_url
+
+    def test_two_ports(self, settings):
+        with pytest.raises(InvalidRequestError, match=r"'jicoo_default': host names port 8080, and the field .* 8443"):
+            settings(host="https://user:sk_live_2@a.example:8080", port=8443)
 
     @pytest.mark.parametrize(
         "fields",
@@ -113,9 +133,10 @@ class TestAddress:
     @pytest.mark.parametrize(
         "host", ["ftp://api.jicoo.com", "https://", "https://host:port", "https://a.example?x=1", "https://a.example#x"]
     )
-    def test_what_is_no_address(self, settings, host):
+    @pytest.mark.parametrize("port", [None, 8443])
+    def test_what_is_no_address(self, settings, host, port):
         with pytest.raises(InvalidRequestError, match=r"connection 'jicoo_default': host .* is no address"):
-            settings(host=host)
+            settings(host=host, port=port)
 
     def test_a_key_in_the_address_is_refused_and_not_repeated(self, settings):
         with pytest.raises(InvalidRequestError, match="belongs in the password field") as caught:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.bulk import bar
 from airflow_provider_jicoo.bulk.apply.options import Options, Timing
 from airflow_provider_jicoo.bulk.apply.run import Run
+from airflow_provider_jicoo.bulk.approval import MAX_PLAN_AGE, check_age, check_approval
 from airflow_provider_jicoo.bulk.control import ReadControl, control_file
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
 from airflow_provider_jicoo.bulk.files import Folder
+from airflow_provider_jicoo.bulk.header import find_shards, read_header
+from airflow_provider_jicoo.bulk.journal import has_begun, journal_of
 from airflow_provider_jicoo.bulk.plan import Lines, Plan
 from airflow_provider_jicoo.bulk.progress import Progress
 from airflow_provider_jicoo.bulk.report import Report
@@ -44,6 +48,8 @@ def apply_plan(
     every: float = 10.0,
     stop: Stop | None = None,
     by: str = "",
+    approval: Mapping[str, Any] | None = None,
+    max_plan_age: timedelta | None = MAX_PLAN_AGE,
     open_path: Callable[[str], Folder] = Path,
 ) -> Report:
     """Carry out a plan, or go on with it where an earlier try was ended.
@@ -59,22 +65,24 @@ def apply_plan(
     :param stop: to end the run from outside.
     :param by: who applies it, the same text for every retry. Once the control has stopped the plan, a further try by
         the same does not go on with it.
+    :param approval: who agreed to the plan: ``{"digest", "by", "at"}``. A plan that it is not for is refused; that of a
+        plan in shards is for each of them. It stands in the journal and in the report.
+    :param max_plan_age: how old a plan may be when its apply begins; None for no limit. What was begun in time may be
+        gone on with later.
     :param open_path: makes a path of a manifest's text.
     :return: the report, which is written beside the plan.
-    :raises PlanMismatchError: the plan is not what was agreed to, is damaged, or is of another Jicoo.
+    :raises PlanMismatchError: the plan is not what was agreed to, is too old, is damaged, is of another Jicoo, or one
+        of its shards is missing.
     :raises JournalDamagedError: what earlier tries have sent is not known any more.
     :raises BulkFailedError: something failed, is unknown or is beyond the tolerance, or every booking was edited since
         the plan was made; the report is written.
     :raises StoppedError: it was stopped, or another worker has taken over.
     :raises AuthenticationError: the key was refused; the rest was not attempted, the report is written.
     """
-    path, agreed = _which(plan, digest, open_path)
+    path, agreed = _which(plan, digest, approval, open_path)
     options, stop = options or Options(), stop or Stop()
     with closing(Lines(path, agreed)) as lines:
-        if lines.header["terms"]["baseUrl"] != client.settings.base_url:
-            raise PlanMismatchError(
-                f"{path} is a plan for {lines.header['terms']['baseUrl']}, not for {client.settings.base_url}"
-            )
+        agreed_by = _admit(client, path, lines.header, approval, max_plan_age)
 
         def carry_out(tell: Callable[[Progress], None] | None, tell_every: float) -> Report:
             run = Run(
@@ -85,6 +93,7 @@ def apply_plan(
                 control=control or control_file(path),
                 stop=stop,
                 by=by,
+                approval=agreed_by,
                 tell=tell,
                 tell_every=tell_every,
             )
@@ -96,8 +105,33 @@ def apply_plan(
         return carry_out(progress, every)
 
 
+def _admit(
+    client: JicooClient,
+    path: Folder,
+    header: Mapping[str, Any],
+    approval: Mapping[str, Any] | None,
+    max_plan_age: timedelta | None,
+) -> dict[str, str] | None:
+    """Return who agreed to a plan that may be applied, before anything of it is read or sent.
+
+    :raises PlanMismatchError: it may not.
+    """
+    if header["terms"]["baseUrl"] != client.settings.base_url:
+        raise PlanMismatchError(
+            f"{path} is a plan for {header['terms']['baseUrl']}, not for {client.settings.base_url}"
+        )
+    agreed_by = None if approval is None else check_approval(approval, header, path)
+    find_shards(path, header)
+    if not has_begun(journal_of(path, header["digest"])):
+        check_age(header, path, max_plan_age)
+    return agreed_by
+
+
 def _which(
-    plan: Plan | Mapping[str, Any] | Folder, digest: str | None, open_path: Callable[[str], Folder]
+    plan: Plan | Mapping[str, Any] | Folder,
+    digest: str | None,
+    approval: Mapping[str, Any] | None,
+    open_path: Callable[[str], Folder],
 ) -> tuple[Folder, str]:
     if isinstance(plan, Plan):
         plan = plan.manifest
@@ -105,9 +139,10 @@ def _which(
         if len(plan.get("shards", ())) > 1:
             raise PlanError(f"{plan['plan']} is a plan in shards: apply each of manifest['shards']")
         return open_path(plan["plan"]), digest or plan["digest"]
-    if digest is None:
-        raise PlanError(f"{plan}: with a path, give the digest that was agreed to")
-    return plan, digest
+    if digest is None and approval is None:
+        raise PlanError(f"{plan}: with a path, give the digest that was agreed to, or the approval")
+    # An approval may be for the plan that this is a shard of: then it is for whatever digest belongs to that.
+    return plan, digest or read_header(plan)["digest"]
 
 
 def _finish(report: Report) -> Report:

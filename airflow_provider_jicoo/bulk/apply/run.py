@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_jicoo.api import errors
@@ -49,6 +49,7 @@ class Run:
     :param control: reads what the run is told while it runs.
     :param stop: ends it from outside.
     :param by: who runs it.
+    :param approval: who agreed to it, and when; None where nobody was asked.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Run:
         control: ReadControl,
         stop: Stop,
         by: str,
+        approval: Mapping[str, str] | None,
         tell: Callable[[Progress], None] | None,
         tell_every: float,
     ) -> None:
@@ -70,7 +72,8 @@ class Run:
         self._options = options
         self._control, self._stop, self._by = control, stop, by
         self._tell, self._tell_every = tell, tell_every
-        self._journal = Journal(journal_of(path, lines.header["digest"]), options.lease)
+        self._approval = approval
+        self._journal = Journal(journal_of(path, lines.header["digest"]), options.lease, approval)
         self._throttle = Throttle(Pace(settings.max_requests_per_second))
         self._timeline = Timeline()
         self._tolerance = Tolerance(options.tolerated_failures)
@@ -429,6 +432,7 @@ class Run:
             requests=self._throttle.requests,
             refused=self._throttle.refused,
             sent_again=self._sending.sent_again,
+            approval=self._approval,
             tries=tries,
             reason=self._gate.reason,
             error=self._gate.error if isinstance(self._gate.error, errors.JicooError) else None,
