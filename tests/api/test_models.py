@@ -45,8 +45,8 @@ def complaint(maker, **fields):
     with pytest.raises(InvalidRequestError) as caught:
         maker(**fields)
     assert str(caught.value).startswith("What: ")
-    assert caught.value.__context__ is None
-    assert caught.value.__suppress_context__ or not caught.value.__context__, "pydantic's own error shows the values"
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or not caught.value.__cause__, "pydantic's own error shows the values"
     return str(caught.value).removeprefix("What: ")
 
 
