@@ -194,15 +194,18 @@ def _facts(manifest: Mapping[str, Any], header: Mapping[str, Any], terms: Mappin
         *([f"Made: {', '.join(made)}"] if made else []),
         *([f"In {len(manifest['shards'])} shards"] if len(manifest["shards"]) > 1 else []),
         *names.notes,
-        f"Applying it takes about {manifest['requests']:,} requests{_each(manifest)}",
+        *_requests(manifest),
         f"Jicoo: {code(terms['baseUrl'])}",
         f"Digest: `{manifest['digest']}`",
     ]
     return [f"- {line}" for line in lines]
 
 
-def _each(manifest: Mapping[str, Any]) -> str:
-    return ": each booking whose guest is messaged is read right before" if manifest["guests_notified"] else ""
+def _requests(manifest: Mapping[str, Any]) -> list[str]:
+    if not manifest.get("requests"):
+        return []
+    each = ": each booking whose guest is messaged is read right before" if manifest["guests_notified"] else ""
+    return [f"Applying it takes about {manifest['requests']:,} requests{each}"]
 
 
 def _moment(at: str) -> str:

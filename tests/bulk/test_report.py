@@ -191,6 +191,7 @@ def written(path, digest, entries, **more):
         "refused": 2,
         "sent_again": 3,
         "tries": 1,
+        "approval": None,
         "reason": "",
         "error": None,
     }

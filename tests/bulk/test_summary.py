@@ -151,6 +151,7 @@ def test_a_host_leaves(sandbox, jicoo, path):
 
 - Selection: status = open, host_user_id = `<id of Olivia Brown>` (Olivia Brown)
 - Change: ReplaceHost, from_user_id = `<id of Olivia Brown>` (Olivia Brown), to_user_id = `<id of 田中 健>` (田中 健)
+- Applying it takes about 5 requests
 - Jicoo: `<jicoo>`
 - Digest: `<digest>`
 """
@@ -201,6 +202,7 @@ def test_bookings_move(sandbox, jicoo, path):
 
 - Selection: status = open
 - Change: ShiftTime, minutes = 1485
+- Applying it takes about 4 requests: each booking whose guest is messaged is read right before
 - Jicoo: `<jicoo>`
 - Digest: `<digest>`
 """
@@ -238,6 +240,7 @@ def test_a_day_is_cancelled(sandbox, jicoo, path):
 
 - Selection: status = open
 - Change: Cancel
+- Applying it takes about 2 requests: each booking whose guest is messaged is read right before
 - Jicoo: `<jicoo>`
 - Digest: `<digest>`
 """
