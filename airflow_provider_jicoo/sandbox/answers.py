@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -45,23 +46,33 @@ _MEANINGS = {
 }
 
 
+@dataclass(frozen=True)
 class Paging:
-    """Which page of which list a request wants; a dependency of each list."""
+    """Which page of which list a request wants.
 
-    def __init__(
-        self,
-        request: Request,
-        # Checked in page_of: it is a quirk where the first page is 0.
-        page: Annotated[int, Query(json_schema_extra={"minimum": 1})] = 1,
-        per_page: Annotated[int, Query(ge=1, alias="perPage")] = choices.PER_PAGE,
-    ) -> None:
-        self.name = request.url.path.rpartition("/")[2]
-        self.number = page
-        self.is_numbered = "page" in request.query_params
-        self.size = per_page
+    :param name: the list: the last part of its path.
+    :param number: which page.
+    :param is_numbered: whether the request said which.
+    :param size: rows on a page.
+    """
+
+    name: str
+    number: int
+    is_numbered: bool
+    size: int
 
 
-Wanted = Annotated[Paging, Depends()]
+# A coroutine: FastAPI would call anything else in a thread.
+async def _paging(
+    request: Request,
+    # Checked in page_of: it is a quirk where the first page is 0.
+    page: Annotated[int, Query(json_schema_extra={"minimum": 1})] = 1,
+    per_page: Annotated[int, Query(ge=1, alias="perPage")] = choices.PER_PAGE,
+) -> Paging:
+    return Paging(request.url.path.rpartition("/")[2], page, "page" in request.query_params, per_page)
+
+
+Wanted = Annotated[Paging, Depends(_paging)]
 
 
 def response(answer: Answer) -> Response:

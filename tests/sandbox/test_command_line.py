@@ -75,7 +75,7 @@ def test_the_state_outlives_a_kill(tmp_path: Path) -> None:
 
 
 def test_quirks_and_late_faults_reach_the_server() -> None:
-    options = ["--quirk", "page-cap=7", "--quirk", "trimmed-names", "--fault", "late=500ms"]
+    options = ["--quirk", "page-cap=7", "--quirk", "trimmed-names", "--fault", "late=1s"]
     with running("--bookings", "30", *options) as (_, url, headers):
         page = requests.get(f"{url}/v1/bookings", headers=headers, timeout=5).json()
         assert (page["count"], page["numberOfPages"]) == (7, 2)

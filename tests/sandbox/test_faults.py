@@ -200,7 +200,7 @@ class TestLate:
     def test_it_is_made_later(
         self, jicoo_sandbox: Sandbox, ask: Ask, path: str, fault: str, options: dict[str, Any]
     ) -> None:
-        self.fail(jicoo_sandbox, ask, path, fault, late="500ms", **options)
+        self.fail(jicoo_sandbox, ask, path, fault, late="1000ms", **options)
         assert name(jicoo_sandbox, path) != "new"
         assert ask("GET", path).json()["data"]["name"] != "new"
         assert jicoo_sandbox.messages == []
@@ -212,7 +212,7 @@ class TestLate:
         assert jicoo_sandbox.count("PATCH") == 1, "it is no request of its own"
 
     def test_a_second_try_makes_it_twice(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
-        self.fail(jicoo_sandbox, ask, path, "server_error", status=504, late=0.3)
+        self.fail(jicoo_sandbox, ask, path, "server_error", status=504, late=1)
         assert ask("PATCH", path, json={"name": "new", "isSendUpdates": True}).status_code == 200
         jicoo_sandbox.settle()
 
@@ -220,7 +220,7 @@ class TestLate:
         assert len(jicoo_sandbox.messages) == 2
 
     def test_what_is_impossible_by_then_is_not_made(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
-        jicoo_sandbox.fail("server_error", status=504, late=0.3)
+        jicoo_sandbox.fail("server_error", status=504, late=1)
         assert [ask("POST", f"{path}/cancel").status_code for _ in range(2)] == [504, 200]
         jicoo_sandbox.settle()
 
@@ -268,7 +268,7 @@ class TestLate:
 
 class TestSlow:
     def test_the_change_is_made_though_nobody_waits(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
-        jicoo_sandbox.fail("slow", seconds="800ms")
+        jicoo_sandbox.fail("slow", seconds="1200ms")
         with pytest.raises(requests.Timeout):
             ask("PATCH", path, json={"name": "new"}, timeout=0.2)
         assert ask("GET", path).json()["data"]["name"] != "new"

@@ -419,7 +419,7 @@ class TestAnswers:
 
     @pytest.mark.parametrize("kind", ["update", "cancel", "reschedule"])
     def test_and_later_the_change(self, start: Start, kind: str) -> None:
-        jicoo = start("late-effect=0.5s")
+        jicoo = start("late-effect=1s")
         uid = jicoo.add()
         before = jicoo.sandbox.booking(uid)
         answer = self.change(jicoo, uid, kind)
@@ -438,7 +438,7 @@ class TestAnswers:
         assert [(one.uid, one.kind, one.request) for one in jicoo.sandbox.messages] == [(uid, kind, 1)]
 
     def test_a_late_change_may_be_impossible_by_then(self, start: Start) -> None:
-        jicoo = start("late-effect=0.3s")
+        jicoo = start("late-effect=1s")
         uid = jicoo.add()
         assert [jicoo.ask("POST", f"bookings/{uid}/cancel").status_code for _ in range(2)] == [200, 200]
         jicoo.sandbox.settle()
@@ -454,7 +454,7 @@ class TestAnswers:
         assert jicoo.sandbox.changes == []
 
     def test_what_else_can_be_changed_is_late_too(self, start: Start) -> None:
-        jicoo = start("late-effect=0.2s")
+        jicoo = start("late-effect=1s")
         uid, user = jicoo.sandbox.add_schedule()["uid"], jicoo.sandbox.add_user()["uid"]
         event_type = jicoo.sandbox.event_types[0]
         asked = [
@@ -501,7 +501,7 @@ class TestAnswers:
         assert sorted(row["status"] for row in jicoo.sandbox.bookings()) == ["cancel", "open"]
 
     def test_a_new_booking_that_is_late_has_the_uid_that_was_answered(self, start: Start) -> None:
-        jicoo = start("reschedule-makes-new", "late-effect=0.2s")
+        jicoo = start("reschedule-makes-new", "late-effect=1s")
         uids = [jicoo.add(startedAt=f"203{at}-01-06T00:00:00Z") for at in range(2)]
         new = []
         for at, uid in enumerate(uids):
@@ -649,9 +649,9 @@ class TestSelecting:
 
 class TestLag:
     def test_of_the_list(self, start: Start) -> None:
-        jicoo = start("late-list=0.6s")
+        jicoo = start("late-list=1.5s")
         kept, gone = jicoo.add(name="old", startedAt="2031-03-03T01:00:00Z"), jicoo.add()
-        time.sleep(0.7)
+        time.sleep(1.6)
         jicoo.patch(kept, name="new", startedAt="2031-03-01T01:00:00Z", endedAt="2031-03-01T02:00:00Z")
         jicoo.sandbox.edit(kept, name="newer")
         jicoo.sandbox.delete(gone)
@@ -662,7 +662,7 @@ class TestLag:
         assert seen.keys() == {kept, gone}
         assert (seen[kept]["name"], seen[kept]["startedAt"]) == ("old", "2031-03-03T01:00:00.000Z")
         assert jicoo.uids(startedAt="2031-03-02T00:00:00.000Z") == [kept]
-        time.sleep(0.7)
+        time.sleep(1.6)
         seen = {row["uid"]: row["name"] for row in jicoo.list()["data"]}
         assert seen == {kept: "newer", added: "added"}
         assert jicoo.uids(startedAt="2031-03-02T00:00:00.000Z") == []
@@ -681,14 +681,14 @@ class TestLag:
         assert len(jicoo.uids("event_type_hosts")) == 4
 
     def test_of_one_booking(self, start: Start) -> None:
-        jicoo = start("late-read=0.6s")
+        jicoo = start("late-read=1.5s")
         uid = jicoo.add(name="old")
         assert jicoo.ask("GET", f"bookings/{uid}").status_code == 404, "it was not there"
-        time.sleep(0.7)
+        time.sleep(1.6)
         jicoo.patch(uid, name="new")
         assert jicoo.get(uid)["name"] == "old"
         assert jicoo.list()["data"][0]["name"] == "new"
-        time.sleep(0.7)
+        time.sleep(1.6)
         assert jicoo.get(uid)["name"] == "new"
 
 
