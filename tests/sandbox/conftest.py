@@ -12,14 +12,14 @@ from airflow_provider_jicoo.sandbox import Sandbox
 
 Ask = Callable[..., requests.Response]
 
-# ``make test-dates``: each test with the sandbox's time at every hour of a week.
-HOURS = int(os.environ.get("JICOO_HOURS", "0"))
+# ``make test-dates``: each test with the sandbox's time at every hour of a week, or at each JICOO_HOURS_STEPth of them.
+HOURS = range(0, int(os.environ.get("JICOO_HOURS", "0")), int(os.environ.get("JICOO_HOURS_STEP", "1")))
 MONDAY = datetime(2026, 1, 12, 0, 30, tzinfo=timezone.utc)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if HOURS and "jicoo_sandbox_options" in metafunc.fixturenames:
-        times = [MONDAY + timedelta(hours=hour) for hour in range(HOURS)]
+        times = [MONDAY + timedelta(hours=hour) for hour in HOURS]
         metafunc.parametrize(
             "jicoo_sandbox_options", [{"now": now} for now in times], ids=[f"{now:%a-%H:%M}" for now in times]
         )
