@@ -65,19 +65,21 @@ EXTRA_FIELDS = (
     ExtraField(
         "page_size",
         "Rows of a list at once",
-        "How many rows of a list to ask for at once. Default 50; where Jicoo refuses that, fewer are asked for.",
+        "How many rows of a list to ask for at once, as 20. 50 where empty; where Jicoo refuses that, fewer are asked "
+        "for.",
         "number",
     ),
     ExtraField(
         "on_unproven",
         "Lists that cannot be proved whole",
-        "fail (the default), or warn in the log and go on. Plans may say it themselves.",
+        "What to do there: fail, or go on and say so in the log, as warn. fail where empty. Plans may say it themselves.",
         "string",
     ),
     ExtraField(
         "lists_requests",
         "Requests are in the list of bookings",
-        "true where Jicoo's list without a status is known to have bookings that await approval; it is not documented.",
+        "Where Jicoo's list without a status is known to have the bookings that await approval, as true. It is not "
+        "documented; where empty, each list has to prove it.",
         "string",
     ),
     ExtraField(
