@@ -72,8 +72,7 @@ EXTRA_FIELDS = (
     ExtraField(
         "on_unproven",
         "Lists that cannot be proved whole",
-        "What to do there: fail, or go on and say so in the log, as warn. fail where empty. A plan may say it "
-        "itself.",
+        "What to do there: fail, or go on and say so in the log, as warn. fail where empty. A plan may say it itself.",
         "string",
     ),
     ExtraField(
