@@ -58,19 +58,23 @@ def reflects(booking: Mapping[str, Any], sent: Mapping[str, Any]) -> bool | None
     return None if roles_differ else True
 
 
-def compare(booking: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Field]:
+def compare(
+    booking: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], *, answered: bool = False
+) -> dict[str, Field]:
     """Say of each field of a change how it stands.
 
-    To the letter first: a change may be one of writing alone (a blank taken away).
+    To the letter first: a change may be one of writing alone (a blank taken away), which is seen only so. Once it was
+    answered with success, a field that stays as it was since Jicoo writes both the same counts as sent.
 
     :param booking: a booking as the API gives it.
     :param before: its fields before the change.
     :param after: what was sent.
+    :param answered: whether the change was answered with success.
     """
     found = {}
     for name, wanted in after.items():
         current = booking.get(name)
-        if _same(name, current, wanted):
+        if _same(name, current, wanted) or (answered and _alike(name, current, wanted)):
             found[name] = Field.AFTER
         elif _same(name, current, before.get(name)):
             found[name] = Field.BEFORE

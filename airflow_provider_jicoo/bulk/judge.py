@@ -85,7 +85,7 @@ def judge_answer(line: Line, booking: Mapping[str, Any]) -> Entry | None:
     if _cancelled_meanwhile(line, booking):
         detail = f"it is cancelled now: Jicoo may have made a new booking of it; {_LOOK}"
         return Entry(Outcome.UNKNOWN, updated_at, detail)
-    fields = compare(booking, line.before, line.after)
+    fields = compare(booking, line.before, line.after, answered=True)
     if Field.BEFORE in fields.values():
         return None
     kept = stored(booking, line.after)
@@ -117,7 +117,8 @@ def not_seen(line: Line, booking: Mapping[str, Any] | None, seconds: float) -> E
     """
     if booking is None:
         return Entry(Outcome.UNKNOWN, None, f"Jicoo answered with success, and {GONE}; {_LOOK}")
-    names = [name for name, field in compare(booking, line.before, line.after).items() if field is Field.BEFORE]
+    fields = compare(booking, line.before, line.after, answered=True)
+    names = [name for name, field in fields.items() if field is Field.BEFORE]
     same = ", ".join(names)
     detail = f"Jicoo answered with success, but {seconds:.0f} s later the booking is as before in {same}; {_LOOK}"
     return Entry(Outcome.UNKNOWN, booking.get("updatedAt"), detail)
