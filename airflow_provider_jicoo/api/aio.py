@@ -87,6 +87,11 @@ class AsyncJicooClient:
         """Key, address and limits."""
         return self._settings
 
+    @property
+    def paging(self) -> Paging:
+        """How the server pages lists, as far as this client has learnt it."""
+        return self._paging
+
     async def send(self, call: Call[T]) -> T:
         """Send a call and return the ``data`` of its answer.
 
