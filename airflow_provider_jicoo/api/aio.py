@@ -145,6 +145,11 @@ class AsyncJicooClient:
         """Key, address and limits."""
         return self._settings
 
+    @property
+    def paging(self) -> Paging:
+        """How the server pages lists, as far as this client has learnt it."""
+        return self._paging
+
     async def send(self, call: Call[T], passage: Passage = FREE) -> T:
         """Send a call and return the ``data`` of its answer.
 

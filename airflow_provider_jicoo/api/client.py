@@ -80,6 +80,11 @@ class JicooClient:
         """Key, address and limits."""
         return self._settings
 
+    @property
+    def paging(self) -> Paging:
+        """How the server pages lists, as far as this client has learnt it."""
+        return self._paging
+
     def send(self, call: Call[T]) -> T:
         """Send a call and return the ``data`` of its answer.
 

@@ -20,7 +20,7 @@ import msgspec
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.call import Call, Repeat
 from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, looks, retry_after
-from airflow_provider_jicoo.api.rows import salvage
+from airflow_provider_jicoo.api.rows import is_cut, salvage
 
 T = TypeVar("T")
 
@@ -241,7 +241,7 @@ class _Outcome:
         try:
             self._parsed = _decoded(self.call, reply.body)
         except _UNREADABLE:
-            return Answered(reply.status, "cut" if _is_json(reply) else "foreign", wait)
+            return Answered(reply.status, "cut" if _is_json(reply) and is_cut(reply.body) else "foreign", wait)
         if not 200 <= reply.status < 300:
             return Answered(reply.status, "good", wait)
         try:

@@ -10,7 +10,7 @@ from airflow_provider_jicoo.api.call import Call
 from airflow_provider_jicoo.api.errors import BrokenRowsError, NotFoundError, RequestError
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.paging import Keys, count
-from airflow_provider_jicoo.api.rows import booking_problem, checked
+from airflow_provider_jicoo.api.rows import RowCheck, booking_problem, checked
 
 Lookup = Generator[list[Call[Any]], list[Any], dict[str, Booking]]
 AT_ONCE = 16
@@ -23,6 +23,7 @@ def lookup_bookings(
     within: tuple[str, str] | None = None,
     absent_ok: bool = False,
     unreadable: dict[str, RequestError] | None = None,
+    check: RowCheck = booking_problem,
 ) -> Lookup:
     """Read bookings: by listing while that is cheaper than one GET each, the rest one by one.
 
@@ -34,30 +35,35 @@ def lookup_bookings(
     :param within: the earliest start and the latest end that are to be expected, as Jicoo writes moments; only that
         part of the list is read.
     :param absent_ok: leave out what does not exist, instead of an error.
-    :param unreadable: where given, a booking that cannot be read is put there with what is wrong, instead of an error.
+    :param unreadable: where given, a booking that cannot be read is put there with what is wrong, instead of an error,
+        as long as others can.
+    :param check: what is asked of a booking.
     :return: the bookings by uid, in the order of ``uids``.
     :raises InvalidRequestError: something is no booking id.
     :raises NotFoundError: there is no such booking.
     :raises UnexpectedAnswerError: a booking cannot be read.
     """
     wanted = {booking_id(uid): None for uid in ([uids] if isinstance(uids, str) else uids)}
-    found: dict[str, Booking] = yield from _listed(wanted, within)
+    found: dict[str, Booking] = yield from _listed(wanted, within, check)
     missing = [uid for uid in wanted if uid not in found]
     for start in range(0, len(missing), AT_ONCE):
         some = missing[start : start + AT_ONCE]
         answers = yield [get_booking(uid) for uid in some]
         for uid, answer in zip(some, answers, strict=True):
-            single = _checked(uid, answer)
+            single = _checked(uid, answer, check)
             if not isinstance(single, RequestError):
                 found[uid] = single
             elif unreadable is not None and not isinstance(single, NotFoundError):
                 unreadable[uid] = single
             elif not (absent_ok and isinstance(single, NotFoundError)):
                 raise single
+    for error in () if found else (unreadable or {}).values():
+        if not isinstance(error, BrokenRowsError):
+            raise error  # it is not the bookings that cannot be read
     return {uid: found[uid] for uid in wanted if uid in found}
 
 
-def _listed(wanted: Mapping[str, None], within: tuple[str, str] | None) -> Lookup:
+def _listed(wanted: Mapping[str, None], within: tuple[str, str] | None, check: RowCheck) -> Lookup:
     """Return those that the list shows, as long as to read it costs less than to read the rest one by one."""
     found: dict[str, Booking] = {}
     listed = Keys()
@@ -71,7 +77,7 @@ def _listed(wanted: Mapping[str, None], within: tuple[str, str] | None) -> Looku
         for number, answer in enumerate(answers, read + 1):
             if isinstance(answer, RequestError):
                 return found
-            rows, _ = checked(answer["data"], booking_problem, number)
+            rows, _ = checked(answer["data"], check, number)
             has_new = sum(listed.add(row["uid"]) for row in rows) > 0 or has_new
             found.update((row["uid"], row) for row in rows if row["uid"] in wanted)
             pages = _pages(answer) if answer["data"] else last
@@ -81,11 +87,11 @@ def _listed(wanted: Mapping[str, None], within: tuple[str, str] | None) -> Looku
     return found
 
 
-def _checked(uid: str, answer: Any) -> Any:
+def _checked(uid: str, answer: Any, check: RowCheck) -> Any:
     """Return a booking that was read by itself, or the error that it is."""
     if isinstance(answer, RequestError):
         return answer
-    problem = booking_problem(answer)
+    problem = check(answer)
     if problem is None and answer["uid"] != uid:
         problem = "another booking came"
     if problem is None:

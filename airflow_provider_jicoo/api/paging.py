@@ -267,9 +267,10 @@ class Sweep(Generic[T]):
         ended = self.beyond is not None and bool(rows) and self.beyond(rows[-1])
         if ended:
             rows = [row for row in rows if not self.beyond(row)]  # type: ignore[misc]
-        fresh = self._fold(rows)
-        given = [row for row in fresh if self._is_new(row)]  # before another sweep may begin
-        identities = self._identities(came)
+        keys, add = list(map(self._key, rows)), self._in_sweep.add
+        fresh = [row for row, key in zip(rows, keys, strict=True) if key is None or add(key)]
+        given = fresh if self.seen is self._in_sweep else list(filter(self._is_new, fresh))
+        identities = keys if rows is came and None not in keys else self._identities(came)
         has_new = bool(fresh) and not (self._key(fresh[0]) is None and identities == self._last)
         has_new = self._note(broken) or has_new
         doubles = len(rows) - len(fresh)
@@ -293,19 +294,13 @@ class Sweep(Generic[T]):
             self._left -= len(given)
         return given
 
-    def _fold(self, rows: list[T]) -> list[T]:
-        """Return the rows that this sweep has not met yet."""
-        add, key_of = self._in_sweep.add, self._key
-        return [row for row in rows if (key := key_of(row)) is None or add(key)]
-
     def _is_new(self, row: T) -> bool:
-        if self.seen is self._in_sweep:
-            return True
+        """Note a row, and tell whether it was not given before."""
         key = self._key(row)
         return key is not None and self.seen.add(key)
 
     def _key(self, row: Any) -> Any:
-        if isinstance(row, Mapping):
+        if isinstance(row, dict):
             for name in self._keys:
                 if name in row:
                     return row[name]
@@ -589,15 +584,14 @@ class Keys:
 
     def add(self, key: Any) -> bool:
         """Add a key, and tell whether it is new."""
-        mark = _mark(key)
-        if not self._put(mark):
+        if not _put(self._slots, _mark(key)):
             return False
         self._used += 1
         if self._used * 3 > len(self._slots) * 2:
             marks, self._slots = self._slots, array("Q", [0]) * (2 * len(self._slots))
             for one in marks:
                 if one:
-                    self._put(one)
+                    _put(self._slots, one)
         return True
 
     def __contains__(self, key: Any) -> bool:
@@ -613,12 +607,14 @@ class Keys:
     def __len__(self) -> int:
         return self._used
 
-    def _put(self, mark: int) -> bool:
-        slots, last = self._slots, len(self._slots) - 1
-        at = mark & last
-        while slots[at]:
-            if slots[at] == mark:
-                return False
-            at = (at + 1) & last
-        slots[at] = mark
-        return True
+
+def _put(slots: array[int], mark: int) -> bool:
+    """Put a mark where it belongs, and tell whether it is new."""
+    last = len(slots) - 1
+    at = mark & last
+    while found := slots[at]:
+        if found == mark:
+            return False
+        at = (at + 1) & last
+    slots[at] = mark
+    return True

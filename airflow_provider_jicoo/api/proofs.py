@@ -67,6 +67,7 @@ class BookingReading:
         self._starts, self._ends, self._before = (
             None if moment is None else times.wire(moment) for moment in (listing.starts, listing.ends, listing.before)
         )
+        self._means_all = {listing.status, self._starts, self._ends, self._before} == {None}
         # Jicoo's list by status=request is not documented: it is looked at only where it has to be.
         self._main = listing.variant(status=None) if listing.status == "request" else listing
         self._sweep: Sweep[Booking] = Sweep(self._main.asked(), self._beyond(), paging=paging, concerns=self._concerns)
@@ -134,7 +135,7 @@ class BookingReading:
             self._note_requests(rows)
         if self._starts is not None:
             self._early += sum(times.as_wire(row["startedAt"]) < self._starts for row in rows)
-        return [row for row in rows if self._is_meant(row)]
+        return rows if self._means_all else [row for row in rows if self._is_meant(row)]
 
     def _is_meant(self, row: Booking) -> bool:
         return self._listing.status in (None, row["status"]) and self._is_in_time(row)

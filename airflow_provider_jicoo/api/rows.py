@@ -123,6 +123,15 @@ def booking_problem(row: Any) -> str | None:
     return next(_booking_problems(row), None)
 
 
+def status_problem(row: Any) -> str | None:
+    """Say what is wrong with a row of which only the id and the status are needed; None for a good one."""
+    if not isinstance(row, Mapping):
+        return f"it is {kind(row)}, not an object"
+    if not is_id(row.get("uid")):
+        return f"uid is {_kind_of(row, 'uid')}, not an id such as 'mzgdPJVBb7RE'"
+    return None if _is_text(row.get("status")) else f"status is {_kind_of(row, 'status')}, not a text"
+
+
 def _booking_problems(row: Mapping[str, Any]) -> Iterator[str]:
     if not is_id(row.get("uid")):
         shown = f" ({row['uid']!r:.40})" if isinstance(row.get("uid"), (str, int)) else ""
@@ -192,6 +201,18 @@ class _NoNumber:
     """What stands for ``NaN`` and ``Infinity``, which JSON does not know."""
 
     name: str
+
+
+def is_cut(body: bytes) -> bool:
+    """Tell of an answer that is no JSON whether it broke off, and may come whole another time.
+
+    Where all that is wrong is a text or a number that JSON does not know, it will be wrong again.
+    """
+    try:
+        json.loads(body.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def salvage(body: bytes) -> Any:

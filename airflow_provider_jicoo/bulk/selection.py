@@ -108,7 +108,7 @@ class Matcher:
     def meant(self, booking: Booking) -> bool:
         """Tell whether the selection means this booking."""
         given = self._selection
-        start = self._as_wire(booking["startedAt"])
+        start = "" if self._after is self._before is None else self._as_wire(booking["startedAt"])
         return (
             (given.status is None or booking["status"] == given.status)
             and (self._after is None or start >= self._after)

@@ -11,7 +11,7 @@ from airflow_provider_jicoo.bulk.selection import STATUSES, Selection
 from airflow_provider_jicoo.given import as_int, as_json, as_list
 from airflow_provider_jicoo.parts import TakesParts, as_selection
 from airflow_provider_jicoo.sensors.base import JicooSensor
-from airflow_provider_jicoo.triggers.bookings import BookingStatusTrigger, BookingsTrigger, enough, judge
+from airflow_provider_jicoo.triggers.bookings import UNREADABLE, BookingStatusTrigger, BookingsTrigger, enough, judge
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
@@ -23,7 +23,7 @@ class BookingStatusSensor(JicooSensor):
 
     Works in poke, reschedule and deferrable mode. A poll that fails for a passing reason (no connection, 429, 5xx) is
     logged and taken again after the interval; one that fails for good (a refused key, no such booking) fails the task
-    at once, as does a booking that can no longer become right.
+    at once, as does a booking that can no longer become right. One that cannot be read is waited for, and named.
 
     The bookings go to an XCom, in the order of ``uid``; set ``do_xcom_push=False`` where nobody reads them: many
     thousands of bookings do not fit, and the last reading is then saved too.
@@ -53,7 +53,11 @@ class BookingStatusSensor(JicooSensor):
         self.fail_on = fail_on
 
     def _read(self, hook: JicooHook) -> list[Any]:
-        return list(hook.lookup_bookings(self._uids()).values())
+        unreadable: dict[str, Any] = {}
+        found: list[Any] = list(hook.lookup_bookings(self._uids(), unreadable=unreadable).values())
+        for error in unreadable.values():
+            self.log.warning("%s", error)
+        return [*found, *({"uid": uid, "status": UNREADABLE} for uid in unreadable)]
 
     def _judge(self, found: list[Any]) -> Judgement:
         return judge({booking["uid"]: booking for booking in found}, self._statuses(), self._fail_on())

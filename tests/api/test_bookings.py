@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 
 import pytest
 
@@ -238,6 +239,15 @@ BY_ID = {
 def test_what_is_no_id_is_refused_before_anything_is_sent(ask, bad):
     with pytest.raises(InvalidRequestError, match="is not a booking id such as 'mzgdPJVBb7RE'"):
         ask(bad)
+
+
+@pytest.mark.parametrize("bad", ["a" * 60_000, "-." * 30_000 + "/", "." * 60_000], ids=["a", "-.", "."])
+def test_an_id_of_60_000_characters_costs_no_time_and_is_not_shown_whole(bad):
+    start = time.process_time()
+    with pytest.raises(InvalidRequestError, match=r"of 60,00. characters is not a booking id") as caught:
+        bookings.get_booking(bad)
+    assert time.process_time() - start < 0.1
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("uid", ["mzgdPJVBb7RE", "_zDLK66WrbIT", "o-P4XTBDZeLW", "-", "_", "a", "a.b", ".a", "~"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -310,3 +312,41 @@ def test_an_override_with_another_name_in_it(monkeypatch):
     monkeypatch.setitem(paths.INFERRED, "available_schedules", "/v1/event_types/{uid}/slots")
     with pytest.raises(InvalidRequestError, match=r"it can have \{event_type_id\}"):
         next(list_available_schedules("e1", period_start=START, period_end=START + WEEK))
+
+
+class TestSlotsAreProved:
+    """How free slots come is documented nowhere: an answer that tells of more than it gives is not taken for all."""
+
+    def test_an_answer_that_comes_in_pages(self, wire, reply, connect):
+        slots = [{"startedAt": times.wire(START + timedelta(hours=hour))} for hour in range(50)]
+
+        def answer(request, number):
+            page = int(re.search(rb"page=(\d+)", request)[1]) if b"page=" in request else 1
+            part = slots[(page - 1) * 20 : page * 20]
+            return reply(json.dumps({"data": part, "totalCount": 50, "count": len(part), "numberOfPages": 3}))
+
+        server = wire(answer)
+        steps = list_available_schedules("e1", period_start=START, period_end=START + WEEK)
+        assert connect(server.url).run(steps) == slots
+        assert len(server.requests) == 3
+
+    def test_an_answer_that_tells_of_more_and_never_gives_it(self, wire, reply, connect):
+        slots = [{"startedAt": times.wire(START)}]
+        server = wire(reply(json.dumps({"data": slots, "totalCount": 50, "numberOfPages": 3})))
+        steps = list_available_schedules("e1", period_start=START, period_end=START + WEEK)
+        with pytest.raises(errors.UnprovenListError, match=r"tells of 50 slots .* and gives 1"):
+            connect(server.url).run(steps)
+
+    def test_slots_of_another_period(self):
+        steps = list_available_schedules("e1", period_start=START, period_end=START + WEEK)
+        next(steps)
+        with pytest.raises(errors.UnprovenListError, match="does not know the parameters periodStart and periodEnd"):
+            steps.send([{"data": [{"startedAt": times.wire(START + 2 * WEEK)}]}])
+
+    def test_slots_of_the_rest_of_a_day_are_left_out(self):
+        steps = list_available_schedules("e1", period_start=START, period_end=START + WEEK)
+        next(steps)
+        inside, outside = ({"startedAt": times.wire(START + timedelta(hours=hour))} for hour in (1, -1))
+        with pytest.raises(StopIteration) as end:
+            steps.send([{"data": [outside, inside]}])
+        assert end.value.value == [inside]

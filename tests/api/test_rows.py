@@ -150,6 +150,19 @@ def test_what_is_no_page_at_all(body):
         salvage(body)
 
 
+@pytest.mark.parametrize("raw", [b'"\\ud800"', b'"\xed\xa0\x80"', b"NaN"])
+def test_a_single_thing_that_is_no_json_is_not_asked_for_again(wire, reply, connect, raw):
+    server = wire(reply(b'{"data": {"uid": "a", "name": %b}, "errors": {}}' % raw))
+    with pytest.raises(UnexpectedAnswerError):
+        connect(server.url).send(bookings.get_booking("a"))
+    assert len(server.requests) == 1
+
+
+def test_one_that_is_cut_is_asked_for_again(wire, reply, connect):
+    server = wire(lambda request, number: reply(b'{"data": {"uid": "a"' + (b"}}" if number > 1 else b"")))
+    assert connect(server.url).send(bookings.get_booking("a")) == {"uid": "a"}
+
+
 # --- through the clients ---------------------------------------------------------------------------------------------
 
 

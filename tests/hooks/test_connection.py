@@ -202,6 +202,39 @@ class TestExtras:
         with pytest.raises(InvalidRequestError, match=r"period parameters: .* are not two names"):
             settings(extra=extra)
 
+    @pytest.mark.parametrize(
+        ("extra", "name", "value"),
+        [
+            ({}, "page_size", 50),
+            ({"page_size": 20}, "page_size", 20),
+            ({"page_size": "20"}, "page_size", 20),
+            ({"page_size": ""}, "page_size", 50),
+            ({}, "on_unproven", "fail"),
+            ({"on_unproven": "warn"}, "on_unproven", "warn"),
+            ({}, "lists_requests", False),
+            ({"lists_requests": "true"}, "lists_requests", True),
+            ({"lists_requests": True}, "lists_requests", True),
+            ({"lists_requests": "False"}, "lists_requests", False),
+        ],
+    )
+    def test_how_lists_are_read(self, settings, extra, name, value):
+        assert getattr(settings(extra=extra), name) == value
+
+    @pytest.mark.parametrize(
+        ("extra", "words"),
+        [
+            ({"page_size": "many"}, "page_size: 'many' is not a number"),
+            ({"page_size": 2.5}, "page_size: 2.5 is not a whole number"),
+            ({"page_size": "nan"}, "page_size: 'nan' is not a whole number"),
+            ({"page_size": 0}, "page_size: 0 is not 1 or more rows"),
+            ({"on_unproven": "ignore"}, "on_unproven: 'ignore' is neither 'fail' nor 'warn'"),
+            ({"lists_requests": "perhaps"}, "lists_requests: 'perhaps' is neither true nor false"),
+        ],
+    )
+    def test_how_lists_cannot_be_read(self, settings, extra, words):
+        with pytest.raises(InvalidRequestError, match=f"connection 'jicoo_default': {words}"):
+            settings(extra=extra)
+
     def test_an_unknown_one_names_the_nearest(self, settings):
         with pytest.raises(
             InvalidRequestError, match=r"connection 'jicoo_default': unknown extra 'timout'; did you mean 'timeout'\?"

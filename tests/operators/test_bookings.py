@@ -552,6 +552,15 @@ class TestARetryOfTheTask:
         assert made["uid"] != there
         assert jicoo_sandbox.count("POST") == 1
 
+    @pytest.mark.parametrize(
+        "quirk", ["order-ignored", "sort-reversed", "start-exclusive", "page-limit=20", "no-totals"]
+    )
+    def test_a_create_that_was_made_is_found_however_jicoo_lists(self, run, jicoo_sandbox, create, quirk):
+        first = run(CreateBookingOperator, **create)
+        jicoo_sandbox.quirks = [quirk]
+        assert run(CreateBookingOperator, **create, try_number=2) == first
+        assert jicoo_sandbox.count("POST") == 1
+
     @pytest.mark.parametrize("fault", ["dropped", "cut_body", "server_error", "html"])
     def test_an_ambiguous_create_is_not_repeated(self, run, jicoo_sandbox, create, quick_retries, fault):
         jicoo_sandbox.fail(fault, method="POST")
@@ -622,6 +631,19 @@ class TestLists:
             run(ListBookingsOperator)
         monkeypatch.setattr(xcom, "XCOM_BYTES", whole)
         assert len(run(ListBookingsOperator)) == 50
+
+    def test_no_more_is_read_than_fits(self, run, jicoo_sandbox, monkeypatch):
+        jicoo_sandbox.reset(bookings=1000)
+        monkeypatch.setattr(xcom, "XCOM_BYTES", 60 * 600)
+        with pytest.raises(AirflowFailException, match=r"too large for an XCom .* give limit"):
+            run(ListBookingsOperator)
+        assert jicoo_sandbox.count() <= 3
+
+    @pytest.mark.parametrize("how", ["surrogate", "hosts=null", "no-uid"])
+    def test_a_booking_that_cannot_be_read_is_named(self, run, jicoo_sandbox, how):
+        jicoo_sandbox.break_row(jicoo_sandbox.bookings()[3]["uid"], how)
+        with pytest.raises(AirflowFailException, match=r"Row that cannot be used: .*row \d+ of page 1"):
+            run(ListBookingsOperator)
 
     def test_it_goes_through_a_list_that_moves(self, run, jicoo_sandbox, quick_retries):
         jicoo_sandbox.reset(bookings=130)

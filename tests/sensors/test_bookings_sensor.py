@@ -79,6 +79,25 @@ class TestThereAlready:
         sensor(Selection(), min_count=1, **mode).execute(context())
         assert jicoo_sandbox.count() <= 4
 
+    @pytest.mark.parametrize("quirk", ["no-cancelled", "page-cap=20", "pages-from-zero", "page-limit", "order-ignored"])
+    def test_however_jicoo_lists(self, sensor, context, jicoo_sandbox, add, mode, quirk):
+        there = add(2, status="cancel")
+        jicoo_sandbox.quirks = [quirk]
+        assert uids(sensor(min_count=2, **mode).execute(context())) == there
+
+    def test_one_that_cannot_be_read_does_not_keep_it_from_the_others(self, sensor, context, jicoo_sandbox, add, mode):
+        there = add(3)
+        broken = there.pop()
+        jicoo_sandbox.break_row(broken, "hosts=null")
+        assert uids(sensor(min_count=2, **mode).execute(context())) == there
+
+    def test_a_request_that_is_not_there_yet_is_waited_for(self, sensor, context, jicoo_sandbox, add, caplog):
+        for booking in jicoo_sandbox.bookings():
+            if booking["status"] == "request":
+                jicoo_sandbox.delete(booking["uid"])
+        with pytest.raises(AirflowSensorTimeout):
+            sensor(Selection(status="request"), timeout=0.01).execute(context())
+
     def test_a_python_filter(self, sensor, context, add):
         add(3)
         (right,) = add(priority="high")

@@ -35,6 +35,12 @@ def add(jicoo_sandbox):
     ]
 
 
+@pytest.fixture
+def said(caplog, capfd):
+    """What was logged: where to depends on the version of Airflow."""
+    return lambda: caplog.text + "".join(capfd.readouterr())
+
+
 async def events(trigger):
     """Run a trigger to its end, as the triggerer does, and return what its events say."""
     return [event.payload async for event in trigger.run()]
@@ -135,6 +141,27 @@ class TestEvents:
         jicoo_sandbox.reset(bookings=1000)
         await events(trigger(name_matches=None))
         assert jicoo_sandbox.count() <= 4
+
+    @pytest.mark.parametrize("quirk", ["no-cancelled", "page-cap=20", "pages-from-zero", "page-limit", "order-ignored"])
+    async def test_however_jicoo_lists(self, trigger, jicoo_sandbox, add, quirk):
+        add(3, status="cancel")
+        jicoo_sandbox.quirks = [quirk]
+        assert [event["status"] for event in await events(trigger(3))] == ["success"]
+
+    async def test_one_that_cannot_be_read_does_not_keep_it_from_the_others(self, trigger, jicoo_sandbox, add, said):
+        uids = add(3)
+        jicoo_sandbox.break_row(uids[1], "hosts=null")
+        assert [event["status"] for event in await events(trigger(2))] == ["success"]
+        assert [event["status"] for event in await events(trigger(3, deadline=1.0))] == ["timeout"]
+        assert "hosts is null, not a list" in said()
+
+    async def test_a_list_that_cannot_be_proved_whole_is_told_and_does_not_end_the_waiting(
+        self, trigger, jicoo_sandbox, said
+    ):
+        jicoo_sandbox.reset(bookings=130)
+        jicoo_sandbox.quirks = ["list-cap-told=60"]
+        assert [event["status"] for event in await events(trigger(1, deadline=1.0))] == ["timeout"]
+        assert "it ends at a limit of its own" in said()
 
     async def test_by_uids(self, trigger, jicoo_sandbox, add):
         uids = add(3, status="open")
