@@ -1,28 +1,35 @@
-# Everything from a fresh clone, with Python 3.10 to 3.13 and nothing else.
+# Everything from a fresh clone, with Python 3.10 to 3.14 and nothing else. Each environment can have a Python of its
+# own: PYTHON_3.4=python3.14, PYTHON_floors=python3.10.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-MATRIX := 3.1 3.2
+MATRIX := 3.1 3.2 3.4
+NEWEST := 3.4
+# What knows nothing of Airflow: tested on the newest and on the lowest versions of all that it uses.
+NO_AIRFLOW := tests/api tests/bulk tests/sandbox
 # Most tests wait for something; the running Airflow is one worker's.
 PARALLEL := -n 4 --dist loadgroup
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test check test-matrix test-load bench setup clean
+.PHONY: help demo test check test-matrix test-newest test-floors test-dates test-load bench setup clean
 
 help:
 	@echo "make demo         a host leaves: plan, approve, apply and undo, on an embedded Jicoo"
 	@echo "make test         all checks and tests, with a running Airflow 3.3 on PostgreSQL"
 	@echo "make test-matrix  the tests and the example DAGs on Airflow $(MATRIX)"
+	@echo "make test-newest  the tests of what needs no Airflow, with all that Airflow $(NEWEST) brings"
+	@echo "make test-floors  the tests with the lowest versions that pyproject.toml allows"
+	@echo "make test-dates   the sandbox's tests at each hour of a week: takes half an hour"
 	@echo "make test-load    the long proofs of the bulk change, whole"
 	@echo "make bench        measure, and write benchmarks/results.md"
 	@echo "make clean        remove what these made"
 
 setup:
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.10 to 3.13, or name one, as in: make PYTHON=python3.12 demo"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.10 to 3.14, or name one, as in: make PYTHON=python3.12 demo"; exit 1; }
 	@$(PYTHON) scripts/setup.py 3.3 $(VENV)
 
 demo: setup
-	@$(PY) scripts/demo.py
+	@$(PY) scripts/demo.py $(PICTURE)
 
 check: setup
 	$(VENV)/bin/ruff check .
@@ -33,12 +40,29 @@ check: setup
 test: check
 	$(PY) -m pytest $(PARALLEL) --cov --cov-fail-under=95
 
-test-matrix:
-	@set -e; for minor in $(MATRIX); do \
-		$(PYTHON) scripts/setup.py $$minor .venvs/$$minor; \
-		echo "Airflow $$minor"; \
-		.venvs/$$minor/bin/python -m pytest $(PARALLEL) -m "not system and not once"; \
-	done
+AIRFLOWS := $(MATRIX:%=test-airflow-%)
+.PHONY: $(AIRFLOWS)
+test-matrix: $(AIRFLOWS)
+
+$(AIRFLOWS): test-airflow-%: setup-%
+	@echo "Airflow $*, Python $$(.venvs/$*/bin/python -V)"
+	.venvs/$*/bin/python -m pytest $(PARALLEL) -m "not system and not once" $(NO_AIRFLOW:%=--ignore=%)
+
+test-newest: setup-$(NEWEST)
+	.venvs/$(NEWEST)/bin/python -m pytest $(PARALLEL) -m "not system and not once" $(NO_AIRFLOW)
+
+test-floors: setup-floors
+	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system" tests/api tests/bulk tests/hooks
+
+SETUPS := $(MATRIX:%=setup-%) setup-floors
+.PHONY: $(SETUPS)
+$(SETUPS): setup-%:
+	@$(or $(PYTHON_$*),$(PYTHON)) scripts/setup.py $* .venvs/$*
+
+# With STEP=27 seven of the hours: on each day of the week another one.
+STEP ?= 1
+test-dates: setup
+	JICOO_HOURS=168 JICOO_HOURS_STEP=$(STEP) $(PY) -m pytest $(PARALLEL) -m "not once" tests/sandbox
 
 # The long proofs whole: a hundred kills, every fault, the state machine.
 test-load: setup

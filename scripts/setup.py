@@ -1,6 +1,7 @@
 """Make a virtual environment with Airflow and this package, by the repository's constraints.
 
     python3 scripts/setup.py 3.3 .venv
+    python3 scripts/setup.py floors .venvs/floors   # the lowest versions that pyproject.toml allows
 
 Needs nothing but Python; does nothing where the environment is up to date.
 """
@@ -14,38 +15,49 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-OLDEST, NEWEST = (3, 10), (3, 13)
+#: The Pythons that each Airflow supports, by its own metadata: the oldest and the newest one.
+PYTHONS = {
+    "floors": ((3, 10), (3, 13)),
+    "3.1": ((3, 10), (3, 13)),
+    "3.2": ((3, 10), (3, 14)),
+    "3.3": ((3, 10), (3, 14)),
+    "3.4": ((3, 11), (3, 14)),
+}
 
 
-def main(minor: str, where: str) -> None:
-    constraints = ROOT / "constraints" / f"airflow-{minor}.txt"
-    if not constraints.exists():
-        known = ", ".join(sorted(path.stem.removeprefix("airflow-") for path in constraints.parent.glob("*.txt")))
-        sys.exit(f"There are no constraints for Airflow {minor}; there are for {known}.")
+def main(wanted: str, where: str) -> None:
+    if wanted not in PYTHONS:
+        sys.exit(f"There are no constraints for {wanted}; there are for {', '.join(PYTHONS)}.")
+    constraints = ROOT / "constraints" / ("floors.txt" if wanted == "floors" else f"airflow-{wanted}.txt")
     environment = ROOT / where
     python = environment / "bin" / "python"
     stamp = environment / ".installed"
-    wanted = _digest(constraints, ROOT / "pyproject.toml")
-    if stamp.exists() and stamp.read_text() == wanted and python.exists():
+    digest = _digest(constraints, ROOT / "pyproject.toml")
+    installed = stamp.read_text() if stamp.exists() and python.exists() else ""
+    if installed == digest:
         return
-    _check_python()
-    print(f"Installing Airflow {minor} and the package into {where} (a minute or two) ...", flush=True)
-    if not python.exists():
+    _check_python(wanted)
+    print(f"Installing Airflow ({constraints.stem}) and the package into {where} (a minute or two) ...", flush=True)
+    # One that another Python made, or whose installation was broken off, is made anew.
+    if installed.split(" ")[1:] != digest.split(" ")[1:]:
         _run([sys.executable, "-m", "venv", "--clear", str(environment)])
     _run([str(python), "-m", "pip", "install", "-q", "-c", str(constraints), "-e", f"{ROOT}[test]"])
-    stamp.write_text(wanted)
+    stamp.write_text(digest)
 
 
 def _digest(*files: Path) -> str:
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest() + f" {sys.version_info[:2]}"
+    version = ".".join(map(str, sys.version_info[:2]))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest() + f" {version}"
 
 
-def _check_python() -> None:
+def _check_python(wanted: str) -> None:
     version = sys.version_info[:2]
-    if not OLDEST <= version <= NEWEST:
+    oldest, newest = PYTHONS[wanted]
+    if not oldest <= version <= newest:
+        names = ["{}.{}".format(*each) for each in (version, oldest, newest)]
         sys.exit(
-            f"This is Python {version[0]}.{version[1]}; Airflow needs 3.10 to 3.13. "
-            "Name another one, as in: make PYTHON=python3.12 demo"
+            "This is Python {}; Airflow ({}) needs {} to {}. ".format(names[0], wanted, *names[1:])
+            + f"Name another one: make PYTHON=python3.12, or PYTHON_{wanted}=python3.12 for this environment alone."
         )
     for module in ("venv", "ensurepip"):
         if importlib.util.find_spec(module) is None:
@@ -61,4 +73,4 @@ def _run(command: list[str]) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE_DAGS = ROOT / "example_dags"
 TEST_DAGS = ROOT / "tests" / "operators" / "dags"
+NOW = datetime(2026, 1, 15, 3, 30, tzinfo=timezone.utc)
+"""The time of the sandbox in the tests, where a test does not choose another."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -89,6 +92,12 @@ def run_airflow() -> Callable[..., str]:
 
 
 @pytest.fixture
+def jicoo_sandbox_options() -> dict[str, Any]:
+    """The same data on every day: which of them are open, and where, depends on the day they are made around."""
+    return {"now": NOW}
+
+
+@pytest.fixture
 def jicoo_connection(jicoo_sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let ``jicoo_default`` be a connection to the sandbox; call it to change some of its fields."""
 
@@ -142,9 +151,10 @@ def context() -> Callable[..., dict[str, Any]]:
 
 @dataclasses.dataclass
 class DagRun:
-    """What became of a DAG.
+    """What became of a DAG, read through Airflow's models: from version to version its tables are others.
 
     :param states: of the tasks, by task id, with the map index behind a mapped one: ``move[0]``.
+    :param tries: how many each of them took.
     :param database: where everything about it stands.
     """
 
@@ -152,28 +162,21 @@ class DagRun:
     run_id: str
     state: str
     states: dict[str, str]
+    tries: dict[str, int]
     database: Path
-
-    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self.sqlite() as connection:
-            return connection.execute(query, values).fetchall()
 
     def sqlite(self) -> Any:
         return contextlib.closing(sqlite3.connect(self.database))
 
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """Return what a task pushed, or None."""
-        rows = self.rows(
-            "SELECT value FROM xcom WHERE run_id = ? AND dag_id = ? AND task_id = ? AND key = ? AND map_index = ?",
-            self.run_id,
-            self.dag_id,
-            task_id,
-            key,
-            map_index,
-        )
-        if not rows:
-            return None
-        value = json.loads(rows[0][0])
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+
+        wanted = {"dag_ids": self.dag_id, "run_id": self.run_id, "task_ids": task_id, "map_indexes": map_index}
+        with create_session() as session:
+            found = session.scalars(XComModel.get_many(key=key, **wanted)).first()
+            value = found.value if found else None
         if isinstance(value, str):
             # Airflow 3.1 stores a text of JSON in the column of JSON.
             with contextlib.suppress(json.JSONDecodeError):
@@ -182,15 +185,22 @@ class DagRun:
 
     def rendered(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
         """Return the rendered fields that Airflow's UI shows."""
-        rows = self.rows(
-            "SELECT rendered_fields FROM rendered_task_instance_fields "
-            "WHERE run_id = ? AND dag_id = ? AND task_id = ? AND map_index = ?",
-            self.run_id,
-            self.dag_id,
-            task_id,
-            map_index,
-        )
-        return json.loads(rows[0][0])
+        from airflow.models.renderedtifields import RenderedTaskInstanceFields
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            (found,) = [
+                task
+                for task in task_instances(self.dag_id, self.run_id, session)
+                if (task.task_id, task.map_index) == (task_id, map_index)
+            ]
+            return RenderedTaskInstanceFields.get_templated_fields(found, session=session)
+
+
+def task_instances(dag_id: str, run_id: str, session: Any) -> list[Any]:
+    from airflow.models.dagrun import DagRun as AirflowDagRun
+
+    return AirflowDagRun.fetch_task_instances(dag_id=dag_id, run_id=run_id, session=session)
 
 
 @pytest.fixture(scope="session")
@@ -219,20 +229,18 @@ def one_execution_api() -> None:
 @pytest.fixture
 def run_dag(airflow_database: Path, one_execution_api: None, dags: Callable[[Path], Any]) -> Callable[..., DagRun]:
     """Run a DAG to its end within this process, with ``dag.test()``: ``run_dag(file, uid="...")``."""
+    from airflow.utils.session import create_session
 
     def run(file: Path, dag_id: str | None = None, /, **conf: Any) -> DagRun:
         bag = dags(file)
         assert not bag.import_errors
         found = bag.dags[dag_id or file.stem].test(run_conf=conf)
-        result = DagRun(
-            found.dag_id, found.run_id, str(getattr(found.state, "value", found.state)), {}, airflow_database
-        )
-        for task_id, map_index, state in result.rows(
-            "SELECT task_id, map_index, state FROM task_instance WHERE run_id = ? AND dag_id = ?",
-            result.run_id,
-            result.dag_id,
-        ):
-            result.states[task_id if map_index < 0 else f"{task_id}[{map_index}]"] = state
+        state = str(getattr(found.state, "value", found.state))
+        result = DagRun(found.dag_id, found.run_id, state, {}, {}, airflow_database)
+        with create_session() as session:
+            for task in task_instances(found.dag_id, found.run_id, session):
+                name = task.task_id if task.map_index < 0 else f"{task.task_id}[{task.map_index}]"
+                result.states[name], result.tries[name] = task.state, task.try_number
         return result
 
     return run

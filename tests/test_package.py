@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import email
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from airflow_provider_jicoo import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "airflow_provider_jicoo"
 CONSTRAINTS = ROOT / "constraints" / "airflow-3.3.txt"
+FLOORS = ROOT / "constraints" / "floors.txt"
+# Vulnerabilities that reach a client or the sandbox, and the version that fixed them.
+FIXED_IN = {
+    "requests": "2.32.4",  # CVE-2024-47081, a password from .netrc sent to another host
+    "urllib3": "2.6.3",  # CVE-2025-66418, CVE-2025-66471, CVE-2026-21441, answers that grow when they are unpacked
+    "aiohttp": "3.13.3",  # CVE-2025-69223 to 69230, the same, and parsing
+    "starlette": "0.47.2",  # CVE-2025-54121, an upload that blocks
+    "h11": "0.16.0",  # CVE-2025-43859, chunks that are read in two ways
+}
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(900)]
 
@@ -66,9 +78,38 @@ def test_what_it_says_of_itself(wheel):
     assert metadata["Requires-Python"] == ">=3.10"
     needed = {line.split(">=")[0] for line in metadata.get_all("Requires-Dist") if "extra ==" not in line}
     assert "apache-airflow" in needed
+    # The page of Airflow's that lists the providers leads there; without it, to one of Airflow's that does not exist.
+    assert "Documentation, https://developer.jicoo.com" in metadata.get_all("Project-URL")
     assert not needed & {"pytest", "ruff", "mypy", "psycopg2-binary"}
     assert "[apache_airflow_provider]" in points
     assert "[pytest11]" in points
+
+
+def test_the_floors_are_those_that_are_tested(wheel):
+    """``make test-floors`` installs the lowest versions that the package allows, each of them."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        metadata = email.message_from_bytes(archive.read(name))
+    needed = [Requirement(line) for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
+    floors = {each.name: str(each.specifier).removeprefix(">=") for each in needed}
+    tested = dict(line.split("==") for line in FLOORS.read_text().split())
+    assert {name: Version(tested[name]) for name in floors} == {name: Version(floors[name]) for name in floors}
+
+
+@pytest.mark.parametrize(("name", "fixed_in"), FIXED_IN.items())
+def test_no_floor_has_a_known_vulnerability_that_reaches_us(name, fixed_in):
+    tested = dict(line.split("==") for line in FLOORS.read_text().split())
+    assert Version(tested[name]) >= Version(fixed_in)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "constraints").glob("*.txt")), ids=lambda file: file.stem)
+def test_constraints_are_names_and_versions(file):
+    """Nothing says where a package was downloaded from, and the Airflow in it is the one in the name of the file."""
+    lines = file.read_text().splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[a-z0-9.]+", line)] == []
+    minor = "3.1" if file == FLOORS else file.stem.removeprefix("airflow-")
+    (airflow,) = [line for line in lines if line.startswith("apache-airflow==")]
+    assert airflow.startswith(f"apache-airflow=={minor}.")
 
 
 def test_alone_in_an_empty_environment(wheel, environment, tmp_path):

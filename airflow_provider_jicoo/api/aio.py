@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Generator
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -17,9 +17,10 @@ from yarl import URL
 
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
-from airflow_provider_jicoo.api.errors import NotFoundError
+from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, ServerError, UnexpectedAnswerError
 from airflow_provider_jicoo.api.exchange import Broken, Came, Hurry, Reply, Sleep, exchange
-from airflow_provider_jicoo.api.paging import Sweep
+from airflow_provider_jicoo.api.listing import next_step, read
+from airflow_provider_jicoo.api.paging import Paging, fit
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy, retry_after
 from airflow_provider_jicoo.api.settings import Settings
 
@@ -86,6 +87,7 @@ class Free:
 
 
 FREE = Free()
+_ABSENT = (NotFoundError, UnexpectedAnswerError)
 
 
 class AsyncJicooClient:
@@ -112,6 +114,7 @@ class AsyncJicooClient:
     ) -> None:
         self._settings = settings
         self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
+        self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
         self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._turn = asyncio.Lock()
         self._connections = connections
@@ -162,21 +165,42 @@ class AsyncJicooClient:
             result: T = end.value
             return result
 
-    async def iterate(self, listing: Listing[T], beyond: Callable[[T], bool] | None = None) -> AsyncIterator[T]:
-        """Yield the rows of a list, page by page, each row once.
+    async def iterate(
+        self, listing: Listing[T], *, on_unproven: str | None = None, warnings: list[str] | None = None
+    ) -> AsyncIterator[T]:
+        """Yield the rows of a list, page by page, each row once, and prove that they are all of it.
 
-        :param beyond: as for :class:`~airflow_provider_jicoo.api.paging.Sweep`.
+        :param on_unproven: what to do where that cannot be proved: ``fail``, after all rows that there are, or
+            ``warn``; by default as the settings say.
+        :param warnings: where to put what is to be told of the list; by default the log.
+        :raises UnprovenListError: the list may lack rows; what was yielded before stays valid.
         :raises RequestError: as :meth:`send`; what was yielded before stays valid.
         """
-        sweep = Sweep(listing, beyond)
-        while (call := sweep.next_call()) is not None:
-            for row in sweep.take(await self.send(call)):
-                yield row
+        steps = read(listing, self._paging, on_unproven=on_unproven or self._settings.on_unproven, warnings=warnings)
+        came: Any = None
+        while (step := next_step(steps, came)) is not None:
+            came = None
+            if isinstance(step, Call):
+                came = await self._send_or_refused(step)
+            else:
+                for row in step:
+                    yield row
+
+    async def _send_or_refused(self, call: Call[Any]) -> Any:
+        try:
+            return await self.send(call)
+        except (NotFoundError, RejectedError) as error:
+            return error
+        except ServerError as error:
+            if not call.is_optional:
+                raise
+            return error
 
     async def run(self, steps: Generator[list[Call[Any]], list[Any], T], passage: Passage = FREE) -> T:
         """Send the calls that ``steps`` yields at once, send it their results, and return what it returns.
 
-        A result that does not exist is the :class:`~airflow_provider_jicoo.api.errors.NotFoundError`.
+        A result that does not exist is the :class:`~airflow_provider_jicoo.api.errors.NotFoundError`, one that cannot
+        be read the :class:`~airflow_provider_jicoo.api.errors.UnexpectedAnswerError`.
 
         :param passage: as for :meth:`send`, of all of them.
         :raises RequestError: as :meth:`send`.
@@ -185,14 +209,27 @@ class AsyncJicooClient:
         try:
             calls = next(steps)
             while True:
-                results = await asyncio.gather(*(self.send(call, passage) for call in calls), return_exceptions=True)
+                results = await asyncio.gather(
+                    *(self._send_or_absent(call, passage) for call in calls), return_exceptions=True
+                )
                 for failed in results:
-                    if isinstance(failed, BaseException) and not isinstance(failed, NotFoundError):
+                    if isinstance(failed, BaseException) and not isinstance(failed, _ABSENT):
                         raise failed
                 calls = steps.send(results)
         except StopIteration as end:
             result: T = end.value
             return result
+
+    async def _send_or_absent(self, call: Call[Any], passage: Passage) -> Any:
+        while True:
+            size = self._paging.size
+            try:
+                return await self.send(call, passage)
+            except _ABSENT as error:
+                return error
+            except RejectedError as error:
+                if call.page is None or not self._paging.halve(size, error, call.query):
+                    raise
 
     async def _send_once(self, call: Call[Any], passage: Passage) -> Reply | Broken:
         if not await passage.ready(call):
@@ -219,7 +256,7 @@ class AsyncJicooClient:
             async with self._open().request(
                 call.method,
                 URL(self._settings.base_url + call.path, encoded=True),
-                params=call.query or None,
+                params=fit(call, self._paging) or None,
                 data=None if call.body is None else BytesPayload(msgspec.json.encode(call.body), content_type=_JSON),
                 allow_redirects=False,
                 middlewares=(_once,) if call.method in ("GET", "PUT", "DELETE") else None,

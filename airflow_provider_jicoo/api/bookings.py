@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.call import Call, Confirm, Listing, OnDoubt, Repeat, repeat_of
+from airflow_provider_jicoo.api.booking_list import BookingListing
+from airflow_provider_jicoo.api.call import Call, Confirm, OnDoubt, Repeat, repeat_of
 from airflow_provider_jicoo.api.errors import InvalidRequestError
 from airflow_provider_jicoo.api.models import (
     Booking,
@@ -33,8 +34,10 @@ def list_bookings(
     order_by: str = "startedAt",
     descending: bool = False,
     limit: int | None = None,
-) -> Listing[Booking]:
+) -> BookingListing:
     """List Bookings (https://developer.jicoo.com/api-5452986).
+
+    Read to its end, the list is proved to be whole; see :mod:`~airflow_provider_jicoo.api.listing`.
 
     :param status: only bookings of this status. Jicoo documents ``open`` and ``cancel``; whether requests awaiting
         approval are in the list without a status is not documented.
@@ -62,7 +65,9 @@ def list_bookings(
         query["startedAt"] = times.wire(after)
     if before is not None:
         query["endedAt"] = times.wire(before)
-    return Listing("/v1/bookings", query, limit=checked_limit(what, limit))
+    return BookingListing(
+        "/v1/bookings", query, limit=checked_limit(what, limit), status=status, starts=after, ends=before
+    )
 
 
 def get_booking(uid: str) -> Call[Booking]:
@@ -119,12 +124,13 @@ def update_call(
     :param done: tells of the booking whether it was done; by default whether it reflects what was sent.
     :param on_doubt: as for :func:`update_booking`.
     """
+    messages = sent.get("isSendUpdates") is not False
     return Call(
         "PATCH",
         _path(uid),
         body=sent,
-        repeat=repeat_of(on_doubt, messages=sent.get("isSendUpdates") is not False),
-        confirm=Confirm(partial(get_booking, uid), done or (lambda booking: reflects(booking, sent))),
+        repeat=repeat_of(on_doubt, messages=messages),
+        confirm=Confirm(partial(get_booking, uid), done or partial(_was_updated, sent, messages)),
         check=_look_at(uid),
         private=UpdateBookingBody.private_on_the_wire(),
     )
@@ -205,6 +211,12 @@ def get_booking_contacts(uid: str) -> Call[list[BookingContact]]:
     :param uid: booking id.
     """
     return Call("GET", _path(uid, "/contacts"), answers="list")
+
+
+def _was_updated(sent: Mapping[str, Any], messages: bool, booking: Mapping[str, Any]) -> bool | None:
+    found = reflects(booking, sent)
+    # Where the booking does not tell, a quiet change is better made once more than left open.
+    return found if messages else found is True
 
 
 def _was_moved(moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:

@@ -88,6 +88,9 @@ class Call(Generic[T]):
         blotted out of what the API says in an error.
     :param forbidden: what to do where the API key lacks the permission; shown in
         :class:`~airflow_provider_jicoo.api.errors.PermissionDeniedError`.
+    :param page: the page of a list that is wanted, from 1; the client adds to the query what this server calls it, and
+        how many rows it gives at once.
+    :param is_optional: a server that fails at it is an answer too.
     """
 
     method: Method
@@ -100,6 +103,8 @@ class Call(Generic[T]):
     check: str = ""
     private: frozenset[str] = frozenset()
     forbidden: str = ""
+    page: int | None = None
+    is_optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,8 @@ class Listing(Generic[T]):
     :param key: the field that identifies a row; of several the first that a row has.
     :param limit: stop after so many rows; None for all.
     :param forbidden: as in :class:`Call`.
-    :param paged: that it comes in pages is documented; where it is not, a list that comes whole is right too.
+    :param check: says what is wrong with a row, None for a good one; by default any row will do.
+    :param keep: tells of a row whether it is meant, where the server may give more than it was asked for.
     """
 
     path: str
@@ -119,4 +125,5 @@ class Listing(Generic[T]):
     key: str | tuple[str, ...] = "uid"
     limit: int | None = None
     forbidden: str = ""
-    paged: bool = True
+    check: Callable[[Any], str | None] | None = None
+    keep: Callable[[T], bool] | None = None

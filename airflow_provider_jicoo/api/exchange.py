@@ -20,6 +20,7 @@ import msgspec
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.call import Call, Repeat
 from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, looks, retry_after
+from airflow_provider_jicoo.api.rows import salvage
 
 T = TypeVar("T")
 
@@ -132,10 +133,25 @@ def _accepted(call: Call[Any], came: Reply | Broken) -> Any:
     """Return the data of an answer that is as expected, by the shortest way; of any other, :data:`_NOTHING`."""
     if isinstance(came, Reply) and 200 <= came.status < 300:
         try:
-            return _data(call, msgspec.json.decode(came.body) if came.body else None)
+            return _data(call, _decoded(call, came.body))
         except _UNREADABLE:
             return _NOTHING
     return _NOTHING
+
+
+def _decoded(call: Call[Any], body: bytes) -> Any:
+    """Return what an answer holds; of a page of a list also where single rows are no JSON.
+
+    :raises ValueError: it cannot be read.
+    """
+    if not body:
+        return None
+    try:
+        return msgspec.json.decode(body)
+    except _UNREADABLE:
+        if call.answers != "page":
+            raise
+        return salvage(body)
 
 
 def _read_back(
@@ -223,7 +239,7 @@ class _Outcome:
     def _read(self, reply: Reply) -> Answered:
         wait = retry_after(reply.headers.get("Retry-After"), reply.at) if reply.status >= 400 else None
         try:
-            self._parsed = msgspec.json.decode(reply.body) if reply.body else None
+            self._parsed = _decoded(self.call, reply.body)
         except _UNREADABLE:
             return Answered(reply.status, "cut" if _is_json(reply) else "foreign", wait)
         if not 200 <= reply.status < 300:

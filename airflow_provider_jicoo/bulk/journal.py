@@ -40,6 +40,7 @@ _SEGMENT = re.compile(r"(\d{6,})-([0-9a-f]{8})-(\d{6,})\.jsonl")
 _TAKEN = re.compile(r"taken-(\d{6,})\.json")
 _RELEASED = re.compile(r"released-(\d{6,})\.json")
 _STOPPED = re.compile(r"stopped-(\d{6,})\.json")
+_OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 _END = b'{"end":true}'
 
 
@@ -179,11 +180,20 @@ def _lines(path: Folder) -> Iterator[dict[str, Any]]:
         raise ValueError("its end is missing")
     for raw in lines[:-1]:
         line = msgspec.json.decode(raw)
-        if not isinstance(line, dict) or not ("intent" in line or "uid" in line):
+        if not isinstance(line, dict) or not (_is_intent(line) or _is_outcome(line)):
             raise ValueError("a line of it is no line of a journal")
-        if line.get("outcome") is not None:
-            Outcome(line["outcome"])
         yield line
+
+
+def _is_intent(line: dict[str, Any]) -> bool:
+    intent = line.get("intent")
+    return isinstance(intent, list) and all(isinstance(uid, str) for uid in intent)
+
+
+def _is_outcome(line: dict[str, Any]) -> bool:
+    if not isinstance(line.get("uid"), str) or "outcome" not in line:
+        return False
+    return line["outcome"] is None or line["outcome"] in _OUTCOMES
 
 
 def _take(entries: dict[str, Entry], line: dict[str, Any]) -> None:

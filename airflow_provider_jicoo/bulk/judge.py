@@ -13,8 +13,11 @@ from airflow_provider_jicoo.api.written import Field, compare, shows, stored
 from airflow_provider_jicoo.bulk.journal import Entry
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.plan import Line
-from airflow_provider_jicoo.bulk.summary import PERSONAL
+from airflow_provider_jicoo.bulk.seen import edited
+from airflow_provider_jicoo.bulk.tally import SHOWN
 
+_TOLD = SHOWN | {"startedAt", "endedAt", "hosts", "status"}
+"""Fields whose values are told where Jicoo stored another one; any other may be personal."""
 GONE = "the booking does not exist any more"
 _LOOK = 'look at the booking, and ask its guest if need be; on_doubt="again" sends it once more'
 
@@ -25,7 +28,7 @@ def judge(
     """Say what a planned change has come to by the booking as it is now; None where it is still as planned.
 
     That only ``updatedAt`` has moved does not make a booking stale by itself, and that it has not moved does not make
-    it fresh: stamps may be of whole seconds, or not move for every field. The planned fields tell.
+    it fresh: stamps may be of whole seconds, or not move for every field. The fields tell.
 
     :param line: the planned change.
     :param booking: the booking, or None where it does not exist.
@@ -35,34 +38,34 @@ def judge(
     if booking is None:
         return (Outcome.UNKNOWN, f"it may have been made, and {GONE}; {_LOOK}") if doubted else (Outcome.REJECTED, GONE)
     cancelled = _cancelled_meanwhile(line, booking)
-    if not cancelled and shows(booking, line.after):
-        return (Outcome.APPLIED if doubted else Outcome.UNCHANGED), ""
-    differing = [] if cancelled else _not_as_planned(line, booking)
-    if cancelled or differing or _status(line, booking):
-        fields = {} if cancelled else compare(booking, line.before, line.after)
-        if fields and set(fields.values()) <= ({Field.AFTER, Field.ADJUSTED} if doubted else {Field.AFTER}):
+    if not cancelled:
+        if shows(booking, line.after):
+            return (Outcome.APPLIED if doubted else Outcome.UNCHANGED), ""
+        fields = compare(booking, line.before, line.after)
+        if set(fields.values()) <= ({Field.AFTER, Field.ADJUSTED} if doubted else {Field.AFTER}):
             return (Outcome.APPLIED if doubted else Outcome.UNCHANGED), _stored_words(line, booking, fields)
-        others = ", ".join([*differing, *_status(line, booking)])
+    others = ["status"] if cancelled else _edited(line, booking)
+    if others:
+        where = ", ".join(others)
         if doubted:
-            return Outcome.UNKNOWN, f"an earlier sending may have changed it, and it was edited since, in {others}"
-        return Outcome.STALE, f"edited at {booking.get('updatedAt')}, after the plan was made, in {others}"
-    if booking.get("updatedAt") != line.updated_at and skip_stamp and not doubted:
-        return Outcome.STALE, f"edited at {booking.get('updatedAt')}, after the plan was made, in no planned field"
+            return Outcome.UNKNOWN, f"an earlier sending may have changed it, and it was edited since, in {where}"
+        return Outcome.STALE, f"edited at {booking.get('updatedAt')}, after the plan was made, in {where}"
+    if booking.get("updatedAt") != line.updated_at and not doubted and (skip_stamp or not line.seen):
+        return (
+            Outcome.STALE,
+            f"edited at {booking.get('updatedAt')}, after the plan was made, in no field that is known",
+        )
     return None, ""
+
+
+def _edited(line: Line, booking: Mapping[str, Any]) -> list[str]:
+    """Name the fields that are not as they were when the plan was made, the planned ones first."""
+    planned = [name for name, value in line.before.items() if not shows(booking, {name: value})]
+    return [*planned, *(name for name in edited(line.seen, booking) if name not in planned)]
 
 
 def _cancelled_meanwhile(line: Line, booking: Mapping[str, Any]) -> bool:
     return line.action != "cancel" and booking.get("status") == "cancel" and line.status != "cancel"
-
-
-def _status(line: Line, booking: Mapping[str, Any]) -> list[str]:
-    """Name the status where it is not as planned."""
-    planned = line.status or line.before.get("status")
-    return ["status"] if planned and booking.get("status") != planned else []
-
-
-def _not_as_planned(line: Line, booking: Mapping[str, Any]) -> list[str]:
-    return [name for name, value in line.before.items() if not shows(booking, {name: value}) and name != "status"]
 
 
 def judge_answer(line: Line, booking: Mapping[str, Any]) -> Entry | None:
@@ -93,7 +96,7 @@ def judge_answer(line: Line, booking: Mapping[str, Any]) -> Entry | None:
 def _stored_words(line: Line, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
     """Say what Jicoo has stored instead of what was sent; the texts that may be personal are not told."""
     parts = [
-        f"another {name}" if name in PERSONAL else f"{name} = {_shown(stored(booking, line.after)[name])}"
+        f"{name} = {_shown(stored(booking, line.after)[name])}" if name in _TOLD else f"another {name}"
         for name, field in fields.items()
         if field in (Field.ADJUSTED, Field.OTHER)
     ]

@@ -22,6 +22,7 @@ import msgspec
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.settings import PER_PAGE, checked_word
 from airflow_provider_jicoo.api.written import documented, shows
 from airflow_provider_jicoo.bulk import bar, order
 from airflow_provider_jicoo.bulk.approval import whole_digest
@@ -37,11 +38,16 @@ from airflow_provider_jicoo.bulk.changes import (
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.bulk.files import Folder, written_durably
 from airflow_provider_jicoo.bulk.header import dump, dump_header, read_header
+from airflow_provider_jicoo.bulk.names import Names, read_names
 from airflow_provider_jicoo.bulk.place import Owner, check_place, prepare_place
+from airflow_provider_jicoo.bulk.seen import fingerprint
 from airflow_provider_jicoo.bulk.selection import Selection, select
-from airflow_provider_jicoo.bulk.summary import SAMPLE, difference, summary
+from airflow_provider_jicoo.bulk.summary import changes, examples, summary
+from airflow_provider_jicoo.bulk.tally import Tally
 
 _AT_ONCE = 500
+_NAMED = 5
+"""How many bookings an error names."""
 
 
 class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
@@ -51,6 +57,7 @@ class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     :param after: what tells that the change was made.
     :param send: the body, where it is not ``after``.
     :param status: its status as it is now; a booking that is cancelled since is left alone.
+    :param seen: its :func:`~airflow_provider_jicoo.bulk.seen.fingerprint` as it is now.
     :param waits_for: ids of the bookings that have to move out of the new slot first.
     """
 
@@ -64,6 +71,7 @@ class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     send: dict[str, Any] | None = None
     waits_for: tuple[str, ...] = ()
     status: str = ""
+    seen: str = ""
 
     def dump(self) -> bytes:
         """Return the line as it stands in the file."""
@@ -78,9 +86,11 @@ class Plan:
     """A plan that was made.
 
     :param manifest: what an apply needs to know: ``plan`` (path), ``digest``, ``changes``, ``unchanged``,
-        ``guests_notified``, ``irreversible``, ``shards`` (a list of manifests, of which each has a plan of its own).
-    :param summary: the plan in Markdown, with a sample of the differences. Texts that may hold personal data are left
-        out of it.
+        ``guests_notified``, ``irreversible``, ``requests`` (how many an apply takes as a rule),
+        ``warnings`` (what could not be proved of the list of bookings, and other texts for people), ``shards`` (a list
+        of manifests, of which each has a plan of its own).
+    :param summary: the plan in Markdown, made to be read before it is agreed to: what changes, for whom and when, by
+        names of hosts and event types, with examples. What may be personal to guests is left out of it.
     """
 
     manifest: dict[str, Any]
@@ -167,8 +177,11 @@ def plan_changes(
     made_by: str = "",
     owner: Owner | None = None,
     progress: Callable[[int], None] | None = None,
+    on_unproven: str | None = None,
 ) -> Plan:
     """Read the bookings, and write what each is to become. Nothing is changed.
+
+    The names of their hosts and event types are read once, after the bookings, for the summary alone.
 
     :param client: a client of the Jicoo to plan for.
     :param selection: which bookings.
@@ -184,9 +197,13 @@ def plan_changes(
     :param owner: the task of Airflow that makes it: ``dagId``, ``runId``, ``taskId`` and ``mapIndex``. A plan of
         another owner is never written over, nor one of the same owner that has begun to be applied.
     :param progress: called with the number of bookings read, after each; by default a bar where there is a terminal.
+    :param on_unproven: what to do where it cannot be proved that these are all the bookings that the selection means:
+        ``fail``, or ``warn`` in the manifest, the header and the summary; by default as the client's settings say.
     :return: the manifest and the summary.
     :raises PlanError: a booking cannot become that, or a limit is exceeded, and nothing is written; or the plan cannot
         be written, or must not be written over what stands there, which is found out before anything is read.
+    :raises UnprovenListError: there may be more bookings that the selection means, or rows of the list cannot be used;
+        nothing is written.
     """
     wanted = as_change(change)
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
@@ -194,26 +211,35 @@ def plan_changes(
     if shards < 1:
         raise PlanError(f"shards: {shards!r} is not 1 or more")
     prepare_place(path, owner)
+    warnings: list[str] = []
+    bookings = select(
+        client,
+        selection,
+        on_unproven=None if on_unproven is None else checked_word("on_unproven", on_unproven),
+        warnings=warnings,
+    )
     with closing(Draft(terms)) as draft:
         if progress is None and bar.on_a_terminal():
             with bar.planning() as progress:
-                _consider_all(draft, client, selection, wanted, progress)
+                _consider_all(draft, bookings, wanted, progress)
         else:
-            _consider_all(draft, client, selection, wanted, progress)
+            _consider_all(draft, bookings, wanted, progress)
+        draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
         about = {
             "selection": selection.describe(),
             "change": wanted.describe(),
             "madeBy": made_by,
             "owner": owner,
+            "warnings": warnings,
         }
         return draft.write(path, shards, about)
 
 
 def _consider_all(
-    draft: Draft, client: JicooClient, selection: Selection, change: Change, progress: Callable[[int], None] | None
+    draft: Draft, bookings: Iterable[Booking], change: Change, progress: Callable[[int], None] | None
 ) -> None:
-    for number, booking in enumerate(select(client, selection), 1):
+    for number, booking in enumerate(bookings, 1):
         draft.consider(booking, change)
         if progress is not None:
             progress(number)
@@ -233,7 +259,8 @@ class Draft:
         self._messaging: set[str] = set()
         self.unchanged = 0
         self.irreversible = 0
-        self.sample: list[str] = []
+        self._tally = Tally()
+        self._names = Names()
 
     def close(self) -> None:
         """Remove the temporary file."""
@@ -258,38 +285,46 @@ class Draft:
         if shows(booking, line.after):
             self.unchanged += 1
         else:
-            self.add(line, tuple(host["userId"] for host in booking.get("hosts", [])))
+            self.add(line, booking)
 
-    def add(self, line: Line, hosts: tuple[str, ...]) -> None:
+    def add(self, line: Line, booking: Booking) -> None:
         """Take a line in.
 
-        :param hosts: the hosts whose time the booking takes.
+        :param booking: as it is now.
         """
         if self._terms.messages(line):
             self._messaging.add(line.uid)
         self.irreversible += line.action == "cancel"
         slot = _slot(line)
         if slot is not None:
+            hosts = tuple(host["userId"] for host in booking.get("hosts", []))
             self._moves[line.uid] = (hosts, (line.started_at, line.ended_at), slot)
-        if len(self.sample) < SAMPLE:
-            self.sample.append(difference(line.uid, line.action, line.before, line.after))
+        self._tally.add(line, booking, slot)
         self._index.append((line.started_at, line.uid, self._file.tell()))
         self._file.write(line.dump())
+
+    def read_names(self, client: JicooClient) -> None:
+        """Read the names of hosts and event types, for the summary.
+
+        :raises AuthenticationError: the API key is not valid any more.
+        """
+        self._names = read_names(client, self._tally.users(), self._tally.event_types)
 
     def check_limits(self, max_changes: int | None, max_notified_guests: int | None) -> None:
         """Refuse a plan that is too large.
 
-        :raises PlanLimitError: says by how much, with the sample.
+        :raises PlanLimitError: says by how much, and what would change.
         """
         for name, most, found in (
             ("max_changes", max_changes, len(self._index)),
             ("max_notified_guests", max_notified_guests, len(self._messaging)),
         ):
             if most is not None and found > most:
-                sample = "\n".join(self.sample)
+                told = "\n".join(changes(self._tally, self._names))
+                some = "\n".join(examples(self._tally, self._names, _NAMED))
                 raise PlanLimitError(
                     f"{name} is {most}, and the plan has {found}: {found - most} too many; nothing was sent. "
-                    f"Some of them:\n{sample}"
+                    f"Planned were:\n{told}\nSome of them:\n{some}"
                 )
 
     def write(self, path: Folder, shards: int, about: Mapping[str, Any]) -> Plan:
@@ -311,8 +346,9 @@ class Draft:
         }
         parts = [in_order] if shards == 1 else split(in_order, waits_for, shards)
         made = [self._describe(part, waits_for) for part in parts]
-        manifest = self._manifest(path, made)
-        told = summary(manifest, header, self._terms.json(), self.sample)
+        manifest = {**self._manifest(path, made), "warnings": list(about.get("warnings", ()))}
+        manifest["requests"] = _requests(manifest["changes"], manifest["guests_notified"])
+        told = summary(manifest, header, self._terms.json(), self._tally, self._names)
         check_place(path, about.get("owner"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -394,6 +430,13 @@ def _shard(path: Folder, number: int) -> str:
     return f"{path.name}.shard-{number}"
 
 
+def _requests(changes: int, messaging: int) -> int:
+    """Return how many requests an apply takes as a rule: what messages a guest is read by itself before it is sent, the
+    rest by listing.
+    """
+    return changes + messaging + -(-(changes - messaging) // PER_PAGE)
+
+
 def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:
     """Split lines into shards of about the same size; those that wait for each other stay together, in order."""
     leader = {line: line for line in in_order}
@@ -423,10 +466,12 @@ def _line(booking: Booking, target: Target) -> Line:
         {name: documented(name, booking.get(name)) for name in {**target.after, **(target.send or {})}},
         target.after,
         booking["updatedAt"],
-        booking["startedAt"],
-        booking["endedAt"],
+        # In one form, however Jicoo wrote them: plans are sorted by these texts, and slots compared.
+        times.as_wire(booking["startedAt"]),
+        times.as_wire(booking["endedAt"]),
         target.send,
         status=str(booking.get("status") or ""),
+        seen=fingerprint(booking),
     )
     slot = _slot(line)
     if slot is not None and slot[1] <= slot[0]:

@@ -13,7 +13,7 @@ import msgspec
 
 from airflow_provider_jicoo.api.errors import JicooError
 from airflow_provider_jicoo.bulk.files import Folder, read
-from airflow_provider_jicoo.bulk.html import page
+from airflow_provider_jicoo.bulk.html import WorstFirst, page
 from airflow_provider_jicoo.bulk.journal import Entry
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.plan import Line, Lines
@@ -148,12 +148,11 @@ def write_report(
     folder = report_of(plan)
     folder.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
-    wrong: list[int] = []
+    wrong = WorstFirst()
     with (folder / "outcomes.jsonl").open("wb") as file:
-        for number, outcome in enumerate(outcomes(lines, entries)):
+        for outcome in outcomes(lines, entries):
             counts[outcome["outcome"]] += 1
-            if outcome["outcome"] not in FINE:
-                wrong.append(number)
+            wrong.add(outcome)
             file.write(msgspec.json.encode(outcome) + b"\n")
     ended = datetime.now(timezone.utc)
     facts = {
@@ -177,7 +176,7 @@ def write_report(
         "sentMoreThanOnce": sum(entry.sends > 1 for entry in entries.values()),
         "timeline": timeline.json(),
     }
-    write_facts(folder, facts, outcomes((lines[number] for number in wrong), entries))
+    write_facts(folder, facts, wrong)
     return Report(folder, facts["counts"], reason, error, facts)
 
 
@@ -225,6 +224,8 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
     for part in parts:
         counts.update(part["counts"])
     reasons = [part["endedEarly"] for part in parts if part["endedEarly"]]
+    started = min((part["startedAt"] for part in parts), default=None)
+    ended = max((part["endedAt"] for part in parts), default=None)
     facts = {
         "plan": ", ".join(part["plan"] for part in parts),
         "digest": ", ".join(part["digest"] for part in parts),
@@ -236,9 +237,10 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
         "counts": {outcome.value: counts[outcome.value] for outcome in Outcome},
         "endedEarly": "; ".join(reasons) or None,
         "try": max((part["try"] for part in parts), default=0),
-        "startedAt": min((part["startedAt"] for part in parts), default=None),
-        "endedAt": max((part["endedAt"] for part in parts), default=None),
-        "seconds": max((part["seconds"] for part in parts), default=0.0),
+        "startedAt": started,
+        "endedAt": ended,
+        # Of the whole: shards may have run one after the other.
+        "seconds": _seconds(started, ended) if started and ended else 0.0,
         "requests": sum(part["requests"] for part in parts),
         "refused": sum(part["refused"] for part in parts),
         "sentAgain": sum(part["sentAgain"] for part in parts),
@@ -247,10 +249,11 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
         "timeline": [],
     }
     into.mkdir(parents=True, exist_ok=True)
+    wrong = WorstFirst()
     with (into / "outcomes.jsonl").open("wb") as file:
         for line in _all_outcomes(folders):
             file.write(line)
-    wrong = (made for made in map(json.loads, _all_outcomes(folders)) if made["outcome"] not in FINE)
+            wrong.add(json.loads(line))
     write_facts(into, facts, wrong)
     return Report(into, facts["counts"], "; ".join(reasons), None, facts)
 
@@ -265,6 +268,10 @@ def _one_approval(parts: list[dict[str, Any]]) -> dict[str, str] | None:
         "by": ", ".join(dict.fromkeys(each["by"] for each in found)),
         "at": max(each["at"] for each in found),
     }
+
+
+def _seconds(started: str, ended: str) -> float:
+    return round((datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds(), 2)
 
 
 def _all_outcomes(folders: Iterable[Folder]) -> Iterator[bytes]:

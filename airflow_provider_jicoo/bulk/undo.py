@@ -20,6 +20,7 @@ from airflow_provider_jicoo.bulk.journal import Entry, history, journal_of
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.place import Owner, prepare_place
 from airflow_provider_jicoo.bulk.plan import Draft, Line, Lines, Plan, Terms
+from airflow_provider_jicoo.bulk.seen import fingerprint
 
 CHUNK = 200
 _TIMES = frozenset({"startedAt", "endedAt"})
@@ -61,6 +62,7 @@ def plan_undo(
     with closing(Draft(terms)) as draft:
         for shard in shard_paths(applied, header) if "shards" in header else [applied]:
             _undo(client, shard, draft, left)
+        draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
         about = {
             "selection": {"applied by": str(applied)},
@@ -152,8 +154,9 @@ def _take_back(
         booking["endedAt"],
         send,
         status=str(booking.get("status") or ""),
+        seen=fingerprint(booking),
     )
-    draft.add(reverse, tuple(host["userId"] for host in booking.get("hosts", [])))
+    draft.add(reverse, booking)
 
 
 def _zone(line: Line, booking: Booking) -> str:

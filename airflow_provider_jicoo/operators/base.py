@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_jicoo.failure import failing_at_once
 from airflow_provider_jicoo.given import Private, given
-from airflow_provider_jicoo.xcom import fit_for_xcom
+from airflow_provider_jicoo.xcom import fit_for_xcom, rows_for_xcom
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -54,7 +54,7 @@ class JicooOperator(BaseOperator):
     def _hook(self) -> Iterator[JicooHook]:
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-        with failing_at_once(), JicooHook(self.jicoo_conn_id) as hook:
+        with failing_at_once(self.jicoo_conn_id), JicooHook(self.jicoo_conn_id) as hook:
             yield hook
 
     def _given(self, names: Sequence[str], **turn: Callable[[str, Any], Any]) -> dict[str, Any]:
@@ -179,9 +179,9 @@ class CallOperator(JicooOperator):
             arguments = self._given(self.arguments, **self.turn)
             asked = endpoint(self.endpoint)(**{self.renamed.get(name, name): arguments[name] for name in arguments})
             if isinstance(asked, Listing):
-                rows = list(hook.client.iterate(asked))
+                rows = rows_for_xcom(hook.client.iterate(asked), "give limit")
                 self.log.info("%d rows", len(rows))
-                return fit_for_xcom(rows, "give limit")
+                return rows
             if asked.method == "GET":
                 return fit_for_xcom(hook.client.send(asked), "read it with JicooHook in a task of your own")
             self._refuse_to_repeat(asked, context)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jicoo.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json, plain
 from airflow_provider_jicoo.links.bookings import EventTypeLink
 from airflow_provider_jicoo.operators.base import JicooOperator
-from airflow_provider_jicoo.xcom import fit_for_xcom
+from airflow_provider_jicoo.xcom import rows_for_xcom
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -62,9 +62,9 @@ class ListBookingsOperator(JicooOperator):
         """List them."""
         with self._hook() as hook:
             rows = hook.list_bookings(**self._given(self.filter_fields, descending=as_bool, limit=as_int))
-            found = [dict(booking) for booking in rows]
+            found = rows_for_xcom(map(dict, rows), "give limit, or narrow started_at and ended_at")
             self.log.info("%d bookings", len(found))
-            return fit_for_xcom(found, "give limit, or narrow started_at and ended_at")
+            return found
 
 
 class GetBookingOperator(JicooOperator):
@@ -228,15 +228,17 @@ class CreateBookingOperator(JicooOperator):
 
     def _made_before(self, hook: JicooHook, wanted: Mapping[str, Any]) -> tuple[bool, Any]:
         """Tell whether an earlier try has made the open booking, and return it."""
-        from airflow_provider_jicoo.api import bookings, times
-        from airflow_provider_jicoo.api.written import same_moment
+        from airflow_provider_jicoo.api import times
+        from airflow_provider_jicoo.bulk.selection import Selection, select
 
-        later = times.wire(times.moment(wanted["startedAt"]) + timedelta(milliseconds=1))
-        listing = bookings.list_bookings(started_at=wanted["startedAt"], order_by="startedAt")
-        for booking in hook.client.iterate(listing, beyond=lambda row: row["startedAt"] >= later):
-            if not same_moment(booking["startedAt"], wanted["startedAt"]):
-                continue
-            if booking.get("status") == "cancel" or booking.get("eventTypeId") != wanted["eventTypeId"]:
+        start = times.moment(wanted["startedAt"])
+        selection = Selection(
+            started_after=start,
+            started_before=start + timedelta(milliseconds=1),
+            event_type_id=wanted["eventTypeId"],
+        )
+        for booking in select(hook.client, selection):
+            if booking["status"] == "cancel":
                 continue
             guests = hook.get_booking_contacts(booking["uid"])
             if any(str(guest.get("email")).lower() == wanted["email"].lower() for guest in guests):

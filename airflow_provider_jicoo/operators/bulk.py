@@ -120,7 +120,8 @@ def _warn_about(operator: _BulkOperator) -> None:
 class PlanBookingChangesOperator(_BulkOperator):
     """Write a plan of changes to many bookings, without changing any.
 
-    Returns the manifest: ``{"plan", "digest", "changes", "unchanged", "guests_notified", "irreversible", "shards"}``.
+    Returns the manifest: ``{"plan", "digest", "changes", "unchanged", "guests_notified", "irreversible", "warnings",
+    "shards"}``.
     A further XCom, ``summary``, is Markdown made to be the body of Airflow's ``ApprovalOperator``. The ``shards`` of
     the manifest are manifests too; Airflow maps only over what a task returns, so that a task hands them on::
 
@@ -143,6 +144,8 @@ class PlanBookingChangesOperator(_BulkOperator):
     :param max_changes: fail rather than plan more changes. (templated)
     :param max_notified_guests: fail rather than plan to message the guests of more bookings. (templated)
     :param shards: into how many plans to split it, to be applied by as many workers. (templated)
+    :param on_unproven: what to do where it cannot be proved that these are all the bookings that the selection means:
+        ``fail``, or ``warn`` in manifest and summary; by default as the connection says, which is to fail. (templated)
     :param jicoo_conn_id: the Airflow connection. (templated)
     """
 
@@ -155,6 +158,7 @@ class PlanBookingChangesOperator(_BulkOperator):
         "max_changes",
         "max_notified_guests",
         "shards",
+        "on_unproven",
         "jicoo_conn_id",
     )
 
@@ -169,6 +173,7 @@ class PlanBookingChangesOperator(_BulkOperator):
         max_changes: int | str | None = None,
         max_notified_guests: int | str | None = None,
         shards: int | str = 1,
+        on_unproven: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -181,6 +186,7 @@ class PlanBookingChangesOperator(_BulkOperator):
         self.max_changes = max_changes
         self.max_notified_guests = max_notified_guests
         self.shards = shards
+        self.on_unproven = on_unproven
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Plan."""
@@ -199,6 +205,7 @@ class PlanBookingChangesOperator(_BulkOperator):
             made_by=_made_by(context),
             owner=_owner(context),
             progress=self._read,
+            on_unproven=plain("on_unproven", self.on_unproven) or None,
             **self._limits(),
         )
 

@@ -9,6 +9,13 @@ In a test, take the fixture ``jicoo_sandbox``; it comes with the package. Withou
 
 On the command line: ``python -m airflow_provider_jicoo.sandbox --port 8123 --bookings 500 --seed 7``.
 
+What reached it, and what it did: ``requests`` and ``count`` tell of HTTP requests, ``changes`` of what was carried out,
+``messages`` of each message to each guest: ``Counter((one.uid, one.guest) for one in jicoo.messages)`` says how often
+each was messaged.
+
+It fails on demand (:meth:`Sandbox.fail`), and behaves differently on demand, since nobody here ever saw the real API:
+``Sandbox(quirks=["trimmed-names"])``, see :mod:`~airflow_provider_jicoo.sandbox.quirks`.
+
 Where the real API's behaviour is not known, :mod:`~airflow_provider_jicoo.sandbox.choices` says what the sandbox does.
 """
 

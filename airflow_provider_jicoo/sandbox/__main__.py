@@ -8,11 +8,12 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import get_args
+from typing import Any, get_args
 
-from airflow_provider_jicoo.sandbox.faults import FaultName
+from airflow_provider_jicoo.sandbox import quirks, values
+from airflow_provider_jicoo.sandbox.faults import FaultName, Faults
 from airflow_provider_jicoo.sandbox.server import Sandbox
 
 
@@ -23,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     given = parser.parse_args(arguments)
+    try:
+        quirks.Quirks(given.quirk)
+    except ValueError as error:
+        parser.error(str(error))
     sandbox = Sandbox(
         bookings=given.bookings,
         seed=given.seed,
@@ -33,9 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         latency=given.latency,
         state=given.state,
         remember=False,
+        quirks=given.quirk,
     )
-    for name, share in given.fault:
-        sandbox.fail(name, share=share)
+    for fault in given.fault:
+        for wish in fault:
+            sandbox.fail(**wish)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -51,10 +58,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _ListQuirks(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(quirks.described())
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_jicoo.sandbox",
         description="An embedded Jicoo: a real HTTP server with seeded bookings, for demos and tests.",
+        epilog="Jicoo has no endpoint to approve a request; here POST /sandbox/approve/{uid} does what a host does on "
+        "the website.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8123, help="port; 0 picks a free one (default: %(default)s)")
@@ -69,9 +84,19 @@ def _parser() -> argparse.ArgumentParser:
         type=_fault,
         action="append",
         default=[],
-        metavar="NAME=SHARE",
-        help=f"let a share of the requests fail, as dropped=2%%; repeatable. Names: {', '.join(get_args(FaultName))}",
+        metavar="NAME=SHARE[,OPTION=VALUE...]",
+        help="let a share of the requests fail, as dropped=2%% or server_error=5%%,status=504,late=3s; repeatable. "
+        f"Names: {', '.join(get_args(FaultName))}. late=3s alone: the connection of every change breaks, and it "
+        "is made 3 s after that",
     )
+    parser.add_argument(
+        "--quirk",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="behave differently, as trimmed-names or page-cap=20; repeatable; --list-quirks tells which there are",
+    )
+    parser.add_argument("--list-quirks", action=_ListQuirks, nargs=0, help="tell the quirks, and exit")
     return parser
 
 
@@ -100,27 +125,58 @@ def _now(value: str) -> datetime:
 
 
 def _seconds(value: str) -> float:
-    unit = 0.001 if value.endswith("ms") else 1
     try:
-        seconds = float(value.removesuffix("ms").removesuffix("s")) * unit
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{value!r} is not a time such as 50ms or 0.5s") from None
-    if seconds < 0:
-        raise argparse.ArgumentTypeError("must not be below 0")
-    return seconds
+        return values.seconds(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _fault(value: str) -> tuple[str, float]:
-    name, _, share = value.partition("=")
-    if name not in get_args(FaultName):
-        raise argparse.ArgumentTypeError(f"no fault {name!r}; there are {', '.join(get_args(FaultName))}")
+def _flag(value: str) -> bool:
+    return {"true": True, "false": False}[value]
+
+
+OPTIONS: dict[str, Callable[[str], Any]] = {
+    "share": values.share,
+    "times": values.count,
+    "seconds": values.seconds,
+    "late": values.seconds,
+    "status": values.count,
+    "megabytes": values.count,
+    "html": _flag,
+    "changed": _flag,
+}
+"""How the options of a fault are read; others are texts."""
+CHANGES = ("POST", "PATCH", "DELETE")
+
+
+def _fault(value: str) -> list[dict[str, Any]]:
+    """Read a fault as the arguments of one or more calls of :meth:`Sandbox.fail`."""
+    name, _, first = value.partition(",")[0].partition("=")
     try:
-        part = float(share.removesuffix("%")) / (100 if share.endswith("%") else 1)
-    except ValueError:
-        part = -1
-    if not 0 <= part <= 1:
-        raise argparse.ArgumentTypeError(f"{share!r} is not a share such as 2% or 0.02")
-    return name, part
+        if name != "late":
+            values.one_of(name, get_args(FaultName), "fault")
+        wish = _options(value.partition(",")[2])
+        if name == "late":
+            wishes = [{"share": 1.0, "late": values.seconds(first), **wish, "method": method} for method in CHANGES]
+            wishes = [{"fault": "dropped", **wish} for wish in wishes]
+        else:
+            wishes = [{"fault": name, "share": values.share(first), **wish}]
+        for wish in wishes:
+            Faults(0).add(**{"name" if key == "fault" else key: part for key, part in wish.items()})
+    except (ValueError, TypeError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return wishes
+
+
+def _options(text: str) -> dict[str, Any]:
+    options = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        try:
+            options[name] = OPTIONS.get(name, str)(value)
+        except KeyError:
+            raise ValueError(f"{name} is true or false, not {value!r}") from None
+    return options
 
 
 if __name__ == "__main__":

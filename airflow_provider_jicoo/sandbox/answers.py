@@ -6,25 +6,28 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 
-from fastapi import Query
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.models import Body
-from airflow_provider_jicoo.sandbox import choices
+from airflow_provider_jicoo.sandbox import choices, damage
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
-from airflow_provider_jicoo.sandbox.faults import Answer, json_answer, refusal
+from airflow_provider_jicoo.sandbox.data import Row
+from airflow_provider_jicoo.sandbox.faults import Answer, Refusal, json_answer, refusal
+from airflow_provider_jicoo.sandbox.quirks.quirk import Page
 from airflow_provider_jicoo.sandbox.shapes import Refused
+from airflow_provider_jicoo.sandbox.state import State
 
 B = TypeVar("B", bound=Body)
 
-PageNumber = Annotated[int, Query(ge=1, alias="page")]
-PerPage = Annotated[int, Query(ge=1, alias="perPage")]
+_NOTHING: Mapping[str, Any] = {}
 
 # The library that reads times forgives more than a wire format should.
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -43,17 +46,33 @@ _MEANINGS = {
 }
 
 
-class Refusal(Exception):
-    """The request is answered with an error.
+@dataclass(frozen=True)
+class Paging:
+    """Which page of which list a request wants.
 
-    :param status: HTTP status.
-    :param errors: for each field what is wrong with it.
+    :param name: the list: the last part of its path.
+    :param number: which page.
+    :param is_numbered: whether the request said which.
+    :param size: rows on a page.
     """
 
-    def __init__(self, status: int, errors: Mapping[str, list[str]]) -> None:
-        super().__init__(status)
-        self.status = status
-        self.errors = dict(errors)
+    name: str
+    number: int
+    is_numbered: bool
+    size: int
+
+
+# A coroutine: FastAPI would call anything else in a thread.
+async def _paging(
+    request: Request,
+    # Checked in page_of: it is a quirk where the first page is 0.
+    page: Annotated[int, Query(json_schema_extra={"minimum": 1})] = 1,
+    per_page: Annotated[int, Query(ge=1, alias="perPage")] = choices.PER_PAGE,
+) -> Paging:
+    return Paging(request.url.path.rpartition("/")[2], page, "page" in request.query_params, per_page)
+
+
+Wanted = Annotated[Paging, Depends(_paging)]
 
 
 def response(answer: Answer) -> Response:
@@ -63,26 +82,47 @@ def response(answer: Answer) -> Response:
     return made
 
 
-def found(data: Any, *, status: int = 200, **paging: int) -> Response:
-    """Answer with data."""
-    return response(json_answer(status, {"data": data, "errors": {}, **paging}))
+def found(
+    state: State, data: Row | list[Row] | None, *, status: int = 200, beside: Mapping[str, Any] = _NOTHING
+) -> Response:
+    """Answer with data.
+
+    :param data: a row, or several.
+    :param beside: what stands beside it.
+    """
+    shown = [state.shown(row) for row in data] if isinstance(data, list) else data and state.shown(data)
+    content = state.quirks.envelope({"data": shown, "errors": {}, **beside})
+    return response(damage.sent(json_answer(status, content)))
 
 
-def page_of(uids: Sequence[str], page: int, per_page: int, rows: Mapping[str, Any]) -> Response:
+def page_of(state: State, wanted: Paging, uids: Sequence[str], rows: Mapping[str, Row]) -> Response:
     """Answer with one page of a list.
 
     :param uids: the list, in its order.
     :param rows: what is listed, by uid.
+    :raises Refusal: there cannot be such a page.
     """
-    size = min(per_page, choices.MAX_PER_PAGE)
-    part = [rows[uid] for uid in uids[(page - 1) * size : page * size]]
-    return found(
-        part,
-        totalCount=len(uids),
-        count=len(part),
-        currentPage=page,
-        numberOfPages=math.ceil(len(uids) / size),
+    page = Page(
+        name=wanted.name,
+        uids=uids,
+        number=wanted.number,
+        rows_of=wanted.number,
+        is_numbered=wanted.is_numbered,
+        asked=wanted.size,
+        size=min(wanted.size, choices.MAX_PER_PAGE),
+        total=len(uids),
     )
+    state.quirks.cut(page)
+    if page.number < 1:
+        raise Refusal(400, {"page": ["must be at least 1"]})
+    part = [rows[uid] for uid in page.uids[(page.rows_of - 1) * page.size : page.rows_of * page.size]]
+    told = {
+        "totalCount": page.total,
+        "count": len(part),
+        "currentPage": page.number,
+        "numberOfPages": math.ceil(page.total / page.size),
+    }
+    return found(state, part, beside=state.quirks.tell(told, page))
 
 
 def gone() -> Response:

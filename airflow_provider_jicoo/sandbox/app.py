@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from airflow_provider_jicoo.sandbox import availability, bookings, event_types, organization, schedules
-from airflow_provider_jicoo.sandbox.answers import Refusal, refused
+from airflow_provider_jicoo.sandbox.answers import found, refused
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
+from airflow_provider_jicoo.sandbox.faults import Refusal
 from airflow_provider_jicoo.sandbox.shapes import Refused
 from airflow_provider_jicoo.sandbox.state import State
 
@@ -27,7 +28,7 @@ REF = "#/components/schemas/{model}"
 
 
 def make(state: State) -> FastAPI:
-    """Make the app. It asks for no key: the door has done so."""
+    """Make the app. It asks for no key: the edge has done so."""
     # auto_error=False: the scheme is here for the document.
     key = Security(APIKeyHeader(name="X-Jicoo-Api-Key", auto_error=False))
     app = FastAPI(title="Jicoo (sandbox)", version="1", dependencies=[key], redirect_slashes=False)
@@ -52,6 +53,7 @@ def make(state: State) -> FastAPI:
             answer.headers["Allow"] = ", ".join(sorted(set().union(*fitting)))
         return answer
 
+    _approval(app, state)
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -61,6 +63,18 @@ def make(state: State) -> FastAPI:
 
     app.openapi = openapi  # type: ignore[method-assign]
     return app
+
+
+def _approval(app: FastAPI, state: State) -> None:
+    @app.post("/sandbox/approve/{uid}", include_in_schema=False)
+    async def approve(uid: str) -> Response:
+        """No endpoint of Jicoo's: there a host approves on the website."""
+        try:
+            return found(state, bookings.approve(state, uid))
+        except KeyError:
+            return refused(404, {NO_FIELD: ["There is no such booking."]})
+        except ValueError as error:
+            return refused(422, {"status": [str(error)]})
 
 
 def _complete(document: dict[str, Any]) -> None:

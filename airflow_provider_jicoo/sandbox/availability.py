@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from airflow_provider_jicoo.api.models import Body
 from airflow_provider_jicoo.sandbox import choices, data
-from airflow_provider_jicoo.sandbox.answers import PageNumber, PerPage, Refusal, documented, found, page_of
+from airflow_provider_jicoo.sandbox.answers import Wanted, documented, found, page_of
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.data import Row
+from airflow_provider_jicoo.sandbox.faults import Refusal
 from airflow_provider_jicoo.sandbox.shapes import AvailabilityCalendarAnswered, AvailabilityCalendarsAnswered
 from airflow_provider_jicoo.sandbox.state import State
 
@@ -32,12 +33,11 @@ def routes(state: State) -> APIRouter:
     )
     async def list_user_availability_calendars(
         user_id: Annotated[str, Query(alias="userId")],
-        page: PageNumber = 1,
-        per_page: PerPage = choices.PER_PAGE,
+        wanted: Wanted,
     ) -> Response:
         with state.lock:
             rows = {row["uid"]: row for row in (calendars(user_id) if user_id in state.users else [])}
-            return page_of(list(rows), page, per_page, rows)
+            return page_of(state, wanted, list(rows), rows)
 
     @router.get(
         "/{uid}",
@@ -50,7 +50,7 @@ def routes(state: State) -> APIRouter:
         with state.lock:
             for row in (row for user in state.users for row in calendars(user)):
                 if row["uid"] == uid:
-                    return found(row)
+                    return found(state, row)
         raise Refusal(404, {NO_FIELD: ["There is no such calendar."]})
 
     return router

@@ -14,9 +14,7 @@ from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.models import Body, CreateBookingBody, RescheduleBookingBody, UpdateBookingBody
 from airflow_provider_jicoo.sandbox import choices, data
 from airflow_provider_jicoo.sandbox.answers import (
-    PageNumber,
-    PerPage,
-    Refusal,
+    Wanted,
     documented,
     found,
     page_of,
@@ -26,7 +24,11 @@ from airflow_provider_jicoo.sandbox.answers import (
 )
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.data import Row
-from airflow_provider_jicoo.sandbox.door import REQUEST_NUMBER
+from airflow_provider_jicoo.sandbox.edge import REQUEST_NUMBER
+from airflow_provider_jicoo.sandbox.faults import Refusal
+from airflow_provider_jicoo.sandbox.quirks.listing import RequestFilter
+from airflow_provider_jicoo.sandbox.quirks.quirk import Asked
+from airflow_provider_jicoo.sandbox.quirks.writing import MessagesByDefault, MovesNeedSlot, RescheduleMakesNew
 from airflow_provider_jicoo.sandbox.shapes import BookingAnswered, BookingsAnswered, ContactsAnswered
 from airflow_provider_jicoo.sandbox.state import State
 
@@ -41,6 +43,10 @@ OF_GUEST = (
     "textRemindCountryCode",
 )
 """The fields of Create Booking that are the guest's."""
+
+Status = Literal["open", "cancel", "request"]
+OFFERED: dict[str, Any] = {"anyOf": [{"type": "string", "enum": ["open", "cancel"]}, {"type": "null"}]}
+"""The values of ``status`` that are documented for the list."""
 
 Uid = Annotated[str, Path(description="Booking id.")]
 
@@ -65,12 +71,16 @@ ANSWERS = (BookingAnswered, BookingsAnswered, ContactsAnswered)
 def routes(state: State) -> APIRouter:
     """Return the section's endpoints."""
     router = APIRouter(prefix="/v1/bookings", tags=["Booking"])
+    _reading(router, state)
+    _writing(router, state)
+    return router
 
+
+def _reading(router: APIRouter, state: State) -> None:
     @router.get("", summary="List Bookings", responses=documented(BookingsAnswered, 400))
     async def list_bookings(
-        page: PageNumber = 1,
-        per_page: PerPage = choices.PER_PAGE,
-        status: Annotated[Literal["open", "cancel"] | None, Query()] = None,
+        wanted: Wanted,
+        status: Annotated[Status | None, Query(json_schema_extra=OFFERED)] = None,
         started_at: Annotated[str | None, Query(alias="startedAt", json_schema_extra={"format": "date-time"})] = None,
         ended_at: Annotated[str | None, Query(alias="endedAt", json_schema_extra={"format": "date-time"})] = None,
         sort: Annotated[Literal["asc", "desc"], Query(description="The direction.")] = choices.SORT,
@@ -78,9 +88,29 @@ def routes(state: State) -> APIRouter:
     ) -> Response:
         started = None if started_at is None else times.wire(queried("startedAt", started_at))
         ended = None if ended_at is None else times.wire(queried("endedAt", ended_at))
+        if status == "request" and not state.quirks.has(RequestFilter):
+            raise Refusal(400, {"status": ["must be open or cancel"]})
         with state.lock:
-            return page_of(state.listed(status, started, ended, order, sort), page, per_page, state.bookings)
+            asked = state.quirks.select(Asked(status, started, ended, order, sort), state.now())
+            rows = state.seen("booking")
+            return page_of(state, wanted, state.quirks.arrange(state.listed(asked), rows, asked), rows)
 
+    @router.get("/{uid}", summary="Get Booking", responses=documented(BookingAnswered, 404))
+    async def get_booking(uid: Uid) -> Response:
+        with state.lock:
+            booking = state.read(uid)
+            if booking is None or not state.quirks.finds(booking):
+                raise Refusal(404, {NO_FIELD: ["There is no such booking."]})
+            return found(state, booking)
+
+    @router.get("/{uid}/contacts", summary="Get Booking Contacts", responses=documented(ContactsAnswered, 404))
+    async def get_booking_contacts(uid: Uid) -> Response:
+        with state.lock:
+            _known(state, uid)
+            return found(state, state.contacts[uid])
+
+
+def _writing(router: APIRouter, state: State) -> None:
     @router.post(
         "",
         summary="Create Booking",
@@ -94,13 +124,8 @@ def routes(state: State) -> APIRouter:
         with state.changing():
             booking, contact = _created(state, body)
             state.put(booking, [contact])
-            state.tell(booking["uid"], "create", request.scope[REQUEST_NUMBER])
-        return found(booking, status=201)
-
-    @router.get("/{uid}", summary="Get Booking", responses=documented(BookingAnswered, 404))
-    async def get_booking(uid: Uid) -> Response:
-        with state.lock:
-            return found(_known(state, uid))
+            state.note(booking["uid"], "create", request.scope[REQUEST_NUMBER], tell=True)
+        return found(state, booking, status=201)
 
     @router.patch(
         "/{uid}",
@@ -114,13 +139,14 @@ def routes(state: State) -> APIRouter:
             before = _known(state, uid)
             body = parsed(UpdateBooking, raw)
             fields = body.wire()
-            tell = fields.pop("isSendUpdates", False)
+            tell = fields.pop("isSendUpdates", state.quirks.has(MessagesByDefault))
             fields.pop("updateMessage", None)
             _check_update(state, before, fields)
-            booking = state.change(uid, fields)
-            if tell:
-                state.tell(uid, "update", request.scope[REQUEST_NUMBER])
-        return found(booking)
+            if state.quirks.has(MovesNeedSlot) and fields.keys() & {"startedAt", "endedAt", "hosts"}:
+                _check_slot(state, {**before, **fields})
+            booking = state.change(uid, state.quirks.store(fields, before))
+            state.note(uid, "update", request.scope[REQUEST_NUMBER], tell=tell)
+        return found(state, state.quirks.answer(before, booking))
 
     @router.post(
         "/{uid}/cancel",
@@ -134,11 +160,9 @@ def routes(state: State) -> APIRouter:
             before = _known(state, uid)
             parsed(CancelBooking, raw or b"{}")
             _not_cancelled(before)
-            booking = state.change(
-                uid, {"status": "cancel", "cancelledAt": state.now(), "cancelledBy": choices.CANCELLED_BY}
-            )
-            state.tell(uid, "cancel", request.scope[REQUEST_NUMBER])
-        return found(booking)
+            booking = _cancelled(state, uid)
+            state.note(uid, "cancel", request.scope[REQUEST_NUMBER], tell=True)
+        return found(state, state.quirks.answer(before, booking))
 
     @router.post(
         "/{uid}/reschedule",
@@ -154,19 +178,12 @@ def routes(state: State) -> APIRouter:
             _not_cancelled(before)
             length = times.moment(before["endedAt"]) - times.moment(before["startedAt"])
             start, end = times.wire(body.started_at), _end(body.started_at, length)
-            if not state.is_free([host["userId"] for host in before["hosts"]], start, end, besides=uid):
-                raise Refusal(422, {"startedAt": ["is not a free slot: a host has another booking then"]})
-            booking = state.change(uid, {"startedAt": start, "endedAt": end, "timeZone": body.time_zone})
-            state.tell(uid, "reschedule", request.scope[REQUEST_NUMBER])
-        return found(booking)
-
-    @router.get("/{uid}/contacts", summary="Get Booking Contacts", responses=documented(ContactsAnswered, 404))
-    async def get_booking_contacts(uid: Uid) -> Response:
-        with state.lock:
-            _known(state, uid)
-            return found(state.contacts[uid])
-
-    return router
+            fields = {"startedAt": start, "endedAt": end, "timeZone": body.time_zone}
+            _check_slot(state, {**before, **fields})
+            moved = state.quirks.store(fields, before)
+            booking = _rescheduled(state, before, moved, request.scope[REQUEST_NUMBER])
+            state.note(uid, "reschedule", request.scope[REQUEST_NUMBER], tell=True)
+        return found(state, state.quirks.answer(before, booking))
 
 
 def fresh(state: State, fields: Row) -> Row:
@@ -231,10 +248,40 @@ def contact(booking: Row, **fields: Any) -> Row:
     }
 
 
+def approve(state: State, uid: str) -> Row:
+    """Let a booking that waits for approval be approved; nobody is messaged.
+
+    :raises KeyError: there is no such booking.
+    :raises ValueError: it does not wait.
+    """
+    with state.changing():
+        status = state.bookings[uid]["status"]
+        if status != "request":
+            raise ValueError(f"the booking does not wait for approval: its status is {status}")
+        return state.change(uid, {"status": "open"})
+
+
 def _known(state: State, uid: str) -> Row:
-    if uid not in state.bookings:
+    if uid not in state.bookings or not state.quirks.finds(state.bookings[uid]):
         raise Refusal(404, {NO_FIELD: ["There is no such booking."]})
     return state.bookings[uid]
+
+
+def _cancelled(state: State, uid: str) -> Row:
+    fields = {"status": "cancel", "cancelledAt": state.now(), "cancelledBy": choices.CANCELLED_BY}
+    return state.change(uid, fields)
+
+
+def _rescheduled(state: State, before: Row, moved: Row, request: int) -> Row:
+    """Move a booking, and return the one to answer with."""
+    answered = state.quirks.value(RescheduleMakesNew, None)
+    if answered is None:
+        return state.change(before["uid"], moved)
+    now = state.now()
+    new = {**before, **moved, "uid": state.new_uid(request), "createdAt": now, "updatedAt": now}
+    state.put(new, state.contacts[before["uid"]])
+    old = _cancelled(state, before["uid"])
+    return new if answered == "new" else old
 
 
 def _not_cancelled(booking: Row) -> None:
@@ -247,6 +294,12 @@ def _end(start: datetime, length: timedelta) -> str:
         return times.wire(start + length)
     except OverflowError:
         raise Refusal(422, {"startedAt": ["is out of range"]}) from None
+
+
+def _check_slot(state: State, after: Row) -> None:
+    hosts = [host["userId"] for host in after["hosts"]]
+    if not state.is_free(hosts, after["startedAt"], after["endedAt"], besides=after["uid"]):
+        raise Refusal(422, {"startedAt": ["is not a free slot: a host has another booking then"]})
 
 
 def _check_update(state: State, before: Row, fields: Row) -> None:
@@ -277,16 +330,19 @@ def _created(state: State, body: CreateBookingBody) -> tuple[Row, Row]:
     given = body.wire()
     booking = fresh(
         state,
-        {
-            "eventTypeId": event_type["uid"],
-            "name": f"{body.name} / {event_type['name']}",
-            "status": "request" if event_type["needsApproval"] else "open",
-            "startedAt": start,
-            "endedAt": end,
-            "locationId": body.location_id or event_type["locationId"],
-            "timeZone": body.time_zone,
-            "hosts": [{"userId": host, "role": "admin"}],
-        },
+        state.quirks.store(
+            {
+                "eventTypeId": event_type["uid"],
+                "name": f"{body.name} / {event_type['name']}",
+                "status": "request" if event_type["needsApproval"] else "open",
+                "startedAt": start,
+                "endedAt": end,
+                "locationId": body.location_id or event_type["locationId"],
+                "timeZone": body.time_zone,
+                "hosts": [{"userId": host, "role": "admin"}],
+            },
+            None,
+        ),
     )
     answers = [
         {
@@ -295,4 +351,5 @@ def _created(state: State, body: CreateBookingBody) -> tuple[Row, Row]:
         }
         for answer in given.get("answers", [])
     ]
-    return booking, contact(booking, **{field: given[field] for field in OF_GUEST if field in given}, answers=answers)
+    guest = state.quirks.store({field: given[field] for field in OF_GUEST if field in given}, None)
+    return booking, contact(booking, **guest, answers=answers)

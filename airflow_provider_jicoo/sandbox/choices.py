@@ -1,7 +1,8 @@
 """What the sandbox does where Jicoo's documentation is silent.
 
 None of this is a fact about Jicoo. A client must not lean on it; it is written here so that nobody mistakes it for one.
-Where two choices were possible, the one that is harder on a client was taken.
+Where two choices were possible, the one that is harder on a client was taken. What Jicoo may do otherwise can be asked
+for by name: :mod:`~airflow_provider_jicoo.sandbox.quirks`.
 
 =========================================  ============================================================================
 question                                   the sandbox's answer
@@ -29,6 +30,8 @@ PATCH of ``hosts``                         replaces the list; 422 for no host, o
 PATCH of times                             needs no free slot (only Reschedule is documented to); end must be after
                                            start
 PATCH of a cancelled or past booking       allowed
+approval                                   no endpoint: ``Sandbox.approve`` and ``POST /sandbox/approve/{uid}`` are the
+                                           sandbox's own, outside of ``/v1``; nobody is messaged
 ``description``, ``priority`` null         set to null; null for any other field is 422
 ``updateMessage`` without isSendUpdates    nothing is sent
 cancel                                     ``cancelledBy`` is :data:`CANCELLED_BY`, ``cancelReason`` stays null; hosts

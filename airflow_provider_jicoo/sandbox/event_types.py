@@ -20,9 +20,7 @@ from airflow_provider_jicoo.api.models import (
 )
 from airflow_provider_jicoo.sandbox import choices, data
 from airflow_provider_jicoo.sandbox.answers import (
-    PageNumber,
-    PerPage,
-    Refusal,
+    Wanted,
     documented,
     found,
     gone,
@@ -33,6 +31,7 @@ from airflow_provider_jicoo.sandbox.answers import (
 )
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.data import Row
+from airflow_provider_jicoo.sandbox.faults import Refusal
 from airflow_provider_jicoo.sandbox.shapes import (
     AvailableSchedulesAnswered,
     BookingPageAnswered,
@@ -79,28 +78,27 @@ def routes(state: State) -> APIRouter:
 
     @router.get("/event_types", summary="List Event Types", responses=documented(EventTypesAnswered, 400))
     async def list_event_types(
-        page: PageNumber = 1,
-        per_page: PerPage = choices.PER_PAGE,
+        wanted: Wanted,
         team_id: Annotated[str | None, Query(alias="teamId")] = None,
     ) -> Response:
         with state.lock:
-            uids = list(state.event_types) if team_id in (None, choices.TEAM) else []
-            return page_of(uids, page, per_page, {uid: shown(state.event_types[uid]) for uid in uids})
+            seen = state.seen("event_type") if team_id in (None, choices.TEAM) else {}
+            return page_of(state, wanted, list(seen), {uid: shown(row) for uid, row in seen.items()})
 
     @router.get("/event_types/{eventTypeId}", summary="Get Event Type", responses=documented(EventTypeAnswered, 404))
     async def get_event_type(event_type_id: EventTypeId) -> Response:
         with state.lock:
-            return found(shown(_known(state, event_type_id)))
+            return found(state, shown(_known(state, event_type_id)))
 
     @router.get("/event_type_hosts", summary="List Event Type Hosts", responses=documented(EventTypeHostsAnswered, 400))
     async def list_event_type_hosts(
         event_type_id: Annotated[str, Query(alias="eventTypeId")],
-        page: PageNumber = 1,
-        per_page: PerPage = choices.PER_PAGE,
+        wanted: Wanted,
     ) -> Response:
         with state.lock:
-            rows = {host["uid"]: host for host in hosts(state, event_type_id)}
-            return page_of(list(rows), page, per_page, rows)
+            event_type = state.seen("event_type").get(event_type_id)
+            rows = {host["uid"]: host for host in (hosts(state, event_type) if event_type else [])}
+            return page_of(state, wanted, list(rows), rows)
 
     @router.post(
         "/event_types/{eventTypeId}/hosts",
@@ -113,7 +111,7 @@ def routes(state: State) -> APIRouter:
         raw = await request.body()
         with state.changing():
             before = _known(state, event_type_id)
-            return found(_add(state, before, parsed(CreateEventTypeHostBody, raw).wire()), status=201)
+            return found(state, _add(state, before, parsed(CreateEventTypeHostBody, raw).wire()), status=201)
 
     @router.patch(
         "/event_types/{eventTypeId}/hosts/{uid}",
@@ -125,10 +123,11 @@ def routes(state: State) -> APIRouter:
         raw = await request.body()
         with state.changing():
             before = _known(state, event_type_id)
-            _host(state, event_type_id, uid)
+            _host(state, before, uid)
             given = {**before["given"], uid: {**before["given"][uid], **parsed(UpdateHost, raw).wire()}}
-            state.keep("event_type", {**before, "given": given})
-            return found(_host(state, event_type_id, uid))
+            after = {**before, "given": given}
+            state.keep("event_type", after)
+            return found(state, _host(state, after, uid))
 
     @router.delete(
         "/event_types/{eventTypeId}/hosts/{uid}",
@@ -155,7 +154,7 @@ def routes(state: State) -> APIRouter:
         with state.lock:
             event_type = _known(state, event_type_id)
             _check_period(start, end)
-            return found(list(slots(state, event_type, start, end)))
+            return found(state, list(slots(state, event_type, start, end)))
 
     @router.post(
         "/teams/{teamId}/event_types/{eventTypeId}/validate",
@@ -173,7 +172,7 @@ def routes(state: State) -> APIRouter:
             _check_guest(team_id, raw)
             session = data.text(state.chance, data.USER_LETTERS, 20)
             page = f"https://www.jicoo.com/t/{team_id}/e/{event_type_id}?guestSessionId={session}"
-            return found({"url": page}, status=201)
+            return found(state, {"url": page}, status=201)
 
     return router
 
@@ -183,9 +182,8 @@ def shown(event_type: Row) -> Row:
     return {name: event_type[name] for name in ("uid", "name", "status", "duration")}
 
 
-def hosts(state: State, event_type_id: str) -> list[Row]:
-    """Return the hosts of an event type as the API gives them; none where there is no such event type."""
-    event_type = state.event_types.get(event_type_id, {"hosts": []})
+def hosts(state: State, event_type: Row) -> list[Row]:
+    """Return the hosts of an event type as the API gives them."""
     users = [state.users[uid] for uid in event_type["hosts"] if uid in state.users]
     return [
         {
@@ -202,7 +200,7 @@ def hosts(state: State, event_type_id: str) -> list[Row]:
 
 def slots(state: State, event_type: Row, start: datetime, end: datetime) -> Iterator[Row]:
     """Yield the slots of an event type that start from ``start`` to ``end``, both included, and after now."""
-    takers = [host["uid"] for host in hosts(state, event_type["uid"]) if host["userType"] == "host"]
+    takers = [host["uid"] for host in hosts(state, event_type) if host["userType"] == "host"]
     blocks = event_type["duration"] // 30
     for number in range(start.toordinal(), end.toordinal() + 1):
         day = datetime.fromordinal(number).replace(tzinfo=timezone.utc)
@@ -223,12 +221,13 @@ def _add(state: State, event_type: Row, sent: Row) -> Row:
     if user in event_type["hosts"]:
         raise Refusal(422, {"userId": ["is a host of the event type already"]})
     given = {**event_type["given"], user: {**choices.NEW_HOST, **sent}}
-    state.keep("event_type", {**event_type, "hosts": [*event_type["hosts"], user], "given": given})
-    return _host(state, event_type["uid"], user)
+    after = {**event_type, "hosts": [*event_type["hosts"], user], "given": given}
+    state.keep("event_type", after)
+    return _host(state, after, user)
 
 
 def _remove(state: State, event_type: Row, user: str) -> None:
-    _host(state, event_type["uid"], user)
+    _host(state, event_type, user)
     if len(event_type["hosts"]) == 1:
         raise Refusal(422, {NO_FIELD: ["The event type needs one host at least."]})
     state.keep("event_type", {**event_type, "hosts": [host for host in event_type["hosts"] if host != user]})
@@ -256,8 +255,8 @@ def _known(state: State, uid: str) -> Row:
     return state.event_types[uid]
 
 
-def _host(state: State, event_type_id: str, uid: str) -> Row:
-    for host in hosts(state, event_type_id):
+def _host(state: State, event_type: Row, uid: str) -> Row:
+    for host in hosts(state, event_type):
         if host["uid"] == uid:
             return host
     raise Refusal(404, {NO_FIELD: ["There is no such host of the event type."]})

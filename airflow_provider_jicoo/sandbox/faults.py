@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import itertools
 import json
 import random
 import re
+import struct
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from airflow_provider_jicoo.sandbox import values
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 
-FaultName = Literal["rate_limit", "server_error", "dropped", "dropped_before", "cut_body", "hang", "html", "redirect"]
+FaultName = Literal[
+    "rate_limit",
+    "server_error",
+    "dropped",
+    "dropped_before",
+    "cut_body",
+    "hang",
+    "slow",
+    "html",
+    "redirect",
+    "refused",
+    "slow_body",
+    "huge_body",
+    "bomb",
+]
+Seconds = float | str
+"""A number of seconds, or a text such as ``3s``."""
+
+MEGABYTE = b"0" * 1_000_000
+FLOOD_BEGINS = (
+    b'{"data": [], "errors": {}, "totalCount": 0, "count": 0, "currentPage": 1, "numberOfPages": 0, "padding": "'
+)
+GZIP_BEGINS = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
 
 HTML = b"<!doctype html><html><head><title>Jicoo</title></head><body><h1>Something went wrong</h1></body></html>"
 
@@ -33,13 +61,21 @@ class Fault:
     :param changed: whether the request does its work before the fault meets it.
     :param answer: the answer in place of the right one; None for the right one.
     :param sent: how much of the answer goes out before the connection is closed.
+    :param work: seconds that the request's work takes, also where the client does not wait so long.
     :param wait: seconds before the answer, or before the connection is closed.
+    :param drip: seconds before each byte of the body.
+    :param megabytes: so much is sent in place of the body.
+    :param late: seconds after the answer or the end of the connection until the request does its work after all.
     """
 
     changed: bool
     answer: Answer | None = None
     sent: Literal["all", "part", "nothing"] = "all"
+    work: float = 0
     wait: float = 0
+    drip: float = 0
+    megabytes: int = 0
+    late: float | None = None
 
 
 def json_answer(status: int, content: Any, *headers: tuple[bytes, bytes]) -> Answer:
@@ -53,6 +89,19 @@ def json_answer(status: int, content: Any, *headers: tuple[bytes, bytes]) -> Ans
 def refusal(status: int, errors: dict[str, list[str]], *headers: tuple[bytes, bytes]) -> Answer:
     """Make the answer that an error gets."""
     return json_answer(status, {"data": None, "errors": errors}, *headers)
+
+
+class Refusal(Exception):
+    """The request is answered with an error.
+
+    :param status: HTTP status.
+    :param errors: for each field what is wrong with it.
+    """
+
+    def __init__(self, status: int, errors: Mapping[str, list[str]]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.errors = dict(errors)
 
 
 def too_many(retry_after: str | int | None = None) -> Answer:
@@ -71,12 +120,13 @@ def _rate_limit(retry_after: str | int | None = None) -> Fault:
     return Fault(changed=False, answer=too_many(retry_after))
 
 
-def _server_error(status: int = 503, html: bool = False, changed: bool = False) -> Fault:
-    return Fault(changed, _html(status) if html else refusal(status, {NO_FIELD: ["The server had a problem."]}))
+def _server_error(status: int = 503, html: bool = False, changed: bool = False, late: Seconds | None = None) -> Fault:
+    answer = _html(status) if html else refusal(status, {NO_FIELD: ["The server had a problem."]})
+    return _late(Fault(changed, answer), late)
 
 
-def _dropped() -> Fault:
-    return Fault(changed=True, sent="nothing")
+def _dropped(late: Seconds | None = None) -> Fault:
+    return _late(Fault(changed=True, sent="nothing"), late)
 
 
 def _dropped_before() -> Fault:
@@ -87,12 +137,65 @@ def _cut_body() -> Fault:
     return Fault(changed=True, sent="part")
 
 
-def _hang(seconds: float = 60, changed: bool = True) -> Fault:
-    return Fault(changed, sent="all" if changed else "nothing", wait=seconds)
+def _hang(seconds: Seconds = 60, changed: bool = True, late: Seconds | None = None) -> Fault:
+    sent: Literal["all", "nothing"] = "all" if changed and late is None else "nothing"
+    return _late(Fault(changed, sent=sent, wait=values.seconds(seconds)), late)
 
 
-def _html_page(status: int = 200, changed: bool = False) -> Fault:
-    return Fault(changed, _html(status))
+def _slow(seconds: Seconds = 3) -> Fault:
+    return Fault(changed=True, work=values.seconds(seconds))
+
+
+def _late(fault: Fault, late: Seconds | None) -> Fault:
+    return fault if late is None else replace(fault, changed=False, late=values.seconds(late))
+
+
+def _refused(status: int = 422, message: str = "cannot be done") -> Fault:
+    return Fault(changed=False, answer=refusal(status, {NO_FIELD: [message]}))
+
+
+def _slow_body(seconds: Seconds = 0.6) -> Fault:
+    return Fault(changed=True, drip=values.seconds(seconds))
+
+
+def _huge_body(megabytes: int = 400) -> Fault:
+    headers = ((b"content-type", b"application/json"),)
+    return Fault(changed=True, answer=Answer(200, headers, b""), megabytes=megabytes)
+
+
+def _bomb(megabytes: int = 256) -> Fault:
+    return Fault(changed=True, answer=bomb(megabytes))
+
+
+def flood(megabytes: int) -> Iterator[bytes]:
+    """Yield a good answer in JSON of that size, in pieces of a megabyte."""
+    yield FLOOD_BEGINS
+    yield from itertools.repeat(MEGABYTE, megabytes)
+    yield b'"}'
+
+
+@functools.lru_cache(maxsize=2)
+def bomb(megabytes: int) -> Answer:
+    """Make the same as gzip: a thousandth of its size."""
+    # A deflate stream that is flushed in full can be put together from pieces: each megabyte is compressed only once.
+    packing = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    begins = packing.compress(FLOOD_BEGINS) + packing.flush(zlib.Z_FULL_FLUSH)
+    piece = packing.compress(MEGABYTE) + packing.flush(zlib.Z_FULL_FLUSH)
+    ends = packing.compress(b'"}') + packing.flush()
+    check, size = 0, 0
+    for part in flood(megabytes):
+        check, size = zlib.crc32(part, check), size + len(part)
+    body = GZIP_BEGINS + begins + piece * megabytes + ends + struct.pack("<II", check, size & 0xFFFFFFFF)
+    headers = (
+        (b"content-type", b"application/json"),
+        (b"content-encoding", b"gzip"),
+        (b"content-length", str(len(body)).encode()),
+    )
+    return Answer(200, headers, body)
+
+
+def _html_page(status: int = 200, changed: bool = False, late: Seconds | None = None) -> Fault:
+    return _late(Fault(changed, _html(status)), late)
 
 
 def _redirect(to: str = "https://www.jicoo.com/login", status: int = 302) -> Fault:
@@ -106,8 +209,13 @@ KINDS: dict[FaultName, Callable[..., Fault]] = {
     "dropped_before": _dropped_before,
     "cut_body": _cut_body,
     "hang": _hang,
+    "slow": _slow,
     "html": _html_page,
     "redirect": _redirect,
+    "refused": _refused,
+    "slow_body": _slow_body,
+    "huge_body": _huge_body,
+    "bomb": _bomb,
 }
 
 
@@ -158,8 +266,11 @@ class Faults:
         :raises ValueError: no such fault, or a share that is none.
         :raises TypeError: no such option.
         """
-        if name not in KINDS:
-            raise ValueError(f"no fault {name!r}; there are {', '.join(KINDS)}")
+        values.one_of(name, KINDS, "fault")
+        known = inspect.signature(KINDS[name]).parameters
+        for option in options:
+            if option not in known:
+                raise TypeError(f"the fault {name} has no option {option!r}; it has {', '.join(known) or 'none'}")
         if share is not None and not 0 <= share <= 1:
             raise ValueError(f"share must be from 0 to 1, not {share}")
         left = 1 if times is None and share is None else times

@@ -14,9 +14,7 @@ from starlette.responses import Response
 from airflow_provider_jicoo.api.models import Body, CreateOrganizationInvitationBody, OrganizationRole
 from airflow_provider_jicoo.sandbox import choices
 from airflow_provider_jicoo.sandbox.answers import (
-    PageNumber,
-    PerPage,
-    Refusal,
+    Wanted,
     documented,
     found,
     gone,
@@ -26,6 +24,7 @@ from airflow_provider_jicoo.sandbox.answers import (
 )
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.data import Row
+from airflow_provider_jicoo.sandbox.faults import Refusal
 from airflow_provider_jicoo.sandbox.shapes import (
     OrganizationInvitationAnswered,
     OrganizationInvitationsAnswered,
@@ -63,9 +62,10 @@ def routes(state: State) -> APIRouter:
     _invitations(router, state)
 
     @router.get("/teams", summary="Teams", responses=documented(TeamsAnswered, 400))
-    async def list_teams(page: PageNumber = 1, per_page: PerPage = choices.PER_PAGE) -> Response:
+    async def list_teams(wanted: Wanted) -> Response:
         with state.lock:
-            return page_of(list(state.teams), page, per_page, state.teams)
+            teams = state.seen("team")
+            return page_of(state, wanted, list(teams), teams)
 
     return router
 
@@ -74,9 +74,10 @@ def _users(router: APIRouter, state: State) -> None:
     @router.get(
         "/organization_users", summary="List Organization Users", responses=documented(OrganizationUsersAnswered, 400)
     )
-    async def list_users(page: PageNumber = 1, per_page: PerPage = choices.PER_PAGE) -> Response:
+    async def list_users(wanted: Wanted) -> Response:
         with state.lock:
-            return page_of(list(state.users), page, per_page, state.users)
+            users = state.seen("user")
+            return page_of(state, wanted, list(users), users)
 
     @router.get(
         "/organization_users/{userId}",
@@ -85,7 +86,7 @@ def _users(router: APIRouter, state: State) -> None:
     )
     async def get_user(user_id: UserId) -> Response:
         with state.lock:
-            return found(_known_user(state, user_id))
+            return found(state, _known_user(state, user_id))
 
     @router.patch(
         "/organization_users/{userId}",
@@ -101,7 +102,7 @@ def _users(router: APIRouter, state: State) -> None:
             if after["role"] != "owner":
                 _not_the_last_owner(state, before)
             state.keep("user", after)
-        return found(after)
+        return found(state, after)
 
     @router.delete(
         "/organization_users/{userId}",
@@ -122,9 +123,10 @@ def _invitations(router: APIRouter, state: State) -> None:
         summary="List Organization Invitations",
         responses=documented(OrganizationInvitationsAnswered, 400),
     )
-    async def list_invitations(page: PageNumber = 1, per_page: PerPage = choices.PER_PAGE) -> Response:
+    async def list_invitations(wanted: Wanted) -> Response:
         with state.lock:
-            return page_of(list(state.invitations), page, per_page, state.invitations)
+            invitations = state.seen("invitation")
+            return page_of(state, wanted, list(invitations), invitations)
 
     @router.post(
         "/organization_invitations",
@@ -141,7 +143,7 @@ def _invitations(router: APIRouter, state: State) -> None:
                 raise Refusal(422, {"email": ["is that of a user, or invited already"]})
             invitation = {"role": choices.ROLE, **body.wire(), "uid": state.new_uid(), "createdAt": state.now()}
             state.keep("invitation", invitation)
-        return found(invitation, status=201)
+        return found(state, invitation, status=201)
 
     @router.get(
         "/organization_invitations/{uid}",
@@ -150,7 +152,7 @@ def _invitations(router: APIRouter, state: State) -> None:
     )
     async def get_invitation(uid: Uid) -> Response:
         with state.lock:
-            return found(_known_invitation(state, uid))
+            return found(state, _known_invitation(state, uid))
 
     @router.delete(
         "/organization_invitations/{uid}",

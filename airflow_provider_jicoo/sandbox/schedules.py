@@ -12,11 +12,9 @@ from starlette.responses import Response
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.models import Body, CreateScheduleBody, UpdateScheduleBody
-from airflow_provider_jicoo.sandbox import choices, data
+from airflow_provider_jicoo.sandbox import data
 from airflow_provider_jicoo.sandbox.answers import (
-    PageNumber,
-    PerPage,
-    Refusal,
+    Wanted,
     documented,
     found,
     gone,
@@ -26,6 +24,7 @@ from airflow_provider_jicoo.sandbox.answers import (
 )
 from airflow_provider_jicoo.sandbox.choices import NO_FIELD
 from airflow_provider_jicoo.sandbox.data import Row
+from airflow_provider_jicoo.sandbox.faults import Refusal
 from airflow_provider_jicoo.sandbox.shapes import ScheduleAnswered, SchedulesAnswered
 from airflow_provider_jicoo.sandbox.state import State
 
@@ -51,9 +50,10 @@ def routes(state: State) -> APIRouter:
     router = APIRouter(prefix="/v1/schedules", tags=["Schedule"])
 
     @router.get("", summary="List Schedules", responses=documented(SchedulesAnswered, 400))
-    async def list_schedules(page: PageNumber = 1, per_page: PerPage = choices.PER_PAGE) -> Response:
+    async def list_schedules(wanted: Wanted) -> Response:
         with state.lock:
-            return page_of(list(state.schedules), page, per_page, state.schedules)
+            schedules = state.seen("schedule")
+            return page_of(state, wanted, list(schedules), schedules)
 
     @router.post(
         "",
@@ -65,9 +65,9 @@ def routes(state: State) -> APIRouter:
     async def create_schedule(request: Request) -> Response:
         body = parsed(CreateScheduleBody, await request.body())
         with state.changing():
-            schedule = fresh(state, _stored(state, body, body.time_zone))
+            schedule = fresh(state, state.quirks.store(_stored(state, body, body.time_zone), None))
             state.keep("schedule", schedule)
-        return found(schedule, status=201)
+        return found(state, schedule, status=201)
 
     @router.patch(
         "/{uid}",
@@ -80,14 +80,14 @@ def routes(state: State) -> APIRouter:
         with state.changing():
             before = _known(state, uid)
             body = parsed(UpdateSchedule, raw)
-            fields = _stored(state, body, before["timeZone"])
+            fields = state.quirks.store(_stored(state, body, before["timeZone"]), before)
             after = {**before, **fields}
             if after["endedAt"] <= after["startedAt"]:
                 raise Refusal(422, {"endedAt": ["must be after startedAt"]})
             if after != before:
-                after["updatedAt"] = state.later_than(before["updatedAt"])
+                after["updatedAt"] = state.stamp(before, after)
                 state.keep("schedule", after)
-        return found(after)
+        return found(state, after)
 
     @router.delete("/{uid}", summary="Delete Schedule", status_code=204, responses=documented(None, 404))
     async def delete_schedule(uid: Uid) -> Response:

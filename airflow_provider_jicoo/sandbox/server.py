@@ -6,7 +6,7 @@ import asyncio
 import copy
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -15,11 +15,12 @@ from typing import Any
 import uvicorn
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.sandbox import app, availability, bookings, choices, data, event_types, schedules
+from airflow_provider_jicoo.sandbox import app, availability, bookings, choices, damage, data, event_types, schedules
 from airflow_provider_jicoo.sandbox.data import Row
-from airflow_provider_jicoo.sandbox.door import Bucket, Door, Received
+from airflow_provider_jicoo.sandbox.edge import Bucket, Edge, Received
 from airflow_provider_jicoo.sandbox.faults import FaultName, Faults, matcher
-from airflow_provider_jicoo.sandbox.state import Message, State
+from airflow_provider_jicoo.sandbox.quirks import Quirks
+from airflow_provider_jicoo.sandbox.state import Change, Message, State
 
 STOPPING_SECONDS = 1
 """How long requests at work may take when the server stops."""
@@ -37,8 +38,11 @@ class Sandbox:
     :param latency: seconds by which each answer is delayed.
     :param state: SQLite file that keeps bookings, contacts and messages over a restart; what it holds already goes
         before ``bookings`` and ``seed``.
-    :param remember: keep every request for :attr:`requests` and :meth:`count`.
+    :param remember: keep every request for :attr:`requests` and :meth:`count`, and every change for :attr:`changes`.
+    :param quirks: ways in which this Jicoo behaves differently, each as ``name`` or ``name=value``; see
+        :mod:`~airflow_provider_jicoo.sandbox.quirks`.
     :raises OSError: the port is taken.
+    :raises ValueError: there is no such quirk.
     """
 
     def __init__(
@@ -53,9 +57,12 @@ class Sandbox:
         latency: float = 0.0,
         state: str | Path | None = None,
         remember: bool = True,
+        quirks: Iterable[str] = (),
     ) -> None:
-        self._state = State(bookings, seed, now, None if state is None else Path(state))
-        self._door = Door(app.make(self._state), self._state.clock, Faults(seed), remember=remember)
+        known = Quirks(quirks)
+        self._state = State(bookings, seed, now, None if state is None else Path(state), remember=remember)
+        self._state.quirks = known
+        self._edge = Edge(app.make(self._state), self._state, Faults(seed), remember=remember)
         self.rate_limit = rate_limit
         self.latency = latency
         self._address = (host, port)
@@ -69,16 +76,17 @@ class Sandbox:
         """Start to listen; when this returns, the server answers."""
         self._socket = _listen(*self._address)
         config = uvicorn.Config(
-            self._door,
+            self._edge,
             log_config=None,
             log_level="warning",
+            date_header=False,  # the edge's: it can be a quirk
             access_log=False,  # paths and queries tell who booked what
             lifespan="off",
             ws="none",
             # After uvicorn's 5 seconds a slow test would meet a closed connection that it did not ask for.
             timeout_keep_alive=75,
         )
-        self._server = server = _Server(config, self._door)
+        self._server = server = _Server(config, self._edge)
         self._thread = threading.Thread(
             target=server.run, kwargs={"sockets": [self._socket]}, name="jicoo-sandbox", daemon=True
         )
@@ -89,7 +97,7 @@ class Sandbox:
         return self
 
     def stop(self) -> None:
-        """Stop to listen, close every connection and the state's file."""
+        """Stop to listen, close every connection and the state's file; changes still to come are not made any more."""
         if self._server is not None and self._thread is not None and self._socket is not None:
             self._server.leave()
             self._thread.join()
@@ -128,6 +136,11 @@ class Sandbox:
         return {"conn_type": "jicoo", "host": self.url, "password": self.api_key}
 
     # --- what is in it ---------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> datetime:
+        """The sandbox's time, in UTC."""
+        return self._state.clock()
 
     def bookings(self) -> list[Row]:
         """Return every booking as the API gives it, in the order of creation."""
@@ -199,10 +212,37 @@ class Sandbox:
             self._state.keep("user", user)
             return copy.deepcopy(user)
 
+    def add_event_type(self, *, name: str = "Consultation", **fields: Any) -> Row:
+        """Add an event type without a request.
+
+        :param fields: fields as in :attr:`event_types`; the rest is as of the first of them.
+        :returns: the event type.
+        :raises TypeError: an event type has no such field.
+        """
+        with self._state.changing():
+            first = next(iter(self._state.event_types.values()))
+            unknown = sorted(fields.keys() - first.keys())
+            if unknown:
+                raise TypeError(f"an event type has no field {', '.join(unknown)}; it has {', '.join(first)}")
+            made = copy.deepcopy({**first, "uid": self._state.new_uid(), "name": name, **fields})
+            self._state.keep("event_type", made)
+            return copy.deepcopy(made)
+
+    def add_team(self, *, uid: str, name: str = "A team") -> Row:
+        """Add a team without a request.
+
+        :returns: the team.
+        """
+        with self._state.changing():
+            team = {"uid": uid, "name": name}
+            self._state.keep("team", team)
+            return dict(team)
+
     def hosts(self, event_type_id: str) -> list[Row]:
-        """Return the hosts of an event type as the API gives them."""
+        """Return the hosts of an event type as the API gives them; none where there is no such event type."""
         with self._state.lock:
-            return event_types.hosts(self._state, event_type_id)
+            event_type = self._state.event_types.get(event_type_id)
+            return event_types.hosts(self._state, event_type) if event_type else []
 
     def free_slots(self, event_type_id: str, start: str, end: str) -> list[Row]:
         """Return the slots of an event type that start from ``start`` to ``end`` (ISO 8601), however long that is."""
@@ -236,8 +276,42 @@ class Sandbox:
         with self._state.changing():
             before = self._state.bookings[uid]
             after = bookings.complete(before, fields)
-            moved = {"updatedAt": self._state.later_than(before["updatedAt"])}
+            moved = {"updatedAt": self._state.stamp(before, after)}
             return copy.deepcopy(self._state.change(uid, moved | {name: after[name] for name in fields}))
+
+    def touch_all(self) -> None:
+        """Let ``updatedAt`` of every booking move and nothing else, as a nightly job may do."""
+        with self._state.changing():
+            for booking in list(self._state.bookings.values()):
+                self._state.put({**booking, "updatedAt": self._state.later_than(booking["updatedAt"])})
+
+    def approve(self, uid: str) -> Row:
+        """Approve a booking that waits for it, as a host does on Jicoo's website; nobody is messaged.
+
+        Jicoo has no endpoint for that. With a sandbox that runs as a process: ``POST /sandbox/approve/{uid}``.
+
+        :returns: the booking, now open.
+        :raises KeyError: there is no such booking.
+        :raises ValueError: it does not wait for approval.
+        """
+        return copy.deepcopy(bookings.approve(self._state, uid))
+
+    def break_row(self, uid: str, how: str) -> None:
+        """Let a booking come out damaged, alone and in lists; what is stored stays whole.
+
+        :param how: ``surrogate``, ``no-startedAt``, ``uid=7``, ``hosts=null``, ...; see
+            :func:`~airflow_provider_jicoo.sandbox.damage.damaged`.
+        :raises KeyError: there is no such booking.
+        :raises ValueError: there is no such damage.
+        """
+        with self._state.lock:
+            damage.damaged(self._state.bookings[uid], how)
+            self._state.broken[uid] = how
+
+    def mend_row(self, uid: str) -> None:
+        """Take a damage back."""
+        with self._state.lock:
+            self._state.broken.pop(uid, None)
 
     def delete(self, uid: str) -> None:
         """Remove a booking.
@@ -249,16 +323,16 @@ class Sandbox:
     def reset(self, bookings: int = 50, seed: int = 7) -> None:
         """Begin again: fresh data, no requests, no messages, no faults, the key good. Rate limit and latency stay."""
         self._state.reset(bookings, seed)
-        self._door.forget()
-        self._door.faults = Faults(seed)
-        self._door.key_revoked = False
+        self._edge.forget()
+        self._edge.faults = Faults(seed)
+        self._edge.key_revoked = False
 
     # --- what reached it -------------------------------------------------------------------------------------------
 
     @property
     def requests(self) -> list[Received]:
         """Every request to ``/v1/...`` so far, in order."""
-        return list(self._door.requests)
+        return list(self._edge.requests)
 
     def count(self, method: str | None = None, path: str | None = None) -> int:
         """Count the requests so far.
@@ -276,6 +350,21 @@ class Sandbox:
         """Every message that a guest would have got, in order."""
         with self._state.lock:
             return list(self._state.messages)
+
+    @property
+    def changes(self) -> list[Change]:
+        """Every create, update, cancel and reschedule of a booking that was carried out, in order."""
+        with self._state.lock:
+            return list(self._state.changes)
+
+    def settle(self, timeout: float = 60) -> None:
+        """Wait until no change is to come any more: by the option ``late``, the fault slow, the quirk late-effect.
+
+        :param timeout: seconds to wait at the most.
+        :raises TimeoutError: some are still to come.
+        """
+        if not self._edge.settle(timeout):
+            raise TimeoutError(f"changes are still to come after {timeout} s")
 
     # --- what goes wrong -------------------------------------------------------------------------------------------
 
@@ -295,15 +384,24 @@ class Sandbox:
         fault          what the client sees                           options
         ============== ============================================== ==================================================
         rate_limit     429, no change                                 ``retry_after=None``: text of the header
-        server_error   5xx                                            ``status=503, html=False, changed=False``
-        dropped        the change is made, then no answer
+        server_error   5xx                                            ``status=503, html=False, changed=False, late``
+        dropped        the change is made, then no answer             ``late``
         dropped_before no change, no answer
         cut_body       the change is made, then half an answer
-        hang           no answer for a while: then the right one, or  ``seconds=60, changed=True``
+        hang           no answer for a while: then the right one, or  ``seconds=60, changed=True, late``
                        (``changed=False``) no change and no answer
-        html           a page instead of JSON                         ``status=200, changed=False``
+        slow           the right answer, after long work; the change  ``seconds=3``
+                       is made then, also where the client has gone
+        html           a page instead of JSON                         ``status=200, changed=False, late``
         redirect       a redirect, no change                          ``to="https://...", status=302``
+        refused        an error of the API's, no change               ``status=422, message="..."``
+        slow_body      the right answer, byte by byte                 ``seconds=0.6`` before each byte
+        huge_body      200 with a huge body, its length not told      ``megabytes=400``
+        bomb           200 with gzip that becomes huge                ``megabytes=256``, a thousandth of it compressed
         ============== ============================================== ==================================================
+
+        With ``late=3`` (seconds, or ``"3s"``) the change is made so long *after* the connection broke or the answer was
+        sent; until then the booking is as before. :meth:`settle` waits for it.
 
         :param fault: which one.
         :param method: only requests with this method.
@@ -312,38 +410,47 @@ class Sandbox:
         :param share: this share of the matching requests, 0 to 1, drawn with the seed.
         :param options: see the table.
         """
-        self._door.faults.add(fault, method=method, path=path, times=times, share=share, **options)
+        self._edge.faults.add(fault, method=method, path=path, times=times, share=share, **options)
 
     def heal(self) -> None:
         """Take back all faults. A request that hangs already goes on hanging."""
-        self._door.faults.clear()
+        self._edge.faults.clear()
+
+    @property
+    def quirks(self) -> tuple[str, ...]:
+        """The quirks that are on, as they were given. They can be set at any time."""
+        return self._state.quirks.given
+
+    @quirks.setter
+    def quirks(self, quirks: Iterable[str]) -> None:
+        self._state.quirks = Quirks(quirks)
 
     @property
     def rate_limit(self) -> float | None:
         """Requests per second; None for no limit. Setting it fills the bucket."""
-        return None if self._door.bucket is None else self._door.bucket.rate
+        return None if self._edge.bucket is None else self._edge.bucket.rate
 
     @rate_limit.setter
     def rate_limit(self, rate: float | None) -> None:
-        self._door.bucket = None if rate is None else Bucket(rate)
+        self._edge.bucket = None if rate is None else Bucket(rate)
 
     @property
     def latency(self) -> float:
         """Seconds by which each answer is delayed."""
-        return self._door.latency
+        return self._edge.latency
 
     @latency.setter
     def latency(self, seconds: float) -> None:
-        self._door.latency = seconds
+        self._edge.latency = seconds
 
     @property
     def key_revoked(self) -> bool:
         """Whether the key is refused with 401."""
-        return self._door.key_revoked
+        return self._edge.key_revoked
 
     @key_revoked.setter
     def key_revoked(self, revoked: bool) -> None:
-        self._door.key_revoked = revoked
+        self._edge.key_revoked = revoked
 
     def revoke_key(self) -> None:
         """From now on the key is refused with 401."""
@@ -356,9 +463,9 @@ class _Server(uvicorn.Server):
     A suite with a fresh sandbox in each of hundreds of tests would spend most of its time on that.
     """
 
-    def __init__(self, config: uvicorn.Config, door: Door) -> None:
+    def __init__(self, config: uvicorn.Config, edge: Edge) -> None:
         super().__init__(config)
-        self._door = door
+        self._edge = edge
         self._leave = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ready = threading.Event()
@@ -382,11 +489,12 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         # Requests that hang end here, those at work go on, and no connection is kept.
-        self._door.stopping.set()
+        self._edge.stopping.set()
         for connection in list(self.server_state.connections):
             connection.shutdown()
         if self.server_state.tasks:
             await asyncio.wait(list(self.server_state.tasks), timeout=STOPPING_SECONDS)
+        await self._edge.drop_late()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -395,6 +503,9 @@ def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # asyncio's own loop sets it only on sockets made with this protocol; each connection inherits it. Without it an
+        # answer, sent in two pieces, waits 40 ms for the client's acknowledgement of the first.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((host, port))
         listener.listen(2048)
     except OSError:

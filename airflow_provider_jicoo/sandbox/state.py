@@ -8,19 +8,28 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections import ChainMap, deque
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Literal
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.sandbox import data
+from airflow_provider_jicoo.sandbox import damage, data
 from airflow_provider_jicoo.sandbox.data import Row
+from airflow_provider_jicoo.sandbox.quirks import Quirks
+from airflow_provider_jicoo.sandbox.quirks.listing import LateList, LateRead
+from airflow_provider_jicoo.sandbox.quirks.quirk import Asked
+from airflow_provider_jicoo.sandbox.quirks.wire import ClockAhead
 
 Kind = Literal["create", "cancel", "reschedule", "update"]
-Section = Literal["user", "event_type", "schedule", "invitation"]
+Section = Literal["user", "event_type", "schedule", "invitation", "team"]
+
+REHEARSAL: ContextVar[bool] = ContextVar("airflow_provider_jicoo.rehearsal", default=False)
+"""Whether what is asked now is only answered as if it were done; nothing is kept of it."""
 
 ARRANGING = ("status", "startedAt", "endedAt", "createdAt")
 """The fields that decide whether and where a booking stands in a list."""
@@ -44,6 +53,24 @@ class Message:
     request: int
 
 
+@dataclass(frozen=True)
+class Change:
+    """One change of one booking that was carried out, also where it changed nothing.
+
+    :param uid: the booking; of a reschedule that made a new one the old.
+    :param kind: which change.
+    :param at: when, in UTC, by the sandbox's clock.
+    :param request: number of the request that caused it, from 1.
+    :param is_messaged: whether its guests were messaged.
+    """
+
+    uid: str
+    kind: Kind
+    at: datetime
+    request: int
+    is_messaged: bool
+
+
 class State:
     """Bookings, contacts and messages. Take ``lock`` around anything that belongs together.
 
@@ -51,10 +78,21 @@ class State:
     :param seed: seed of the data.
     :param now: the moment to spread the data around; the sandbox's clock starts there. None for the real one.
     :param file: SQLite file that keeps all of it over a restart.
+    :param remember: keep every change in :attr:`changes`.
     """
 
-    def __init__(self, bookings: int, seed: int, now: datetime | None = None, file: Path | None = None) -> None:
+    def __init__(
+        self,
+        bookings: int,
+        seed: int,
+        now: datetime | None = None,
+        file: Path | None = None,
+        *,
+        remember: bool = True,
+    ) -> None:
         self.lock = threading.RLock()
+        self._quirks = Quirks()
+        self._remember = remember
         self._seed = seed
         self._now = now and now.astimezone(timezone.utc)
         self._file = None if file is None else _File(file)
@@ -84,10 +122,25 @@ class State:
         self.invitations = start.invitations
         self.teams = start.teams
         self.messages = messages
-        self._listed: dict[tuple[str | None, ...], list[str]] = {}
+        self.changes: list[Change] = []
+        self.broken: dict[str, str] = {}
+        self._past: deque[tuple[float, str, str, Row | None]] = deque()
+        self._listed: dict[Asked, list[str]] = {}
         self._of_host: dict[str, set[str]] = {}
         for booking in self.bookings.values():
             self._index(booking)
+
+    @property
+    def quirks(self) -> Quirks:
+        """How this Jicoo behaves differently."""
+        return self._quirks
+
+    @quirks.setter
+    def quirks(self, quirks: Quirks) -> None:
+        with self.lock:
+            self._quirks = quirks
+            self._listed.clear()
+            self._past.clear()
 
     def close(self) -> None:
         """Close the file."""
@@ -97,16 +150,20 @@ class State:
     def clock(self) -> datetime:
         """Return the sandbox's time, in UTC."""
         start, ticks = self._clock
-        return start + timedelta(seconds=time.monotonic() - ticks)
+        return start + timedelta(seconds=time.monotonic() - ticks + self.quirks.value(ClockAhead, 0))
 
     def now(self) -> str:
         """Return the sandbox's time, as the API writes it."""
         return times.wire(self.clock())
 
-    def new_uid(self) -> str:
-        """Return a uid that nothing has."""
+    def new_uid(self, request: int | None = None) -> str:
+        """Return a uid that nothing has.
+
+        :param request: number of a request: it gets the same uid when it is rehearsed and when it is carried out.
+        """
+        chance = self.chance if request is None else random.Random(f"new {self._seed} {request}")
         while True:
-            uid = data.text(self.chance, data.UID_LETTERS, 12)
+            uid = data.text(chance, data.UID_LETTERS, 12)
             if not any(uid in rows for rows in (self.bookings, self.schedules, self.invitations)):
                 return uid
 
@@ -123,8 +180,11 @@ class State:
     def put(self, booking: Row, contacts: list[Row] | None = None) -> None:
         """Add a booking or replace it. Its guests stay where None are given."""
         uid = booking["uid"]
+        if REHEARSAL.get():
+            return
         with self.changing():
             before = self.bookings.get(uid)
+            self._passed("booking", uid, before)
             if before is not None:
                 self._unindex(before)
             self.bookings[uid] = booking
@@ -144,6 +204,7 @@ class State:
         :raises KeyError: there is none.
         """
         with self.changing():
+            self._passed("booking", uid, self.bookings[uid])
             self._unindex(self.bookings.pop(uid))
             self.contacts.pop(uid, None)
             self._listed.clear()
@@ -153,7 +214,10 @@ class State:
 
     def keep(self, section: Section, row: Row) -> None:
         """Add a row that is no booking, or replace it."""
+        if REHEARSAL.get():
+            return
         with self.changing():
+            self._passed(section, row["uid"], self._rows(section).get(row["uid"]))
             self._rows(section)[row["uid"]] = row
             if self._file is not None:
                 self._file.write(section, row["uid"], row)
@@ -163,7 +227,10 @@ class State:
 
         :raises KeyError: there is none.
         """
+        if REHEARSAL.get():
+            return
         with self.changing():
+            self._passed(section, uid, self._rows(section)[uid])
             del self._rows(section)[uid]
             if self._file is not None:
                 self._file.remove(section, uid)
@@ -174,6 +241,7 @@ class State:
             "event_type": self.event_types,
             "schedule": self.schedules,
             "invitation": self.invitations,
+            "team": self.teams,
         }
         return by_section[section]
 
@@ -189,37 +257,99 @@ class State:
             if after == before:
                 return before
             if "updatedAt" not in fields:
-                after["updatedAt"] = self.later_than(before["updatedAt"])
+                after["updatedAt"] = self.stamp(before, after)
             self.put(after)
             return after
 
-    def tell(self, uid: str, kind: Kind, request: int) -> None:
-        """Note that each guest of the booking would get a message now."""
+    def note(self, uid: str, kind: Kind, request: int, *, tell: bool) -> None:
+        """Note that a change was carried out.
+
+        :param tell: whether each guest of the booking would get a message now.
+        """
+        if REHEARSAL.get():
+            return
         with self.changing():
-            for guest in range(len(self.contacts[uid])):
+            if self._remember:
+                self.changes.append(Change(uid, kind, self.clock(), request, tell))
+            for guest in range(len(self.contacts[uid]) if tell else 0):
                 message = Message(uid, kind, self.clock(), guest, request)
                 self.messages.append(message)
                 if self._file is not None:
                     kept = {**asdict(message), "at": message.at.isoformat()}
                     self._file.write("message", f"{len(self.messages):09d}", kept)
 
-    def listed(self, status: str | None, started: str | None, ended: str | None, order: str, sort: str) -> list[str]:
-        """Return the uids of a list, in its order. The times are as the API writes them."""
-        # A sweep through the pages of 100,000 bookings would sort them a thousand times otherwise.
-        asked = (status, started, ended, order, sort)
+    def listed(self, asked: Asked) -> list[str]:
+        """Return the uids of a list of bookings, in its order."""
         with self.lock:
+            past = self._overlay("booking", self.quirks.value(LateList, 0))
+            # A sweep through the pages of 100,000 bookings would sort them a thousand times otherwise.
             if asked not in self._listed:
-                rows = (
-                    (booking[order], uid)
-                    for uid, booking in self.bookings.items()
-                    if (status is None or booking["status"] == status)
-                    and (started is None or booking["startedAt"] >= started)
-                    and (ended is None or booking["endedAt"] <= ended)
-                )
                 if len(self._listed) >= 50:
                     self._listed.clear()
-                self._listed[asked] = [uid for _, uid in sorted(rows, reverse=sort == "desc")]
-            return self._listed[asked]
+                self._listed[asked] = self._in_order(self.bookings, self.bookings, asked)
+            now = self._listed[asked]
+            if not past:
+                return now
+            seen = self.seen("booking")
+            return self._in_order([*(uid for uid in now if uid not in past), *past], seen, asked)
+
+    def _in_order(self, uids: Iterable[str], rows: Mapping[str, Row | None], asked: Asked) -> list[str]:
+        found = (
+            (row[asked.order], uid)
+            for uid, row in ((uid, rows[uid]) for uid in uids)
+            if row is not None
+            and (asked.status is None or row["status"] == asked.status)
+            and (asked.started is None or row["startedAt"] >= asked.started)
+            and (asked.ended is None or row["endedAt"] <= asked.ended)
+            and self.quirks.lists(row, asked)
+        )
+        return [uid for _, uid in sorted(found, reverse=asked.sort == "desc")]
+
+    def seen(self, section: Section | Literal["booking"]) -> Mapping[str, Row]:
+        """Return the rows of a section as a list shows them now."""
+        rows = self.bookings if section == "booking" else self._rows(section)
+        past = self._overlay(section, self.quirks.value(LateList, 0))
+        if not past:
+            return rows
+        if section == "booking":  # looked up only: the list knows which of them were there
+            return ChainMap(past, rows)  # type: ignore[arg-type]
+        return {uid: row for uid, row in {**rows, **past}.items() if row is not None}
+
+    def read(self, uid: str) -> Row | None:
+        """Return a booking as it is shown alone; None where there is none, or was none."""
+        past = self._overlay("booking", self.quirks.value(LateRead, 0))
+        return past[uid] if uid in past else self.bookings.get(uid)
+
+    def guests_of(self, path: str) -> list[Row]:
+        """Return the contacts of the booking that a path is about; none where it is about none."""
+        parts = path.split("/")
+        return self.contacts.get(parts[3], []) if len(parts) > 3 and parts[2] == "bookings" else []
+
+    def shown(self, row: Row) -> Any:
+        """Return a row as it goes out."""
+        shown = self.quirks.show(row, self.users)
+        how = self.broken.get(row.get("uid", "")) if self.broken else None
+        return shown if how is None else damage.damaged(shown, how)
+
+    def _passed(self, section: str, uid: str, before: Row | None) -> None:
+        longest = max(self.quirks.value(LateList, 0), self.quirks.value(LateRead, 0))
+        if longest:
+            now = time.monotonic()
+            self._past.append((now, section, uid, before))
+            while self._past[0][0] < now - longest:
+                self._past.popleft()
+
+    def _overlay(self, section: str, seconds: float) -> dict[str, Row | None]:
+        """Return what was different so long ago, by uid; None for what was not there."""
+        past: dict[str, Row | None] = {}
+        if seconds:
+            since = time.monotonic() - seconds
+            for at, of, uid, before in reversed(self._past):
+                if at < since:
+                    break
+                if of == section:
+                    past[uid] = before
+        return past
 
     def is_free(self, hosts: list[str], start: str, end: str, *, besides: str | None = None) -> bool:
         """Say whether none of these hosts has another open booking that overlaps."""
@@ -229,6 +359,10 @@ class State:
                 for host in hosts
                 for uid in self._of_host.get(host, ())
             )
+
+    def stamp(self, before: Row, after: Row) -> str:
+        """Return the ``updatedAt`` of a row that changes now."""
+        return self.quirks.stamp(self.later_than(before["updatedAt"]), before, after)
 
     def later_than(self, moment: str) -> str:
         """Return the time, or where it is not later than ``moment``, the next millisecond after that."""

@@ -97,7 +97,8 @@ class BookingStatusSensor(JicooSensor):
 class BookingsSensor(TakesParts, JicooSensor):
     """Wait until enough bookings match a selection, and return as many of them.
 
-    Works in poke, reschedule and deferrable mode, and treats a failing poll as :class:`BookingStatusSensor` does.
+    Works in poke, reschedule and deferrable mode, and treats a failing poll as :class:`BookingStatusSensor` does. Where
+    it cannot be proved that a list has all bookings, or rows of it cannot be used, the log says so at each poll.
 
     :param selection: which bookings; its fields are templated. In deferrable mode it cannot have ``where``: a Python
         function does not get into the triggerer.
@@ -117,7 +118,13 @@ class BookingsSensor(TakesParts, JicooSensor):
     def _read(self, hook: JicooHook) -> list[Any]:
         from airflow_provider_jicoo.bulk.selection import select
 
-        return list(islice(select(hook.client, self.selection), self._count()))
+        # What is waited for may come yet: that a list cannot be proved whole is told, and does not end the waiting.
+        warnings: list[str] = []
+        found = list(islice(select(hook.client, self.selection, on_unproven="warn", warnings=warnings), self._count()))
+        # Of uids that are named it is waited for that they match.
+        for warning in warnings if self.selection.uids is None else ():
+            self.log.warning("%s", warning)
+        return found
 
     def _judge(self, found: list[Any]) -> Judgement:
         return enough(len(found), self._count())

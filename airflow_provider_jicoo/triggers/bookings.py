@@ -107,8 +107,13 @@ class BookingsTrigger(PollingTrigger):
         from airflow_provider_jicoo.bulk.selection import select_async
 
         found = 0
-        async for _ in select_async(await hook.get_client(), Selection(**self.selection)):
+        warnings: list[str] = []
+        client, selection = await hook.get_client(), Selection(**self.selection)
+        async for _ in select_async(client, selection, on_unproven="warn", warnings=warnings):
             found += 1
             if found >= self.min_count:
                 break
+        # Of uids that are named it is waited for that they match.
+        for warning in warnings if selection.uids is None else ():
+            self.log.warning("%s", warning)
         return enough(found, self.min_count)

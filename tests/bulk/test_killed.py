@@ -240,7 +240,7 @@ def test_a_successor_is_fenced_while_it_waits(case, nursery, suspended):
         sandbox.latency = 0.05
         first = nursery.start(made.job(waves=[], rate=100.0))
         until(lambda: made.sent() >= 20)
-        second = nursery.start(made.job(settle=1.0))
+        second = nursery.start(made.job(options={"lease": 1.0}))
         until(lambda: (made.journal / "claim-000002.json").exists() or len(list(made.journal.glob("claim-*"))) > 1)
         time.sleep(0.1)
         with suspended(second):

@@ -15,7 +15,6 @@ import threading
 import pytest
 
 import airflow_provider_jicoo.bulk as bulk
-from airflow_provider_jicoo.bulk import apply as engine
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.tools import FAST, dump, read_plan, set_timing
 

@@ -20,7 +20,6 @@ from airflow_provider_jicoo.bulk import (
     plan_changes,
     plan_undo,
 )
-from airflow_provider_jicoo.bulk import apply as engine
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.tools import FAST, connect, dump, read_plan, set_timing

@@ -88,7 +88,7 @@ class TestNothingIsSentTwice:
             AirflowFailException, match=r"was not repeated\. Before you repeat it, list the org"
         ) as caught:
             run(operator, **costly(jicoo_sandbox)[operator])
-        assert isinstance(caught.value.__cause__, errors.AmbiguousOutcomeError)
+        assert isinstance(caught.value.__context__, errors.AmbiguousOutcomeError)
         assert len(jicoo_sandbox.requests) == 1
         assert ADDRESS not in str(caught.value)
 
@@ -120,7 +120,7 @@ class TestBadInput:
     def test_fails_at_once_and_sends_nothing(self, run, jicoo_sandbox, operator, arguments, said):
         with pytest.raises(AirflowFailException, match=said) as caught:
             run(operator, **arguments)
-        assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+        assert isinstance(caught.value.__context__, errors.InvalidRequestError)
         assert jicoo_sandbox.requests == []
 
     def test_what_jicoo_refuses(self, run, jicoo_sandbox):
@@ -133,16 +133,16 @@ class TestBadInput:
 def test_in_a_dag(jicoo_sandbox, run_dag):
     """Personal data shows as asterisks among the rendered fields."""
     user = jicoo_sandbox.users[0]["uid"]
-    run = run_dag(DAGS / "jicoo_organization.py", user_id=user, address="jane.zweig@example.com", title="Geheimzahl")
+    run = run_dag(DAGS / "jicoo_organization.py", user_id=user, address="jane.roe@example.com", title="Besprechung")
 
     assert set(run.states.values()) == {"success"}, run.states
     assert run.rendered("invite")["invitee_email"] == "***"
     fields = run.rendered("meet")
     assert {name for name, value in fields.items() if value == "***"} == {"name", "attendees"}
     assert fields["time_zone"] == "Asia/Tokyo"
-    assert jicoo_sandbox.invitations[-1]["email"] == "jane.zweig@example.com"
+    assert jicoo_sandbox.invitations[-1]["email"] == "jane.roe@example.com"
     assert (jicoo_sandbox.schedules[-1]["name"], jicoo_sandbox.schedules[-1]["timeZone"]) == (
-        "Geheimzahl",
+        "Besprechung",
         "Asia/Tokyo",
     )
     assert run.xcom("users") == jicoo_sandbox.users

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -9,6 +11,18 @@ import requests
 from airflow_provider_jicoo.sandbox import Sandbox
 
 Ask = Callable[..., requests.Response]
+
+# ``make test-dates``: each test with the sandbox's time at every hour of a week, or at each JICOO_HOURS_STEPth of them.
+HOURS = range(0, int(os.environ.get("JICOO_HOURS", "0")), int(os.environ.get("JICOO_HOURS_STEP", "1")))
+MONDAY = datetime(2026, 1, 12, 0, 30, tzinfo=timezone.utc)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if HOURS and "jicoo_sandbox_options" in metafunc.fixturenames:
+        times = [MONDAY + timedelta(hours=hour) for hour in HOURS]
+        metafunc.parametrize(
+            "jicoo_sandbox_options", [{"now": now} for now in times], ids=[f"{now:%a-%H:%M}" for now in times]
+        )
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 
@@ -129,8 +129,8 @@ class TestFreeSlots:
         found = slots(MONDAY, "2031-03-03T01:00:00.000Z")
         assert [slot["remainingCapacity"] for slot in found] == [3, 3, 4]
 
-    def test_nothing_that_is_over(self, slots):
-        now = datetime.now(timezone.utc)
+    def test_nothing_that_is_over(self, slots, jicoo_sandbox):
+        now = jicoo_sandbox.now
         assert slots((now - timedelta(days=6)).isoformat(), (now - timedelta(minutes=1)).isoformat()) == []
 
     @pytest.mark.parametrize(

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import requests
 
 from airflow_provider_jicoo.sandbox import Sandbox
+from airflow_provider_jicoo.sandbox.faults import bomb, flood
 
 Ask = Callable[..., requests.Response]
 
 
 @pytest.fixture
 def path(jicoo_sandbox: Sandbox) -> str:
-    return f"/v1/bookings/{jicoo_sandbox.bookings()[0]['uid']}"
+    # Of its own: which of the sandbox's data are cancelled depends on the day they are made on.
+    return f"/v1/bookings/{jicoo_sandbox.add_booking()['uid']}"
 
 
 def name(sandbox: Sandbox, path: str) -> str:
@@ -172,3 +177,181 @@ def test_a_wrong_wish_is_refused_at_once(jicoo_sandbox: Sandbox) -> None:
         jicoo_sandbox.fail("dropped", share=2)
     with pytest.raises(TypeError, match="seconds"):
         jicoo_sandbox.fail("dropped", seconds=2)
+
+
+class TestLate:
+    """The change is made after the client has seen that it failed."""
+
+    FAULTS = (
+        ("dropped", {}),
+        ("server_error", {"status": 504}),
+        ("server_error", {"status": 502, "html": True}),
+        ("html", {}),
+        ("hang", {"seconds": "100ms"}),
+        ("hang", {"seconds": 60}),
+    )
+
+    def fail(self, sandbox: Sandbox, ask: Ask, path: str, fault: str, **options: Any) -> None:
+        sandbox.fail(fault, method="PATCH", **options)  # type: ignore[arg-type]
+        with contextlib.suppress(requests.RequestException):  # however it looks to the client
+            ask("PATCH", path, json={"name": "new", "isSendUpdates": True}, timeout=1)
+
+    @pytest.mark.parametrize(("fault", "options"), FAULTS)
+    def test_it_is_made_later(
+        self, jicoo_sandbox: Sandbox, ask: Ask, path: str, fault: str, options: dict[str, Any]
+    ) -> None:
+        self.fail(jicoo_sandbox, ask, path, fault, late="1000ms", **options)
+        assert name(jicoo_sandbox, path) != "new"
+        assert ask("GET", path).json()["data"]["name"] != "new"
+        assert jicoo_sandbox.messages == []
+        jicoo_sandbox.settle(timeout=5)
+
+        assert name(jicoo_sandbox, path) == "new"
+        (message,), (change,) = jicoo_sandbox.messages, jicoo_sandbox.changes
+        assert (message.kind, message.request) == (change.kind, change.request) == ("update", 1)
+        assert jicoo_sandbox.count("PATCH") == 1, "it is no request of its own"
+
+    def test_a_second_try_makes_it_twice(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
+        self.fail(jicoo_sandbox, ask, path, "server_error", status=504, late=1)
+        assert ask("PATCH", path, json={"name": "new", "isSendUpdates": True}).status_code == 200
+        jicoo_sandbox.settle()
+
+        assert [change.request for change in jicoo_sandbox.changes] == [2, 1]
+        assert len(jicoo_sandbox.messages) == 2
+
+    def test_what_is_impossible_by_then_is_not_made(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
+        jicoo_sandbox.fail("server_error", status=504, late=1)
+        assert [ask("POST", f"{path}/cancel").status_code for _ in range(2)] == [504, 200]
+        jicoo_sandbox.settle()
+
+        assert [(change.kind, change.request) for change in jicoo_sandbox.changes] == [("cancel", 2)]
+
+    def test_the_end_gives_up_what_is_to_come(self, caplog: pytest.LogCaptureFixture) -> None:
+        with Sandbox(bookings=0) as sandbox:
+            uid = sandbox.add_booking()["uid"]
+            sandbox.fail("server_error", late=30)
+            url = f"{sandbox.url}/v1/bookings/{uid}"
+            requests.patch(url, json={"name": "new"}, headers={"X-Jicoo-Api-Key": sandbox.api_key}, timeout=5)
+            with pytest.raises(TimeoutError, match=r"still to come after 0.1 s"):
+                sandbox.settle(timeout=0.1)
+            began = time.monotonic()
+        assert time.monotonic() - began < 5
+        assert sandbox.changes == []
+        assert caplog.records == []
+
+    def test_so_does_a_reset(self, jicoo_sandbox: Sandbox, ask: Ask) -> None:
+        uid = jicoo_sandbox.bookings()[0]["uid"]
+        jicoo_sandbox.fail("server_error", late=0.2)
+        ask("PATCH", f"/v1/bookings/{uid}", json={"name": "new"})
+        jicoo_sandbox.reset()
+        jicoo_sandbox.settle()
+
+        assert jicoo_sandbox.booking(uid)["name"] != "new"
+        assert jicoo_sandbox.changes == []
+
+    def test_a_read_has_no_effect(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
+        jicoo_sandbox.fail("server_error", late="9h")
+        assert ask("GET", path).status_code == 503
+        jicoo_sandbox.settle(timeout=0)
+
+    @pytest.mark.parametrize("fault", ["rate_limit", "dropped_before", "redirect", "cut_body"])
+    def test_not_of_what_makes_no_change_or_made_it(self, jicoo_sandbox: Sandbox, fault: str) -> None:
+        with pytest.raises(TypeError, match=f"the fault {fault} has no option 'late'"):
+            jicoo_sandbox.fail(fault, late=1)  # type: ignore[arg-type]
+
+    def test_a_wrong_time_is_refused(self, jicoo_sandbox: Sandbox) -> None:
+        with pytest.raises(ValueError, match="'soon' is not a time such as 50ms"):
+            jicoo_sandbox.fail("dropped", late="soon")
+        with pytest.raises(ValueError, match="'-1' must not be below 0"):
+            jicoo_sandbox.fail("dropped", late=-1)
+
+
+class TestSlow:
+    def test_the_change_is_made_though_nobody_waits(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
+        jicoo_sandbox.fail("slow", seconds="1200ms")
+        with pytest.raises(requests.Timeout):
+            ask("PATCH", path, json={"name": "new"}, timeout=0.2)
+        assert ask("GET", path).json()["data"]["name"] != "new"
+        jicoo_sandbox.settle(timeout=5)
+
+        assert name(jicoo_sandbox, path) == "new"
+        assert len(jicoo_sandbox.changes) == 1
+
+    def test_who_waits_is_answered(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
+        jicoo_sandbox.fail("slow", seconds=0.3)
+        began = time.monotonic()
+
+        assert ask("PATCH", path, json={"name": "new"}).json()["data"]["name"] == "new"
+        assert time.monotonic() - began >= 0.3
+
+    def test_the_end_gives_it_up(self, caplog: pytest.LogCaptureFixture) -> None:
+        with ThreadPoolExecutor() as threads:
+            with Sandbox(bookings=0) as sandbox:
+                uid = sandbox.add_booking()["uid"]
+                sandbox.fail("slow", seconds=60)
+                headers = {"X-Jicoo-Api-Key": sandbox.api_key}
+                url = f"{sandbox.url}/v1/bookings/{uid}"
+                waiting = threads.submit(requests.patch, url, json={"name": "new"}, headers=headers, timeout=60)
+                while not sandbox.count():
+                    time.sleep(0.01)
+                began = time.monotonic()
+            assert time.monotonic() - began < 10
+            assert isinstance(waiting.exception(timeout=5), requests.ConnectionError)
+        assert sandbox.changes == []
+        assert caplog.records == []
+
+
+class TestBodies:
+    def test_a_refusal(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
+        jicoo_sandbox.fail("refused", status=403, path="/v1/event_types", share=1)
+        answers = [ask("GET", "/v1/event_types") for _ in range(2)]
+
+        assert [answer.status_code for answer in answers] == [403, 403]
+        assert answers[0].json() == {"data": None, "errors": {"base": ["cannot be done"]}}
+        assert ask("GET", path).status_code == 200
+
+    def test_byte_by_byte(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
+        whole = ask("GET", path).content
+        jicoo_sandbox.fail("slow_body", seconds="1ms")
+        began = time.monotonic()
+        assert ask("GET", path).content == whole
+        assert time.monotonic() - began >= 0.001 * len(whole)
+
+    def test_a_slow_body_ends_with_the_client_and_the_server(self, caplog: pytest.LogCaptureFixture) -> None:
+        with Sandbox(bookings=1) as sandbox:
+            headers = {"X-Jicoo-Api-Key": sandbox.api_key}
+            sandbox.fail("slow_body", times=2)
+            with requests.get(f"{sandbox.url}/v1/bookings", headers=headers, timeout=5, stream=True) as answer:
+                assert next(answer.iter_content(1)) == b"{"
+            with requests.get(f"{sandbox.url}/v1/bookings", headers=headers, timeout=5, stream=True) as answer:
+                assert next(answer.iter_content(1)) == b"{"
+                began = time.monotonic()
+                sandbox.stop()
+        assert time.monotonic() - began < 5
+        assert caplog.records == []
+
+    def test_a_huge_body(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
+        jicoo_sandbox.fail("huge_body", megabytes=3)
+        answer = ask("GET", path)
+
+        assert "Content-Length" not in answer.headers
+        assert len(answer.content) > 3_000_000
+        assert len(answer.json()["padding"]) == 3_000_000
+
+    @pytest.mark.parametrize("megabytes", [1, 5])
+    def test_a_bomb(self, jicoo_sandbox: Sandbox, ask: Ask, path: str, megabytes: int) -> None:
+        jicoo_sandbox.fail("bomb", megabytes=megabytes)
+        answer = ask("GET", path)
+
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert int(answer.headers["Content-Length"]) < 1200 * megabytes + 500
+        assert len(answer.json()["padding"]) == 1_000_000 * megabytes
+
+    def test_the_bomb_is_sound(self) -> None:
+        assert len(gzip.decompress(bomb(3).body)) == sum(map(len, flood(3)))
+
+    def test_a_change_is_made_before_it(self, jicoo_sandbox: Sandbox, ask: Ask, path: str) -> None:
+        jicoo_sandbox.fail("bomb", megabytes=1)
+        ask("PATCH", path, json={"name": "new"})
+
+        assert name(jicoo_sandbox, path) == "new"

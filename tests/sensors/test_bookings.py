@@ -310,19 +310,19 @@ class TestWhatIsRefused:
         arguments = {"uid": "mzgdPJVBb7RE", "status": "open", **arguments}
         with pytest.raises(AirflowFailException, match=words) as caught:
             sensor(**arguments, **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+        assert isinstance(caught.value.__context__, errors.InvalidRequestError)
         assert jicoo_sandbox.count() == 0
 
     def test_no_such_booking(self, sensor, context, jicoo_sandbox, add, mode):
         with pytest.raises(AirflowFailException) as caught:
             sensor([*add("open"), "mzgdPJVBb7RE"], **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.NotFoundError)
+        assert isinstance(caught.value.__context__, errors.NotFoundError)
 
     def test_a_refused_key(self, sensor, context, jicoo_sandbox, mode):
         jicoo_sandbox.revoke_key()
         with pytest.raises(AirflowFailException) as caught:
             sensor("mzgdPJVBb7RE", **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.AuthenticationError)
+        assert isinstance(caught.value.__context__, errors.AuthenticationError)
         assert jicoo_sandbox.count() == 1
 
     def test_a_connection_that_cannot_be_right(self, sensor, context, jicoo_connection, mode):

@@ -264,7 +264,7 @@ class TestDeferrable:
         task = sensor(Selection(where=lambda booking: True), deferrable=True)
         with pytest.raises(AirflowFailException, match=r"where is a Python function.*mode='reschedule'") as caught:
             task.execute(context())
-        assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+        assert isinstance(caught.value.__context__, errors.InvalidRequestError)
         assert jicoo_sandbox.count() == 0
 
     def test_a_failure_at_the_first_look_is_survived(self, sensor, context, jicoo_sandbox, quick_retries):
@@ -316,7 +316,7 @@ class TestWhatIsRefused:
     def test_bad_input(self, sensor, context, jicoo_sandbox, mode, selection, count, words):
         with pytest.raises(AirflowFailException, match=words) as caught:
             sensor(selection, min_count=count, **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+        assert isinstance(caught.value.__context__, errors.InvalidRequestError)
         assert jicoo_sandbox.count() == 0
 
     @pytest.mark.parametrize("selection", ["open", {"status": "open"}, None])
@@ -329,13 +329,13 @@ class TestWhatIsRefused:
     def test_no_such_booking(self, sensor, context, add, mode):
         with pytest.raises(AirflowFailException) as caught:
             sensor(Selection(uids=["mzgdPJVBb7RE"]), **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.NotFoundError)
+        assert isinstance(caught.value.__context__, errors.NotFoundError)
 
     def test_a_refused_key(self, sensor, context, jicoo_sandbox, mode):
         jicoo_sandbox.revoke_key()
         with pytest.raises(AirflowFailException) as caught:
             sensor(**mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.AuthenticationError)
+        assert isinstance(caught.value.__context__, errors.AuthenticationError)
         assert jicoo_sandbox.count() == 1
 
     @pytest.mark.parametrize("soft", ["soft_fail", "never_fail"])

@@ -18,6 +18,7 @@ from airflow_provider_jicoo.bulk.apply.gate import Gate
 from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.options import Options
 from airflow_provider_jicoo.bulk.apply.reading import Reader
+from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.journal import Entry
 from airflow_provider_jicoo.bulk.judge import call_of, judge, judge_answer, left_in_doubt, not_seen, outcome_of
 from airflow_provider_jicoo.bulk.outcomes import Outcome
@@ -122,13 +123,23 @@ class Change:
         except errors.RequestError as error:
             self._refuse(error, error.__cause__)
             return self._entry(outcome_of(error), str(error))
+        except PlanMismatchError as error:
+            self._run.gate.close(str(error), error)
+            return None
         except OSError:
             raise
         except Exception as error:
-            # What nobody thought of must leave neither this change nor those behind it without an outcome.
-            outcome = Outcome.UNKNOWN if self.ever_in_doubt else Outcome.FAILED
-            return self._entry(outcome, f"{type(error).__name__}: {error}")
-        return self._judged(booking) or booking
+            return self._not_thought_of(error)
+        try:
+            return self._judged(booking) or booking
+        except Exception as error:
+            return self._not_thought_of(error)
+
+    def _not_thought_of(self, error: Exception) -> Entry:
+        """What nobody thought of must leave neither this change nor those behind it without an outcome."""
+        log.debug("booking %s", self.line.uid, exc_info=error)
+        outcome = Outcome.UNKNOWN if self.ever_in_doubt else Outcome.FAILED
+        return self._entry(outcome, f"{type(error).__name__}: {error}")
 
     def _judged(self, booking: Booking) -> Entry | None:
         entry = judge_answer(self.line, booking)
@@ -204,7 +215,7 @@ class Change:
             booking = await self._run.reader.one(self.line)
         except errors.RequestError as error:
             self._refuse(error)
-            return Outcome.UNKNOWN if self.ever_in_doubt else Outcome.FAILED, f"it could not be read again: {error}"
+            return Outcome.UNKNOWN if self.ever_in_doubt else Outcome.FAILED, f"it could not be read: {error}"
         return judge(self.line, booking, doubted=self.ever_in_doubt, skip_stamp=self._run.options.on_stamp == "skip")
 
     # --- the passage of its request ----------------------------------------------------------------------------------
@@ -277,5 +288,6 @@ class Change:
         outcome, detail = await self._read_and_judge()
         if outcome is None:
             return True
-        self.settled = self._entry(outcome, detail)
+        if outcome is not Outcome.FAILED or not self._run.gate.closed:
+            self.settled = self._entry(outcome, detail)
         return False

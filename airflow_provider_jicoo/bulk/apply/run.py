@@ -108,7 +108,14 @@ class Run:
             pace=self._throttle,
         )
         async with client:
-            self._reader = Reader(client, self._gate)
+            self._reader = Reader(
+                client,
+                self._gate,
+                self._lines,
+                most=self._options.timing.chunk,
+                known=bool(self._ledger.entries),
+                last_wait=self._options.timing.last_wait,
+            )
             self._sending = Sending(
                 client,
                 self._gate,
@@ -313,8 +320,6 @@ class Run:
         listed = [line for line in chunk if not self._options.reads_each(messages=messages(line, terms))]
         at = time.monotonic()
         now = await self._reader.many(listed) if listed else {}
-        if listed and not now and not self._ledger.entries:
-            await self._reader.check_account(self._lines, self._options.timing.chunk)
         here = {line.uid for line in listed}
         ready = []
         for line in chunk:

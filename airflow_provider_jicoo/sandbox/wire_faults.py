@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.types import Receive, Send
 
+from airflow_provider_jicoo.sandbox import faults
 from airflow_provider_jicoo.sandbox.faults import Answer
 
 
@@ -26,6 +27,25 @@ async def cut(answer: Answer, receive: Receive, send: Send) -> None:
     half = answer.body[: len(answer.body) // 2]
     await send({"type": "http.response.body", "body": half, "more_body": True})
     await _close(receive)
+
+
+async def drip(answer: Answer, receive: Receive, send: Send, seconds: float, stopping: asyncio.Event) -> None:
+    """Send the body byte by byte, so many seconds before each; the connection ends with the client or the server."""
+    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+    for at in range(len(answer.body)):
+        if not await hold(receive, seconds, stopping):
+            await _close(receive)
+            return
+        await send({"type": "http.response.body", "body": answer.body[at : at + 1], "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def flood(answer: Answer, megabytes: int, send: Send) -> None:
+    """Send a huge body, piece by piece."""
+    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+    for piece in faults.flood(megabytes):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def hold(receive: Receive, seconds: float, stopping: asyncio.Event) -> bool:
