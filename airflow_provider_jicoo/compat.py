@@ -26,7 +26,7 @@ __all__ = [
     "XCom",
     "conf",
     "get_async_connection",
-    "stored_options",
+    "stored_form",
 ]
 
 WAITS: tuple[type[BaseException], ...] = (
@@ -36,13 +36,13 @@ WAITS: tuple[type[BaseException], ...] = (
 """What a task raises that waits for a person: since Airflow 3.3 it needs no trigger."""
 
 
-def stored_options(operator: Any, context: Context) -> list[str] | None:
-    """Store the form of a Human-in-the-loop task, and return the options that people will see.
+def stored_form(operator: Any, context: Context) -> tuple[list[str], set[str]] | None:
+    """Store the form of a Human-in-the-loop task, and return what people will see, and who may answer.
 
     Airflow before 3.4 keeps the form of an earlier try. Its own function stores a form too, but does not say so.
 
     :param operator: the task, with the form in its attributes.
-    :return: the options, or None where there is no Airflow to store it.
+    :return: the options and the ids of the users who may answer (none: everybody), or None where there is no Airflow.
     """
     from airflow.sdk.api.datamodels._generated import HITLUser
     from airflow.sdk.execution_time import task_runner
@@ -63,4 +63,4 @@ def stored_options(operator: Any, context: Context) -> list[str] | None:
             assigned_users=[HITLUser(id=user["id"], name=user["name"]) for user in operator.assigned_users or ()],
         )
     )
-    return list(stored.options)
+    return list(stored.options), {user.id for user in stored.assigned_users or ()}

@@ -1,4 +1,17 @@
-"""Files beside a plan: on a local disk, or in an object store, of which only whole files are expected."""
+"""Files beside a plan: on a local disk, or in an object store, of which only whole files are expected.
+
+Which storage is safe. A plan, and the journal that keeps two workers from sending the same change, need storage that
+shows at once what another one has written, and keeps what it has acknowledged:
+
+- the disk of one machine, for tasks that all run on it;
+- S3, Google Cloud Storage and Azure Blob Storage, whose listings are consistent, through Airflow's object storage;
+- a disk that several machines share without caching what is there: NFS mounted with ``noac`` and ``lookupcache=none``,
+  or a cluster file system.
+
+Not safe for several workers: NFS with its usual caching of attributes (a worker may not see for up to a minute that
+another one has taken the plan), an object store mounted as a disk with a cache, and folders that a service copies from
+machine to machine.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.definitions.param import ParamsDict
 
-from airflow_provider_jicoo.compat import WAITS, AirflowFailException, stored_options
+from airflow_provider_jicoo.compat import WAITS, AirflowFailException, stored_form
 from airflow_provider_jicoo.failure import failing_at_once
 from airflow_provider_jicoo.given import as_int, as_json, as_span, plain
 from airflow_provider_jicoo.storage import open_path
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 REJECT = "Reject"
 STALE = (
-    "Airflow before 3.4 keeps the form of a task that is cleared or retried, and this one was made for another plan: "
-    "what it shows is not what would be applied. Nothing was sent. Start a new run of the DAG: it plans and asks anew"
+    "Airflow before 3.4 keeps the form of a task that is cleared or retried, and this one is from an earlier try: what "
+    "it shows is not what would be applied. Nothing was sent. Start a new run of the DAG: it plans and asks anew"
 )
 
 
@@ -229,6 +229,9 @@ class ApproveBookingPlanOperator(HITLOperator):
         people: Any = as_json("assigned_users", self.assigned_users) or None
         if isinstance(people, Mapping):
             people = [people]
+        for user in people or ():
+            if not isinstance(user, Mapping) or not {"id", "name"} <= user.keys():
+                raise ValueError(f'assigned_users: {user!r:.100} is not as {{"id": "sato", "name": "Sato"}}')
         self.assigned_users = people
         ids = {user["id"] for user in people or ()}
         if people and len(ids) < needed:
@@ -251,14 +254,28 @@ class ApproveBookingPlanOperator(HITLOperator):
             left = datetime.fromisoformat(until) - _now()
             self.response_timeout = self.execution_timeout = max(left, timedelta(seconds=1))
         if context["ti"].try_number > 1:
-            shown = stored_options(self, context)
-            if shown is not None and shown != self.options:
-                raise AirflowFailException(f"shown would be {shown}, asked is {self.options}: {STALE}")
+            self._refuse_stale(stored_form(self, context))
         try:
             return super().execute(context)
         except WAITS as wait:
             wait.kwargs = {**(wait.kwargs or {}), "agreed": agreed, "until": until}  # type: ignore[attr-defined]
             raise
+
+    def _refuse_stale(self, shown: tuple[list[str], set[str]] | None) -> None:
+        """Refuse to wait for an answer to another form.
+
+        :param shown: the options that people see, and the ids of those who may answer.
+        :raises AirflowFailException: they are those of an earlier try.
+        """
+        if shown is None:
+            return
+        options, people = shown
+        if options != self.options:
+            raise AirflowFailException(f"shown would be {options}, asked is {self.options}: {STALE}")
+        if people != {user["id"] for user in self.assigned_users or ()}:
+            raise AirflowFailException(
+                f"{sorted(people) or 'everybody'} could answer, not assigned_users: {STALE}"
+            )
 
 
 def _still_needed(needed: int, agreed: list[dict[str, str]]) -> str:

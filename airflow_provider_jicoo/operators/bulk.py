@@ -134,8 +134,10 @@ class PlanBookingChangesOperator(_BulkOperator):
     :param selection: which bookings; its fields are templated.
     :param change: what each becomes: ``UpdateFields``, ``ReplaceHost``, ``ShiftTime``, ``Reschedule``, ``Cancel``
         (their fields are templated), or a Python function of one booking that returns one of them or None.
-    :param plan_path: the file to write, on a local disk or in an object store, as
-        ``s3://bucket/plans/{{ run_id }}.jsonl``. (templated)
+    :param plan_path: the file to write, as ``s3://bucket/plans/{{ dag.dag_id }}/{{ run_id }}.jsonl``: a path of this
+        run alone, where all workers that may run the next tasks, and their retries, read and write it. The plan of
+        another run is never written over, nor one that has begun to be applied. Which storage is safe:
+        :mod:`airflow_provider_jicoo.bulk.files`. (templated)
     :param is_send_updates: whether Update Booking messages the guests. It has no default; cancel and reschedule always
         message. (templated)
     :param update_message: words for those messages, at most 2,000 characters. (templated)

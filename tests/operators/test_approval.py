@@ -335,6 +335,8 @@ class TestAnswers:
             ({"min_approvals": 0}, "min_approvals: 0 is not 1 or more"),
             ({"min_approvals": "two"}, "min_approvals: 'two' is not a whole number"),
             ({"min_approvals": 2, "assigned_users": [ALICE, ALICE]}, "2 have to agree, but only 1 may answer"),
+            ({"assigned_users": ["carol"]}, "assigned_users: 'carol' is not as"),
+            ({"assigned_users": {"id": "carol"}}, "assigned_users: {'id': 'carol'} is not as"),
             ({"min_changes_to_ask": "few"}, "min_changes_to_ask: 'few' is not a whole number"),
             ({"plan": 7}, "plan: 7 is neither a manifest nor a path"),
             ({"plan": "None"}, "plan: a template rendered None"),
@@ -455,6 +457,21 @@ class TestAForm:
         assert forms.shown.options[0] == option(second)
         assert forms.shown.body.startswith("**50 bookings")
         assert asked.answer(option(second), ALICE).result["digest"] == second["digest"]
+
+    def test_that_others_may_answer(self, two_plans, question):
+        """As where the DAG was edited, and the task cleared."""
+        plan, _ = two_plans
+        question(plan=plan, assigned_users=[ALICE, BOB]).ask()
+        question(plan=plan, assigned_users=[BOB, ALICE]).ask(try_number=2)
+        for people, could in ((ALICE, r"\['1', '2'\]"), (None, r"\['1', '2'\]")):
+            with pytest.raises(AirflowFailException, match=rf"^{could} could answer, not assigned_users"):
+                question(plan=plan, assigned_users=people).ask(try_number=2)
+
+    def test_that_everybody_may_answer(self, two_plans, question):
+        plan, _ = two_plans
+        question(plan=plan).ask()
+        with pytest.raises(AirflowFailException, match=r"^everybody could answer, not assigned_users"):
+            question(plan=plan, assigned_users=ALICE).ask(try_number=2)
 
     def test_a_plan_that_was_written_over_is_not_asked_for(self, two_plans, question, forms):
         first, planned = two_plans
