@@ -229,16 +229,17 @@ class CreateBookingOperator(JicooOperator):
     def _made_before(self, hook: JicooHook, wanted: Mapping[str, Any]) -> tuple[bool, Any]:
         """Tell whether an earlier try has made the open booking, and return it."""
         from airflow_provider_jicoo.api import times
+        from airflow_provider_jicoo.api.written import reflects
         from airflow_provider_jicoo.bulk.selection import Selection, select
 
         start = times.moment(wanted["startedAt"])
         selection = Selection(
-            started_after=start,
+            started_after=start.replace(second=0, microsecond=0),  # it may be stored without its seconds
             started_before=start + timedelta(milliseconds=1),
             event_type_id=wanted["eventTypeId"],
         )
         for booking in select(hook.client, selection):
-            if booking["status"] == "cancel":
+            if booking["status"] == "cancel" or not reflects(booking, {"startedAt": wanted["startedAt"]}):
                 continue
             guests = hook.get_booking_contacts(booking["uid"])
             if any(str(guest.get("email")).lower() == wanted["email"].lower() for guest in guests):
