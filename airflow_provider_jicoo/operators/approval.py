@@ -273,9 +273,7 @@ class ApproveBookingPlanOperator(HITLOperator):
         if options != self.options:
             raise AirflowFailException(f"shown would be {options}, asked is {self.options}: {STALE}")
         if people != {user["id"] for user in self.assigned_users or ()}:
-            raise AirflowFailException(
-                f"{sorted(people) or 'everybody'} could answer, not assigned_users: {STALE}"
-            )
+            raise AirflowFailException(f"{sorted(people) or 'everybody'} could answer, not assigned_users: {STALE}")
 
 
 def _still_needed(needed: int, agreed: list[dict[str, str]]) -> str:
