@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import pytest
 from selenium import webdriver
@@ -101,18 +102,25 @@ class Browser:
     # Filling in
 
     def fill(self, selector: str, value: str) -> None:
-        """Write into a field, in place of what is in it, as a person does on the keyboard."""
-        field = self.one(selector)
-        if field.get_attribute("type") == "date":
-            year, month, day = value.split("-") if value else ("", "", "")
-            field.send_keys(
-                *([month, day, year] if value else [Keys.DELETE, Keys.TAB, Keys.DELETE, Keys.TAB, Keys.DELETE])
-            )
-            return
-        field.send_keys(Keys.CONTROL, "a")
-        field.send_keys(Keys.DELETE)
-        if value:
-            field.send_keys(value)
+        """Write into a field, in place of what is in it, as a person does on the keyboard.
+
+        :param value: the text, or a day as 2027-03-16.
+        """
+
+        def probe() -> bool | None:
+            field = self.one(selector)
+            is_day = field.get_attribute("type") == "date"
+            if is_day:
+                year, month, day = value.split("-")
+                field.send_keys(month, day, year)
+            else:
+                field.send_keys(Keys.CONTROL, "a")
+                field.send_keys(Keys.DELETE)
+                field.send_keys(value)
+            # Airflow draws the form anew at each key; a fast typist loses one now and then, and types it again.
+            return field.get_attribute("value") == value or None
+
+        self.until(f"{selector} takes {value!r}", probe)
 
     def click(self, selector: str, text: str | None = None) -> None:
         """Click the first visible element of a CSS selector, and with this text, as soon as it can be clicked."""
@@ -173,3 +181,19 @@ class Browser:
         self.picture(f"{dag_id} {' '.join(fields)}".strip())
         self.click("[role=dialog] button", "Trigger")
         self.until("the form is closed", lambda: None if self.all("[role=dialog]") else True)
+
+    def answer(self, dag_id: str, run_id: str, option: str) -> str:
+        """Answer what a run asks, under its task's Required Actions, and return what was to be read there.
+
+        :param option: how the button begins that is clicked.
+        """
+        self.open(f"/dags/{dag_id}/runs/{quote(run_id)}/tasks/approve/required_actions")
+        button = self.until(
+            f"{option} is offered",
+            lambda: next((each for each in self.all("button") if each.text.strip().startswith(option)), None),
+        )
+        asked = self.one("main, #root").text
+        self.picture(f"{dag_id} asks")
+        button.click()
+        self.until("it is answered", lambda: "esponse" in self.one("main, #root").text or None)
+        return asked

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pendulum
 import pytest
 import requests
 
@@ -206,3 +207,85 @@ class TestTriggerForms:
         requests.post(f"{jicoo.url}/sandbox/approve/{uid}", timeout=30).raise_for_status()
         self.ends(stack, run)
         assert uid in stack.xcom(run["dag_id"], run["dag_run_id"], "go_on_with")
+
+    def test_a_bulk_change_is_approved_and_taken_back(
+        self, browser: Browser, stack: AirflowStack, jicoo: Sandbox, tmp_path: Path
+    ) -> None:
+        leaves, takes_over = (user["uid"] for user in jicoo.users[2:4])
+        before = still(jicoo)
+        browser.open_trigger_form("jicoo_bulk_reassign_host")
+        assert not browser.can_trigger(), "who takes over from whom has to be said"
+        run = self.triggered(
+            browser, stack, "jicoo_bulk_reassign_host", from_user_id=leaves, to_user_id=takes_over, plans=str(tmp_path)
+        )
+        assert run["conf"] == {"from_user_id": leaves, "to_user_id": takes_over, "plans": str(tmp_path)}
+        stack.wait_for_task_state(run["dag_id"], run["dag_run_id"], "approve", "awaiting_input")
+        asked = browser.answer(run["dag_id"], run["dag_run_id"], "Approve")
+        assert "Hand over the bookings of a host who leaves?" in asked
+        assert "bookings will be changed" in asked
+        self.ends(stack, run)
+        assert still(jicoo) != before
+
+        run = self.triggered(browser, stack, "jicoo_undo_last_run", plans=str(tmp_path))
+        assert run["conf"] == {"plan": None, "tell_guests": False, "plans": str(tmp_path)}
+        stack.wait_for_task_state(run["dag_id"], run["dag_run_id"], "approve", "awaiting_input")
+        browser.answer(run["dag_id"], run["dag_run_id"], "Approve")
+        self.ends(stack, run)
+        assert still(jicoo) == before
+
+    def test_a_day_left_empty_cancels_when_somebody_agrees(
+        self, browser: Browser, stack: AirflowStack, jicoo: Sandbox, tmp_path: Path
+    ) -> None:
+        start = pendulum.datetime(2033, 5, 6, 10, tz="Asia/Tokyo")
+        uid = jicoo.add_booking(status="open", startedAt=start, endedAt=start.add(minutes=30))["uid"]
+        run = self.triggered(
+            browser, stack, "jicoo_close_office_for_a_day", day="2033-05-06", message="", plans=str(tmp_path)
+        )
+        assert run["conf"] == {"day": "2033-05-06", "to_day": None, "message": None, "plans": str(tmp_path)}
+        stack.wait_for_task_state(run["dag_id"], run["dag_run_id"], "approve", "awaiting_input")
+        assert jicoo.booking(uid)["status"] == "open"
+        assert "CANCEL all its bookings" in browser.answer(run["dag_id"], run["dag_run_id"], "Approve")
+        self.ends(stack, run)
+        assert jicoo.booking(uid)["status"] == "cancel"
+
+    def test_a_day_that_is_picked_moves(
+        self, browser: Browser, stack: AirflowStack, jicoo: Sandbox, tmp_path: Path
+    ) -> None:
+        start = pendulum.datetime(2033, 6, 7, 10, tz="Asia/Tokyo")
+        more = {"endedAt": start.add(minutes=30), "timeZone": "Asia/Tokyo"}
+        uid = jicoo.add_booking(status="open", startedAt=start, **more)["uid"]
+        run = self.triggered(
+            browser,
+            stack,
+            "jicoo_close_office_for_a_day",
+            day="2033-06-07",
+            to_day="2033-06-14",
+            message="臨時休業のため、移動しました。",
+            plans=str(tmp_path),
+        )
+        stack.wait_for_task_state(run["dag_id"], run["dag_run_id"], "approve", "awaiting_input")
+        browser.answer(run["dag_id"], run["dag_run_id"], "Approve")
+        self.ends(stack, run)
+        assert pendulum.parse(jicoo.booking(uid)["startedAt"]) == start.add(days=7)
+        (sent,) = [request.body for request in jicoo.requests if request.path == f"/v1/bookings/{uid}" and request.body]
+        assert sent["updateMessage"] == "臨時休業のため、移動しました。"
+
+    def test_offboard_user_rejected(
+        self, browser: Browser, stack: AirflowStack, jicoo: Sandbox, tmp_path: Path
+    ) -> None:
+        leaves, takes_over = (user["uid"] for user in jicoo.users[4:6])
+        before = still(jicoo)
+        run = self.triggered(
+            browser, stack, "jicoo_offboard_user", user_id=leaves, to_user_id=takes_over, plans=str(tmp_path)
+        )
+        assert run["conf"] == {"user_id": leaves, "to_user_id": takes_over, "plans": str(tmp_path)}
+        stack.wait_for_task_state(run["dag_id"], run["dag_run_id"], "approve", "awaiting_input")
+        assert "which cannot be undone" in browser.answer(run["dag_id"], run["dag_run_id"], "Reject")
+        self.ends(stack, run, expect="failed")
+        assert still(jicoo) == before
+        assert leaves in {user["uid"] for user in jicoo.users}
+
+
+def still(jicoo: Sandbox) -> dict[str, dict[str, Any]]:
+    """Return the bookings without the moment of their last change."""
+    return {booking["uid"]: {**booking, "updatedAt": ""} for booking in jicoo.bookings()}
