@@ -65,7 +65,8 @@ class Change:
     :param read_at: when its booking was read again, by a monotonic clock; None where that is still to be done.
     :param messages: whether it messages a guest.
 
-    ``aside`` is set once it waits to be read back, so that others can go on meanwhile.
+    ``aside`` is set once it waits to be read back, so that others can go on meanwhile; ``watching`` is what reads it
+    for a while after an answer that showed the state before.
     """
 
     __slots__ = (
@@ -83,6 +84,7 @@ class Change:
         "refused",
         "sends",
         "settled",
+        "watching",
     )
 
     def __init__(self, run: Sending, line: Line, read_at: float | None, *, messages: bool) -> None:
@@ -101,6 +103,7 @@ class Change:
         self.refused = False
         self.settled: Entry | None = None
         self.aside: asyncio.Event | None = None
+        self.watching: asyncio.Task[None] | None = None
 
     # --- its way -----------------------------------------------------------------------------------------------------
 

@@ -104,7 +104,9 @@ class Run:
         client = AsyncJicooClient(
             self._settings,
             policy=self._options.timing.policy,
-            connections=self._options.concurrency + 16,
+            # Those under way, those that are read back meanwhile, and the readings: none waits for a connection, since
+            # it was let through for this moment.
+            connections=2 * self._options.concurrency + 16,
             pace=self._throttle,
         )
         async with client:
@@ -348,7 +350,10 @@ class Run:
                 await self._send_aside(item, queue)
             else:
                 await self._send(item, queue)
-                queue.task_done()
+                if item.watching is None:
+                    queue.task_done()
+                elif len(self._asides) >= self._options.concurrency:
+                    await asyncio.wait([item.watching])
         queue.put_nowait(None)  # for the next worker
 
     async def _send_aside(self, change: Change, queue: _Queue) -> None:
@@ -398,8 +403,7 @@ class Run:
             change.aside.set()
             self._record(change, await change.watch(came))
         else:
-            self._asides.add(watching := asyncio.ensure_future(self._watch_change(change, came)))
-            watching.add_done_callback(self._asides.discard)
+            change.watching = self._aside(self._watch_change(change, came), queue)
 
     async def _watch_change(self, change: Change, booking: Any) -> None:
         self._record(change, await change.watch(booking))
