@@ -29,7 +29,7 @@ setup:
 	@$(PYTHON) scripts/setup.py 3.3 $(VENV)
 
 demo: setup
-	@$(PY) scripts/demo.py
+	@$(PY) scripts/demo.py $(PICTURE)
 
 check: setup
 	$(VENV)/bin/ruff check .

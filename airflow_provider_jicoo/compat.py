@@ -2,20 +2,65 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    TaskDeferred,
     XCom,
     conf,
 )
+from airflow.sdk import exceptions
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 __all__ = [
+    "WAITS",
     "AirflowFailException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "XCom",
     "conf",
     "get_async_connection",
+    "stored_form",
 ]
+
+WAITS: tuple[type[BaseException], ...] = (
+    TaskDeferred,
+    *([exceptions.TaskAwaitingInput] if hasattr(exceptions, "TaskAwaitingInput") else []),
+)
+"""What a task raises that waits for a person: since Airflow 3.3 it needs no trigger."""
+
+
+def stored_form(operator: Any, context: Context) -> tuple[list[str], set[str]] | None:
+    """Store the form of a Human-in-the-loop task, and return what people will see, and who may answer.
+
+    Airflow before 3.4 keeps the form of an earlier try. Its own function stores a form too, but does not say so.
+
+    :param operator: the task, with the form in its attributes.
+    :return: the options and the ids of the users who may answer (none: everybody), or None where there is no Airflow.
+    """
+    from airflow.sdk.api.datamodels._generated import HITLUser
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
+
+    airflow = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    if airflow is None:
+        return None
+    stored = airflow.send(
+        msg=CreateHITLDetailPayload(
+            ti_id=context["ti"].id,
+            options=operator.options,
+            subject=operator.subject,
+            body=operator.body,
+            defaults=operator.defaults,
+            multiple=operator.multiple,
+            params=operator.serialized_params,
+            assigned_users=[HITLUser(id=user["id"], name=user["name"]) for user in operator.assigned_users or ()],
+        )
+    )
+    return list(stored.options), {user.id for user in stored.assigned_users or ()}

@@ -25,6 +25,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "python-modules": [
+                    "airflow_provider_jicoo.operators.approval",
                     "airflow_provider_jicoo.operators.availability",
                     "airflow_provider_jicoo.operators.bookings",
                     "airflow_provider_jicoo.operators.bulk",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 
@@ -97,6 +98,35 @@ def as_int(name: str, value: Any) -> Any:
         return int(str(value))
     except ValueError:
         raise ValueError(f"{name}: {value!r} is not a whole number") from None
+
+
+def as_float(name: str, value: Any) -> float:
+    """Turn a text of a number into the number.
+
+    :raises ValueError: it is none.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {value!r} is not a number") from None
+
+
+def as_span(name: str, value: Any) -> timedelta | None:
+    """Turn a number of seconds, or its text, into a span of time; None and an empty text are none.
+
+    :raises ValueError: it is no span, or not more than zero.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        span = value if isinstance(value, timedelta) else timedelta(seconds=as_float(name, value))
+    except OverflowError:
+        span = timedelta(0)
+    except ValueError:
+        raise ValueError(f"{name}: {value!r} is neither a timedelta nor a number of seconds") from None
+    if span <= timedelta(0):
+        raise ValueError(f"{name}: {value!r} is not more than zero seconds")
+    return span
 
 
 def as_list(name: str, value: Any) -> list[Any]:

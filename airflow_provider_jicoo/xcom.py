@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TypeVar
 
 from airflow_provider_jicoo.compat import AirflowFailException
@@ -26,3 +27,23 @@ def fit_for_xcom(value: T, instead: str) -> T:
             f"the result of {size:,} bytes is too large for an XCom (at most {XCOM_BYTES:,}): {instead}"
         )
     return value
+
+
+def rows_for_xcom(rows: Iterable[T], instead: str) -> list[T]:
+    """Return rows that are small enough for an XCom together. No more are read than fit.
+
+    :param rows: JSON each.
+    :param instead: what to do where they are too large.
+    :raises AirflowFailException: together they are larger than :data:`XCOM_BYTES`.
+    """
+    found: list[T] = []
+    size = 0
+    for row in rows:
+        size += len(json.dumps(row)) + 2
+        if size > XCOM_BYTES:
+            raise AirflowFailException(
+                f"the result of {size:,} bytes or more is too large for an XCom (at most {XCOM_BYTES:,}, which is "
+                f"{len(found):,} rows): {instead}"
+            )
+        found.append(row)
+    return found

@@ -70,6 +70,8 @@ class Jicoo:
         path, _, query = target.partition(b"?")
         if path == b"/v1/bookings":
             return self.page(dict(parse_qsl(query.decode())))
+        if not path.startswith(b"/v1/bookings/"):
+            return answer(b'{"message":"not found"}', b"404 Not Found")  # it has no names
         number = int(path.rsplit(b"/", 1)[1][1:])
         if method == b"PATCH":
             self.rows[number] = self.rows[number].replace(b'"low"', b'"high"')

@@ -1,19 +1,22 @@
 """A host leaves: hand all their future bookings to a colleague, after somebody has agreed to the plan.
 
-Plan, approval, apply, report. The plan is a file; the approval shows what it will change, how many guests would be
-messaged and how many changes cannot be undone; the apply refuses any other plan than the one that was agreed to. Undo
-it with ``jicoo_undo_last_run``.
+Plan, approval, apply, report. The plan is a file and changes nothing. The approval waits under Required Actions and
+shows what will change; the apply refuses any other plan than the one that was agreed to. Changed are the hosts of the
+leaving host's open bookings from now on; the other hosts stay, and the guests are not messaged. To undo it, run
+``jicoo_undo_last_run``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, Variable, dag, task
 
 from airflow_provider_jicoo.bulk import ReplaceHost, Selection
+from airflow_provider_jicoo.operators.approval import ApproveBookingPlanOperator
 from airflow_provider_jicoo.operators.bulk import ApplyBookingPlanOperator, PlanBookingChangesOperator
+
+USER_ID = "Their user id, as `cfmSbUHeizSoZob9cRA3N8fmfKg1`. The DAG `jicoo_list_ids` lists them."
 
 
 @dag(
@@ -22,10 +25,15 @@ from airflow_provider_jicoo.operators.bulk import ApplyBookingPlanOperator, Plan
     tags=["jicoo", "bulk"],
     doc_md=__doc__,
     params={
-        # With a default, since the ApprovalOperator of Airflow 3.1 wants all params while the file is parsed.
-        "from_user_id": Param("", type="string", description="The user id of the host who leaves"),
-        "to_user_id": Param("", type="string", description="The user id of the colleague"),
-        "plans": Param("/tmp/jicoo-plans", type="string", description="A folder, as s3://bucket/plans"),
+        "from_user_id": Param(type="string", minLength=1, title="Host who leaves", description_md=USER_ID),
+        "to_user_id": Param(type="string", minLength=1, title="Colleague who takes over", description_md=USER_ID),
+        "plans": Param(
+            "/tmp/jicoo-plans",
+            type="string",
+            minLength=1,
+            title="Folder for plans and reports",
+            description="One that every worker reaches, as s3://bucket/plans; a local one where there is one machine.",
+        ),
     },
 )
 def jicoo_bulk_reassign_host() -> None:
@@ -37,29 +45,28 @@ def jicoo_bulk_reassign_host() -> None:
             host_user_id="{{ params.from_user_id }}",
         ),
         change=ReplaceHost("{{ params.from_user_id }}", "{{ params.to_user_id }}"),
-        plan_path="{{ params.plans }}/{{ run_id }}.jsonl",
+        # With the DAG's id: two DAGs that start at the same moment have the same run id.
+        plan_path="{{ params.plans }}/{{ dag.dag_id }}/{{ run_id }}.jsonl",
         is_send_updates=False,
         max_changes=20_000,
     )
-    approve = ApprovalOperator(
-        task_id="approve",
-        subject="Hand over the bookings of a host who leaves?",
-        body="{{ ti.xcom_pull(task_ids='plan', key='summary') }}",
-        # "Reject" ends the run with the apply skipped.
+    approve = ApproveBookingPlanOperator(
+        task_id="approve", plan=plan.output, subject="Hand over the bookings of a host who leaves?"
     )
-    apply = ApplyBookingPlanOperator(task_id="apply", plan=plan.output, retries=3)
+    apply = ApplyBookingPlanOperator(task_id="apply", plan=plan.output, approval=approve.output, retries=3)
 
     @task
     def remember(manifest: dict[str, Any]) -> None:
         """Note the plan for ``jicoo_undo_last_run``, before anything is changed."""
-        Variable.set("jicoo_last_plan", manifest["plan"])
+        if manifest["changes"]:
+            Variable.set("jicoo_last_plan", manifest["plan"])
 
     @task
     def tell(applied: dict[str, Any]) -> str:
         """Say what happened; put a notifier of your own here."""
         return f"{applied['counts']}; see {applied['report']}/report.html"
 
-    plan >> approve >> remember(plan.output) >> apply
+    approve >> remember(plan.output) >> apply
     tell(apply.output)
 
 

@@ -1,6 +1,7 @@
 """How many slots are free on each of the next days? A Markdown table and a plot, and an alarm where there are few.
 
-The days are those of the company's time zone. Name the event types by hand where the API key may not list them.
+The days are those of the company's time zone. The task ``write`` says where the two files are; ``judge`` warns, and
+fails, below the numbers given. Name the event types by hand where the API key may not list them. Changes nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import logging
 from datetime import date
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import Param, dag, task
 
 COLOURS = ("#0b7a75", "#d1495b", "#edae49", "#30638e", "#6a4c93", "#7f7f7f")
@@ -22,12 +24,39 @@ Counts = dict[str, dict[str, int]]  # by event type, then by day
     tags=["jicoo"],
     doc_md=__doc__,
     params={
-        "event_types": Param([], type="array", items={"type": "string"}, description="Their ids; none for all"),
-        "days": Param(10, type="integer", minimum=1, maximum=200),
-        "time_zone": Param("Asia/Tokyo", type="string", description="The company's"),
-        "folder": Param("/tmp/jicoo-reports", type="string", description="A folder, as s3://bucket/reports"),
-        "warn_below": Param(10, type="integer", description="Free slots of an event type in all of the days"),
-        "fail_below": Param(1, type="integer", description="The same, but the task fails"),
+        "event_types": Param(
+            [],
+            type=["array", "null"],
+            items={"type": "string"},
+            title="Event types",
+            description_md="Their ids, as `o072r8CvwVF4`, one a line; none for all. `jicoo_list_ids` lists them.",
+        ),
+        "days": Param(
+            10, type="integer", minimum=1, maximum=200, title="Days", description="How many, beginning with today."
+        ),
+        "time_zone": Param(
+            "Asia/Tokyo",
+            type="string",
+            title="The company's time zone",
+            description="An IANA name, as Asia/Tokyo.",
+            examples=["Asia/Tokyo", "Asia/Singapore", "Europe/London", "America/New_York"],
+        ),
+        "folder": Param(
+            "/tmp/jicoo-reports",
+            type="string",
+            title="Folder for the report",
+            description="As s3://bucket/reports; a local one is on the machine of the worker.",
+        ),
+        "warn_below": Param(
+            10,
+            type="integer",
+            minimum=0,
+            title="Warn below",
+            description="Free slots of an event type in all of the days; 0 for never.",
+        ),
+        "fail_below": Param(
+            1, type="integer", minimum=0, title="Fail below", description="The same, but the task fails."
+        ),
     },
 )
 def jicoo_free_slot_report() -> None:
@@ -46,7 +75,7 @@ def jicoo_free_slot_report() -> None:
         found = {}
         with failing_at_once(), JicooHook() as hook:
             active = (each["uid"] for each in hook.list_event_types() if each.get("status", "enable") == "enable")
-            for uid in params["event_types"] or active:
+            for uid in [uid for uid in params["event_types"] or [] if uid.strip()] or active:
                 free = per_day(hook.list_available_schedules(uid, period_start=start, period_end=end), zone)
                 found[uid] = {day: free[day]["slots"] if day in free else 0 for day in days}
         return found
@@ -69,7 +98,7 @@ def jicoo_free_slot_report() -> None:
                 logging.getLogger(__name__).warning("only %d free slots of event type %s", total, uid)
         few = [uid for uid, total in totals.items() if total < params["fail_below"]]
         if few:
-            raise RuntimeError(f"less than {params['fail_below']} free slots of {', '.join(few)}")
+            raise AirflowFailException(f"less than {params['fail_below']} free slots of {', '.join(few)}")
 
     counts = count()
     write(counts) >> judge(counts)

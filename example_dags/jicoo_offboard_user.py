@@ -3,8 +3,8 @@
 List, plan, approval, apply, look again, remove. They are removed only when the apply has succeeded and Jicoo lists no
 future booking of theirs any more: a booking that somebody edited meanwhile was left alone, and a guest may have booked
 since. Then the run fails; plan the rest in a new one. Take them out of their event types before, so that no guest books
-with them any more. The hand-over can be undone with ``jicoo_undo_last_run``; the removal cannot, and it is never sent
-twice.
+with them any more. The guests are not messaged. Until the user is removed, the hand-over can be undone with
+``jicoo_undo_last_run``; **the removal cannot**, and it is never sent twice.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, Variable, dag, task
 
 from airflow_provider_jicoo.bulk import ReplaceHost, Selection
+from airflow_provider_jicoo.operators.approval import ApproveBookingPlanOperator
 from airflow_provider_jicoo.operators.bulk import ApplyBookingPlanOperator, PlanBookingChangesOperator
 from airflow_provider_jicoo.operators.organization import DeleteOrganizationUserOperator
+
+USER_ID = "Their user id, as `cfmSbUHeizSoZob9cRA3N8fmfKg1`. The DAG `jicoo_list_ids` lists them."
 
 
 def is_wanted(booking: Any) -> bool:
@@ -49,18 +51,23 @@ def future_bookings(user_id: str) -> list[str]:
     tags=["jicoo", "bulk", "organization"],
     doc_md=__doc__,
     params={
-        # With a default, since the ApprovalOperator of Airflow 3.1 wants all params while the file is parsed.
-        "user_id": Param("", type="string", description="The user id of the user who leaves"),
-        "to_user_id": Param("", type="string", description="The user id of the colleague who takes over"),
-        "plans": Param("/tmp/jicoo-plans", type="string", description="A folder, as s3://bucket/plans"),
+        "user_id": Param(type="string", minLength=1, title="User who leaves", description_md=USER_ID),
+        "to_user_id": Param(type="string", minLength=1, title="Colleague who takes over", description_md=USER_ID),
+        "plans": Param(
+            "/tmp/jicoo-plans",
+            type="string",
+            minLength=1,
+            title="Folder for plans and reports",
+            description="One that every worker reaches, as s3://bucket/plans; a local one where there is one machine.",
+        ),
     },
 )
 def jicoo_offboard_user() -> None:
     @task
     def their_bookings(params: dict[str, Any]) -> list[str]:
         """List what has to be handed over."""
-        if "" in (params["user_id"], params["to_user_id"]) or params["user_id"] == params["to_user_id"]:
-            raise AirflowFailException("give user_id and to_user_id, two users")
+        if params["user_id"] == params["to_user_id"]:
+            raise AirflowFailException("user_id and to_user_id are the same: give two users")
         return future_bookings(params["user_id"])
 
     plan = PlanBookingChangesOperator(
@@ -71,24 +78,27 @@ def jicoo_offboard_user() -> None:
             where=is_wanted,
         ),
         change=ReplaceHost("{{ params.user_id }}", "{{ params.to_user_id }}"),
-        plan_path="{{ params.plans }}/{{ run_id }}.jsonl",
+        # With the DAG's id: two DAGs that start at the same moment have the same run id.
+        plan_path="{{ params.plans }}/{{ dag.dag_id }}/{{ run_id }}.jsonl",
         is_send_updates=False,
         max_changes=20_000,
     )
-    approve = ApprovalOperator(
+    approve = ApproveBookingPlanOperator(
         task_id="approve",
+        plan=plan.output,
         subject="Hand over their bookings, and remove them from the organization?",
         body="User {{ params.user_id }} has {{ ti.xcom_pull(task_ids='their_bookings') | length }} future bookings, "
-        "which go to {{ params.to_user_id }}. **Then the user is removed, which cannot be undone.**\n\n"
-        "{{ ti.xcom_pull(task_ids='plan', key='summary') }}",
-        # "Reject" ends the run with everything after it skipped.
+        "which go to {{ params.to_user_id }}. **Then the user is removed, which cannot be undone.**",
+        # Asked in any case: who has no bookings is removed too.
+        min_changes_to_ask=0,
     )
-    apply = ApplyBookingPlanOperator(task_id="apply", plan=plan.output, retries=3)
+    apply = ApplyBookingPlanOperator(task_id="apply", plan=plan.output, approval=approve.output, retries=3)
 
     @task
     def remember(manifest: dict[str, Any]) -> None:
         """Note the plan for ``jicoo_undo_last_run``, before anything is changed."""
-        Variable.set("jicoo_last_plan", manifest["plan"])
+        if manifest["changes"]:
+            Variable.set("jicoo_last_plan", manifest["plan"])
 
     @task
     def nothing_is_left(params: dict[str, Any]) -> None:

@@ -1,9 +1,11 @@
-"""A host leaves: hand their future bookings to a colleague.
+"""A host leaves: hand their future bookings to a colleague, one task for each booking.
 
 Lists the open bookings that are still to come, keeps those of the leaving host, hands each of them over, and waits
-until all of them show the colleague. The guests are not messaged (``is_send_updates=False``).
+until all of them show the colleague. The guests are not messaged (``is_send_updates=False``). To undo it, run it again
+with the two users the other way round: that also moves what the colleague had before.
 
-One task for each booking is plain to read and fit for some hundreds: Airflow maps 1,024 at the most by default.
+This is plain to read and fit for some hundreds, since Airflow maps 1,024 at the most by default; nobody is asked
+before. ``jicoo_bulk_reassign_host`` does the same for any number, shows a plan first, and can be taken back.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from airflow.sdk import Param, dag, task
 
 from airflow_provider_jicoo.operators.bookings import ListBookingsOperator, UpdateBookingOperator
 
+USER_ID = "Their user id, as `cfmSbUHeizSoZob9cRA3N8fmfKg1`. The DAG `jicoo_list_ids` lists them."
+
 
 @dag(
     schedule=None,
@@ -21,8 +25,8 @@ from airflow_provider_jicoo.operators.bookings import ListBookingsOperator, Upda
     tags=["jicoo"],
     doc_md=__doc__,
     params={
-        "from_user_id": Param(type="string", minLength=1, description="The user id of the host who leaves"),
-        "to_user_id": Param(type="string", minLength=1, description="The user id of the colleague"),
+        "from_user_id": Param(type="string", minLength=1, title="Host who leaves", description_md=USER_ID),
+        "to_user_id": Param(type="string", minLength=1, title="Colleague who takes over", description_md=USER_ID),
     },
 )
 def jicoo_reassign_host() -> None:
@@ -38,30 +42,30 @@ def jicoo_reassign_host() -> None:
         leaves, takes_over = params["from_user_id"], params["to_user_id"]
         changes = []
         for booking in bookings:
-            hosts = booking["hosts"]
-            if all(host["userId"] != leaves for host in hosts):
+            roles = {host["userId"]: host["role"] for host in booking["hosts"]}
+            if leaves not in roles:
                 continue
-            there_already = any(host["userId"] == takes_over for host in hosts)
-            changes.append(
-                {
-                    "uid": booking["uid"],
-                    "hosts": [
-                        {**host, "userId": takes_over} if host["userId"] == leaves else host
-                        for host in hosts
-                        if host["userId"] != leaves or not there_already
-                    ],
-                }
-            )
+            users = [
+                takes_over if user == leaves else user for user in roles if user != leaves or takes_over not in roles
+            ]
+            hosts = [{"user_id": user, "role": roles.get(user, roles[leaves])} for user in users]
+            changes.append({"uid": booking["uid"], "hosts": hosts})
         return changes
 
     changes = keep_those_of_the_host(bookings.output)
-    hand_over = UpdateBookingOperator.partial(task_id="hand_over", is_send_updates=False).expand_kwargs(changes)
+    # With expand, not with expand_kwargs: Airflow renders every text of what that is given, as if it were a template.
+    hand_over = UpdateBookingOperator.partial(
+        task_id="hand_over",
+        hosts="{{ ti.xcom_pull(task_ids='keep_those_of_the_host')[ti.map_index].hosts | tojson }}",
+        is_send_updates=False,
+    ).expand(uid=changes.map(lambda change: change["uid"]))
 
     @task.sensor(poke_interval=10, timeout=300, mode="reschedule")
     def all_show_the_colleague(changes: list[dict[str, Any]], params: dict[str, Any]) -> bool:
+        from airflow_provider_jicoo.failure import failing_at_once
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-        with JicooHook() as hook:
+        with failing_at_once(), JicooHook() as hook:
             found = hook.lookup_bookings([change["uid"] for change in changes])
         hosts = [{host["userId"] for host in booking["hosts"]} for booking in found.values()]
         return all(params["to_user_id"] in each and params["from_user_id"] not in each for each in hosts)

@@ -1,7 +1,10 @@
-"""The office is closed for a day: move its bookings to another day, at the same time of day.
+"""The office is closed for a day: move its bookings to another day, at the same time of day, one task for each.
 
 Jicoo moves a booking only onto a free slot, and may tell the guest about each move. A booking whose slot is taken fails
-its own task, with Jicoo's words for it; the others are moved all the same.
+its own task, with Jicoo's words for it; the others are moved all the same. To undo it, run it again with the two days
+the other way round: that also moves what was on the other day before.
+
+Nobody is asked before. ``jicoo_close_office_for_a_day`` shows a plan first, and can be taken back.
 """
 
 from __future__ import annotations
@@ -19,9 +22,19 @@ from airflow_provider_jicoo.operators.bookings import ListBookingsOperator, Resc
     tags=["jicoo"],
     doc_md=__doc__,
     params={
-        "day": Param(type="string", format="date", description="The day that is closed"),
-        "to_day": Param(type="string", format="date", description="The day to move its bookings to"),
-        "time_zone": Param("Asia/Tokyo", type="string", description="The office's time zone"),
+        "day": Param(
+            type="string", format="date", title="Day that is closed", description="In the office's time zone."
+        ),
+        "to_day": Param(
+            type="string", format="date", title="Day to move to", description="Its bookings keep their time of day."
+        ),
+        "time_zone": Param(
+            "Asia/Tokyo",
+            type="string",
+            title="The office's time zone",
+            description="An IANA name, as Asia/Tokyo.",
+            examples=["Asia/Tokyo", "Asia/Singapore", "Europe/London", "America/New_York"],
+        ),
     },
 )
 def jicoo_reschedule_day() -> None:
@@ -54,7 +67,12 @@ def jicoo_reschedule_day() -> None:
             moves.append({"uid": booking["uid"], "started_at": moved.isoformat(), "time_zone": booking["timeZone"]})
         return moves
 
-    RescheduleBookingOperator.partial(task_id="move").expand_kwargs(new_starts(bookings.output))
+    # With expand, not with expand_kwargs: Airflow renders every text of what that is given, as if it were a template.
+    RescheduleBookingOperator.partial(
+        task_id="move",
+        started_at="{{ ti.xcom_pull(task_ids='new_starts')[ti.map_index].started_at }}",
+        time_zone="{{ ti.xcom_pull(task_ids='new_starts')[ti.map_index].time_zone }}",
+    ).expand(uid=new_starts(bookings.output).map(lambda move: move["uid"]))
 
 
 jicoo_reschedule_day()

@@ -1,7 +1,7 @@
 """Wait until the host has approved a booking, without holding a worker, then go on with it.
 
 A booking page with approval makes a booking with the status ``request``; the host's approval makes it ``open``. If it
-is cancelled instead, the sensor fails at once.
+is cancelled instead, the sensor fails at once. Changes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from airflow_provider_jicoo.sensors.bookings import BookingStatusSensor
     catchup=False,
     tags=["jicoo"],
     doc_md=__doc__,
-    params={"uid": Param(type="string", minLength=1, description="The booking's id")},
+    params={
+        "uid": Param(
+            type="string",
+            minLength=1,
+            title="Booking",
+            description_md="Its id, as `mzgdPJVBb7RE`: the `uid` of a row of `ListBookingsOperator`.",
+        )
+    },
 )
 def jicoo_wait_for_booking() -> None:
     approved = BookingStatusSensor(

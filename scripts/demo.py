@@ -1,8 +1,10 @@
 """A host leaves: change their bookings in bulk on an embedded Jicoo, and take it back.
 
-Runs the DAG ``jicoo_bulk_reassign_host``, answers its approval through Airflow's REST API, and then
-``jicoo_undo_last_run``. Everything it starts is stopped when it ends, also after Ctrl-C or a failure; the log of
-Airflow, the plans and the reports stay in ``build/demo``. With a path behind it, it saves a picture of what it showed.
+Runs the DAG ``jicoo_bulk_reassign_host``, shows the plan as a person sees it in Airflow's Required Actions, approves it
+through Airflow's REST API, and then does the same with ``jicoo_undo_last_run``. No step may take longer than some
+minutes. Everything it starts is stopped when it ends, also after Ctrl-C or a failure; the log of Airflow, the plans and
+the reports stay in ``build/demo``. With a path behind it, it saves a picture of what it showed: that of the README is
+made by ``make demo PICTURE=docs/demo.svg``.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,6 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from rich.console import Console
+from rich.markdown import Markdown
+from rich.panel import Panel
 from rich.table import Table
 
 from airflow_provider_jicoo.sandbox import Sandbox
@@ -38,9 +42,13 @@ KEPT = ROOT / "build" / "demo"
 LOG = KEPT / "airflow.log"
 RATE = 12
 SHOWN = 5
+TICK = 0.5
+LIMIT = 300.0
+"""Seconds that a step may take; the longest takes 40 where nothing else runs."""
+TASK_BEGUN = re.compile(r"\[DAG TEST\] starting task_id=(\S+) map_index")
 TASK_ENDED = re.compile(r"\[DAG TEST\] end task task_id=(\S+) map_index=-1")
-PROGRESS = re.compile(r"\] ([\d,]+ of [\d,]+ done \(.*?) +\[")
-PLANNED = re.compile(r"\] ([\d,]+ planned changes: .*?) Report: ")
+PROGRESS = re.compile(r"\] ([\d,]+ of [\d,]+ done\b.*?) +\[")
+AWAITS_INPUT = "Waiting for Human-in-the-loop input"
 
 console = Console(width=116, record=True, highlight=False)
 Bookings = list[dict[str, Any]]
@@ -70,8 +78,9 @@ def main() -> int:
         console.print(
             f"\n{handed} of {len(affected)} bookings were handed over; {messages} guests were messaged. "
             + (f"After the undo, all {len(before):,} bookings are as they were." if same else "")
-            + f"\nPlans, reports and Airflow's log: {KEPT.relative_to(ROOT)}"
         )
+        tell_of_trouble(jicoo)
+        console.print(f"Plans, reports and Airflow's log: {KEPT.relative_to(ROOT)}")
         if handed != len(affected) or messages or not same:
             console.print("That is not what should have happened.", style="bold red")
             return 1
@@ -84,72 +93,156 @@ def trouble(jicoo: Sandbox) -> None:
     jicoo.fail("server_error", method="PATCH", share=0.02)
 
 
+def tell_of_trouble(jicoo: Sandbox) -> None:
+    """Say what became of the changes that failed, and of those whose answers were lost."""
+    sent = [request for request in jicoo.requests if request.method == "PATCH"]
+    made = Counter(change.uid for change in jicoo.changes)
+    failed = sum(request.status == 503 for request in sent)
+    lost = [request.path.rsplit("/", 1)[1] for request in sent if request.status is None]
+    # Each booking is changed once there and once back.
+    recovered = sum(made[uid] <= 2 for uid in lost)
+    console.print(
+        f"{failed} changes failed, and were sent again. {len(lost)} were made while their answers were lost: "
+        f"{recovered} of these were recovered, since they were read back and not made twice."
+    )
+
+
+class Steps:
+    """What the demo is at. Each step has a deadline."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self._until = 0.0
+
+    def begin(self, name: str) -> None:
+        """Go on to the next step."""
+        self.name = name
+        self._until = time.monotonic() + LIMIT
+
+    def check(self) -> None:
+        """Give up where the step takes too long.
+
+        :raises SystemExit: says which step it was.
+        """
+        if time.monotonic() > self._until:
+            fail(f"This took longer than {LIMIT:g} s: {self.name}")
+
+
+def fail(why: str) -> None:
+    """Show the end of Airflow's log, and end the demo.
+
+    :raises SystemExit: says why.
+    """
+    console.print("".join(LOG.read_text().splitlines(keepends=True)[-30:]), markup=False)
+    raise SystemExit(f"{why}. The whole log is {LOG}")
+
+
 class Airflow:
     """A throw-away Airflow whose REST API runs.
 
     :param environment: its environment.
     :param url: where the API is.
+    :param steps: what the demo is at.
     """
 
-    def __init__(self, environment: dict[str, str], url: str) -> None:
+    def __init__(self, environment: dict[str, str], url: str, steps: Steps) -> None:
         self._environment = environment
         self._url = url
+        self._steps = steps
 
-    def command(self, *arguments: str) -> None:
-        """Run a command, say how it goes, and keep its log.
+    def command(self, *arguments: str, hear: Callable[[str], None], look: Callable[[], None] = lambda: None) -> None:
+        """Run a command to its end.
 
-        :raises SystemExit: it failed; the end of its log is shown.
+        :param hear: called with each line of its log.
+        :param look: called twice a second.
+        :raises SystemExit: it failed, or a step took too long; the end of its log is shown.
         """
-        with started(self._environment, *arguments) as process:
-            assert process.stdout is not None
-            shown = set()
-            with LOG.open("a") as log:
-                for line in process.stdout:
-                    log.write(line)
-                    for pattern in (TASK_ENDED, PROGRESS, PLANNED):
-                        found = pattern.search(line)
-                        if found and found[1] not in shown:
-                            shown.add(found[1])
-                            console.print(f"  {found[1]}")
-            code = process.wait()
-        if code != 0:
-            console.print("".join(LOG.read_text().splitlines(keepends=True)[-30:]), markup=False)
-            raise SystemExit(f"airflow {' '.join(arguments[:2])} failed ({code}); the whole log is {LOG}")
+        with started(self._environment, *arguments, log=LOG) as process, LOG.open() as log:
+            log.seek(0, os.SEEK_END)
+            rest = ""
+            while True:
+                over = process.poll() is not None
+                *lines, rest = (rest + log.read()).split("\n")
+                for line in lines:
+                    hear(line)
+                if over:
+                    break
+                self._steps.check()
+                look()
+                time.sleep(TICK)
+        if process.returncode != 0:
+            fail(f"airflow {arguments[0]} ended with {process.returncode}: {self._steps.name}")
 
     def run(self, dag: str, conf: dict[str, str]) -> None:
-        """Run a DAG, and answer its approval when it asks for one."""
+        """Run a DAG, and agree to its plan when it asks for that."""
         console.print(f"\n$ airflow dags test {dag}", style="bold")
-        done = threading.Event()
-        person = threading.Thread(target=self._approve, args=(dag, done))
-        person.start()
+        self._steps.begin(f"start the DAG {dag}")
+        person = Person(self._url, dag)
+        plans = str((KEPT / "plans").relative_to(ROOT))
+        self.command(
+            *("dags", "test", dag, "--conf", json.dumps({**conf, "plans": plans})),
+            hear=lambda line: self._tell(line, dag, person),
+            look=person.look,
+        )
+        for report in (KEPT / "plans" / dag).glob("*.report"):
+            facts = json.loads((report / "report.json").read_text())
+            counts = ", ".join(f"{count:,} {outcome}" for outcome, count in facts["counts"].items() if count)
+            console.print(f"\n  {facts['changes']:,} planned changes: {counts}. The report:")
+            console.print(f"  {(report / 'report.html').relative_to(ROOT)}", soft_wrap=True)
+
+    def _tell(self, line: str, dag: str, person: Person) -> None:
+        if begun := TASK_BEGUN.search(line):
+            self._steps.begin(f"task {begun[1]} of the DAG {dag}")
+        elif AWAITS_INPUT in line and not person.is_asked:
+            self._steps.begin(f"answer what the DAG {dag} asks")
+            person.is_asked = True
+        elif (told := TASK_ENDED.search(line) or PROGRESS.search(line)) and (told[1] != "approve" or person.is_asked):
+            # The task that asks ends twice: when it has asked, and when it was answered.
+            console.print(f"  {told[1]}")
+
+
+class Person:
+    """Who agrees to a plan: looks at it, and approves it through Airflow's REST API, as in Airflow's UI.
+
+    :param url: where the API is.
+    :param dag: the DAG that asks.
+    """
+
+    def __init__(self, url: str, dag: str) -> None:
+        self.is_asked = False
+        """Whether the run waits for an answer. Airflow stores the question before, and the task's state once more when
+        the task has ended: an answer that comes earlier is lost, and the run waits for ever."""
+        self._api = f"{url}/api/v2/dags/{dag}/dagRuns"
+        self._answered = False
+        self._session = requests.Session()
+        self._session.trust_env = False
+        token = self._session.get(f"{url}/auth/token", timeout=30).json()["access_token"]
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def look(self) -> None:
+        """Answer, where there is something to answer."""
+        if not self.is_asked or self._answered:
+            return
         try:
-            self.command(
-                "dags", "test", dag, "--conf", json.dumps({**conf, "plans": str((KEPT / "plans").relative_to(ROOT))})
-            )
-        finally:
-            done.set()
-            person.join()
+            asked = self._session.get(f"{self._api}/~/hitlDetails", timeout=30)
+            asked.raise_for_status()
+            for detail in asked.json()["hitl_details"]:
+                if not detail["response_received"] and detail["task_instance"]["state"] == "awaiting_input":
+                    self._agree(detail)
+        except requests.RequestException:
+            # The database of this Airflow is a file that two processes write: it is asked again until the deadline.
+            return
 
-    def _approve(self, dag: str, done: threading.Event) -> None:
-        """Wait for the approval, show what is to be agreed to, and agree, as a person does in Airflow's UI."""
-        with requests.Session() as session:
-            token = session.get(f"{self._url}/auth/token", timeout=30).json()["access_token"]
-            session.headers["Authorization"] = f"Bearer {token}"
-            while not done.wait(0.5):
-                asked = session.get(f"{self._url}/api/v2/dags/{dag}/dagRuns/~/hitlDetails", timeout=30).json()
-                for detail in asked.get("hitl_details", []):
-                    if not detail["response_received"]:
-                        self._agree(session, detail)
-                        return
-
-    def _agree(self, session: requests.Session, detail: dict[str, Any]) -> None:
-        console.print(f"\n  [bold]{detail['subject']}[/]")
-        for line in detail["body"].splitlines()[:15]:
-            console.print(f"  | {line}", markup=False, style="dim", no_wrap=True, overflow="ellipsis")
+    def _agree(self, detail: dict[str, Any]) -> None:
         task = detail["task_instance"]
-        path = f"dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}/-1/hitlDetails"
-        session.patch(f"{self._url}/api/v2/{path}", json={"chosen_options": ["Approve"]}, timeout=30).raise_for_status()
-        console.print("  approved, through Airflow's REST API\n")
+        option = next(option for option in detail["options"] if option.startswith("Approve"))
+        path = f"{task['dag_run_id']}/taskInstances/{task['task_id']}/-1/hitlDetails"
+        answer = self._session.patch(f"{self._api}/{path}", json={"chosen_options": [option]}, timeout=30)
+        answer.raise_for_status()
+        self._answered = True
+        console.print("\n  What a person sees in Airflow, under Required Actions:")
+        console.print(Panel(Markdown(detail["body"]), title=detail["subject"], title_align="left", style="dim"))
+        console.print(f"  answered through Airflow's REST API: {option}\n")
 
 
 @contextmanager
@@ -171,30 +264,34 @@ def throwaway_airflow(jicoo: Sandbox) -> Iterator[Airflow]:
     }
     shutil.rmtree(KEPT, ignore_errors=True)
     KEPT.mkdir(parents=True)
-    airflow = Airflow(environment, f"http://127.0.0.1:{port}")
+    LOG.touch()
+    steps = Steps()
+    airflow = Airflow(environment, f"http://127.0.0.1:{port}", steps)
     try:
         console.print("Making a throw-away Airflow ...")
-        airflow.command("db", "migrate")
+        steps.begin("make Airflow's database")
+        airflow.command("db", "migrate", hear=lambda line: None)
+        steps.begin(f"start Airflow's API, whose log is {KEPT / 'api-server.log'}")
         with started(
             environment, "api-server", "--host", "127.0.0.1", "--port", str(port), log=KEPT / "api-server.log"
-        ):
-            wait_until_up(f"http://127.0.0.1:{port}/api/v2/monitor/health")
+        ) as server:
+            wait_until_up(f"http://127.0.0.1:{port}/api/v2/monitor/health", server, steps)
             yield airflow
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager
-def started(environment: dict[str, str], *arguments: str, log: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+def started(environment: dict[str, str], *arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run an Airflow command; at the end, stop it and whatever it has started."""
-    with (log or Path(os.devnull)).open("w") as file:
+    with log.open("a") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow", *arguments],
             env=environment,
             cwd=ROOT,
-            stdout=subprocess.PIPE if log is None else file,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
         try:
@@ -208,19 +305,17 @@ def started(environment: dict[str, str], *arguments: str, log: Path | None = Non
                     break
                 except subprocess.TimeoutExpired:
                     continue
-            if process.stdout is not None:
-                process.stdout.close()
 
 
-def wait_until_up(url: str) -> None:
-    until = time.monotonic() + 90
+def wait_until_up(url: str, server: subprocess.Popen[bytes], steps: Steps) -> None:
     while True:
         try:
-            requests.get(url, timeout=5)
+            requests.get(url, timeout=5, proxies={"http": ""})
             return
         except requests.RequestException:
-            if time.monotonic() > until:
+            if server.poll() is not None:
                 raise SystemExit(f"Airflow's API did not start; see {KEPT / 'api-server.log'}") from None
+            steps.check()
             time.sleep(0.3)
 
 
@@ -268,12 +363,20 @@ def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-if __name__ == "__main__":
+def run(*arguments: str) -> int | str:
+    """Run the demo, and return how it ended, for :func:`sys.exit`.
+
+    :param arguments: where to save a picture, or nothing.
+    """
     signal.signal(signal.SIGTERM, interrupted)
     try:
         code = main()
-        if len(sys.argv) > 1:
-            picture(Path(sys.argv[1]))
-        sys.exit(code)
     except KeyboardInterrupt:
-        sys.exit("Interrupted: everything the demo started is stopped.")
+        return "Interrupted: everything the demo started is stopped."
+    for path in arguments:
+        picture(Path(path))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(run(*sys.argv[1:]))

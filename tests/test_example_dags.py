@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 import sys
 import threading
+import time
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -33,6 +35,39 @@ def test_each_is_parsed(dags):
     assert bag.import_errors == {}
     assert sorted(bag.dags) == [file.stem for file in EXAMPLES]
     assert len(EXAMPLES) >= 3
+
+
+def test_what_they_say_of_themselves(dags):
+    for dag in dags(FOLDER).dags.values():
+        assert len(dag.doc_md) > 200, dag.dag_id
+        assert "ndo" in dag.doc_md or "hanges nothing" in dag.doc_md, f"{dag.dag_id}: what does it change?"
+        for name in dag.params:
+            schema = dag.params.get_param(name).schema
+            described = dag.params.get_param(name).description or schema.get("description_md") or schema["title"]
+            assert schema["title"] != name
+            assert described, f"{dag.dag_id}: {name}"
+            if name.endswith("_id"):
+                assert "jicoo_list_ids" in described, f"{dag.dag_id}: how is the {name} found?"
+
+
+def test_what_a_task_returned_is_no_template_for_another(dags):
+    """Airflow renders each text that ``expand_kwargs`` is given, with the connections of the DAG at hand."""
+    for dag in dags(FOLDER).dags.values():
+        for task in dag.tasks:
+            assert getattr(task, "expand_input", None) is None or task.expand_input.EXPAND_INPUT_TYPE == "dict-of-lists"
+
+
+class TestListIds:
+    FILE = FOLDER / "jicoo_list_ids.py"
+
+    def test_users_and_event_types(self, jicoo_sandbox, run_dag):
+        run = run_dag(self.FILE)
+        assert run.state == "success"
+        users = {user["uid"]: user["name"] for user in jicoo_sandbox.users}
+        assert {each["user_id"]: each["name"] for each in run.xcom("users")} == users
+        assert {each["uid"] for each in run.xcom("event_types")} == {each["uid"] for each in jicoo_sandbox.event_types}
+        assert not [user for user in jicoo_sandbox.users if user["email"] in json.dumps(run.xcom("users"))]
+        assert {request.method for request in jicoo_sandbox.requests} == {"GET"}
 
 
 class TestReassignHost:
@@ -78,6 +113,18 @@ class TestReassignHost:
                 assert {**new, "hosts": None, "updatedAt": None} == {**old, "hosts": None, "updatedAt": None}
             else:
                 assert new == old
+
+    def test_what_jicoo_returns_is_not_rendered(self, jicoo_sandbox, run_dag):
+        leaves, takes_over = jicoo_sandbox.users[0]["uid"], jicoo_sandbox.users[1]["uid"]
+        template = "{{ conn.get('jicoo_default').password }}"
+        jicoo_sandbox.reset(bookings=0)
+        hosts = [{"userId": user, "role": "viewer"} for user in (template, leaves)]
+        jicoo_sandbox.add_booking(hosts=hosts, startedAt=datetime.now(timezone.utc) + timedelta(days=9))
+
+        run_dag(self.FILE, from_user_id=leaves, to_user_id=takes_over)
+
+        (sent,) = [request.body for request in jicoo_sandbox.requests if request.method == "PATCH"]
+        assert [host["userId"] for host in sent["hosts"]] == [template, takes_over]
 
     def test_a_host_without_bookings_is_no_failure(self, jicoo_sandbox, run_dag):
         before = jicoo_sandbox.bookings()
@@ -191,13 +238,13 @@ def person():
 
     @contextlib.contextmanager
     def answering(dag_id, option):
-        over, seen = threading.Event(), []
+        over, seen, since = threading.Event(), [], {}
 
         def look():
             while not over.wait(0.3):
                 # SQLite may be locked by the DAG that runs; then it is tried again.
                 with contextlib.suppress(OperationalError):
-                    _answer(dag_id, option, seen)
+                    _answer(dag_id, option, seen, since)
 
         thread = threading.Thread(target=look)
         thread.start()
@@ -210,7 +257,11 @@ def person():
     return answering
 
 
-def _answer(dag_id, option, seen):
+def _answer(dag_id, option, seen, since):
+    """Answer what waits for a second.
+
+    ``dag.test()`` stores the state of a task once more when the task has ended: an answer that comes between is lost.
+    """
     from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
     from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
     from airflow.models.hitl import HITLDetail
@@ -225,13 +276,17 @@ def _answer(dag_id, option, seen):
             .filter(TaskInstance.state == "awaiting_input")
         )
         for task, detail in waiting.all():
+            if time.monotonic() < since.setdefault(task.id, time.monotonic()) + 1:
+                continue
             seen.append(detail.body)
+            # The option that agrees carries the plan's digest.
+            (chosen,) = [each for each in detail.options if each.startswith(option)]
             update_hitl_detail(
                 dag_id=dag_id,
                 dag_run_id=task.run_id,
                 task_id=task.task_id,
                 map_index=-1,
-                update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[option]),
+                update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[chosen]),
                 user=Mock(get_id=lambda: "sato", get_name=lambda: "Sato"),
                 session=session,
             )
@@ -242,9 +297,12 @@ def still(sandbox):
     return {booking["uid"]: {**booking, "updatedAt": ""} for booking in sandbox.bookings()}
 
 
-@pytest.mark.skipif(
+asks_a_person = pytest.mark.skipif(
     not hasattr(TaskInstanceState, "AWAITING_INPUT"), reason="`dag.test` waits for a person since Airflow 3.3"
 )
+
+
+@asks_a_person
 class TestBulkReassignHost:
     FILE = FOLDER / "jicoo_bulk_reassign_host.py"
     UNDO = FOLDER / "jicoo_undo_last_run.py"
@@ -282,6 +340,7 @@ class TestBulkReassignHost:
         (text,) = seen
         assert text == run.xcom("plan", key="summary")
         assert text.startswith(f"**{len(affected)} bookings will be changed**")
+        assert run.xcom("plan")["plan"] == f"{conf['plans']}/jicoo_bulk_reassign_host/{run.run_id}.jsonl"
         assert self.affected(jicoo_sandbox, conf["from_user_id"]) == set()
         after = still(jicoo_sandbox)
         assert {uid for uid in before if after[uid] != before[uid]} == affected
@@ -312,13 +371,22 @@ class TestBulkReassignHost:
             run = run_dag(self.FILE, **conf)
         assert run.states == {
             "plan": "success",
-            "approve": "success",
-            "remember": "skipped",
-            "apply": "skipped",
-            "tell": "skipped",
+            "approve": "failed",
+            "remember": "upstream_failed",
+            "apply": "upstream_failed",
+            "tell": "upstream_failed",
         }
+        assert run.state == "failed"
         assert jicoo_sandbox.bookings() == before
         assert jicoo_sandbox.count("PATCH") == 0
+
+    def test_no_last_run(self, jicoo_sandbox, run_dag, conf, airflow_database):
+        with contextlib.closing(sqlite3.connect(airflow_database)) as connection:
+            connection.execute("DELETE FROM variable WHERE key = 'jicoo_last_plan'")
+            connection.commit()
+        run = run_dag(self.UNDO, plan=None, plans=conf["plans"])
+        assert run.states["which_plan"] == "failed"
+        assert jicoo_sandbox.count() == 0
 
     def test_a_plan_that_is_named_is_taken_back(self, jicoo_sandbox, run_dag, person, conf):
         with person("jicoo_bulk_reassign_host", "Approve"):
@@ -334,9 +402,7 @@ class TestBulkReassignHost:
         assert still(jicoo_sandbox) != before
 
 
-@pytest.mark.skipif(
-    not hasattr(TaskInstanceState, "AWAITING_INPUT"), reason="`dag.test` waits for a person since Airflow 3.3"
-)
+@asks_a_person
 class TestOffboardUser:
     FILE = FOLDER / "jicoo_offboard_user.py"
 
@@ -389,7 +455,8 @@ class TestOffboardUser:
         before, users = jicoo_sandbox.bookings(), self.users(jicoo_sandbox)
         with person("jicoo_offboard_user", "Reject"):
             run = run_dag(self.FILE, **conf)
-        assert {task for task, state in run.states.items() if state == "skipped"} == {
+        assert run.states["approve"] == "failed"
+        assert {task for task, state in run.states.items() if state == "upstream_failed"} == {
             "remember",
             "apply",
             "nothing_is_left",
@@ -403,8 +470,8 @@ class TestOffboardUser:
         answer = _answer
         late = []
 
-        def book_and_answer(dag_id, option, seen):
-            answer(dag_id, option, seen)
+        def book_and_answer(dag_id, option, seen, since):
+            answer(dag_id, option, seen, since)
             if seen and not late:
                 soon = datetime.now(timezone.utc) + timedelta(days=300)
                 hosts = [{"userId": conf["user_id"], "role": "admin"}]
@@ -425,8 +492,8 @@ class TestOffboardUser:
         users = self.users(jicoo_sandbox)
         answer = _answer
 
-        def answer_and_revoke(dag_id, option, seen):
-            answer(dag_id, option, seen)
+        def answer_and_revoke(dag_id, option, seen, since):
+            answer(dag_id, option, seen, since)
             jicoo_sandbox.key_revoked = bool(seen)
 
         monkeypatch.setattr(sys.modules[__name__], "_answer", answer_and_revoke)
@@ -471,7 +538,8 @@ class TestCloseOfficeForADay:
         }
 
     def check(self, sandbox, run, meant, before, messages):
-        assert {*run.states} == {"plan", "shards", "one_report", *(f"apply[{index}]" for index in range(4))}
+        mapped = {f"apply[{index}]" for index in range(4)}
+        assert {*run.states} == {"plan", "approve", "remember", "shards", "one_report", *mapped}
         assert set(run.states.values()) == {"success"}, run.states
         changed = Counter(request.path.split("/")[3] for request in sandbox.requests if request.method != "GET")
         assert changed == dict.fromkeys(meant, 1)
@@ -482,28 +550,63 @@ class TestCloseOfficeForADay:
         assert {kind for _, _, kind in told} == {messages}
         assert f"{len(meant)} applied" in run.xcom("one_report")
 
-    def test_moved(self, jicoo_sandbox, run_dag, tmp_path, day):
+    @asks_a_person
+    def test_moved(self, jicoo_sandbox, run_dag, person, tmp_path, day):
         meant = self.meant(jicoo_sandbox, day)
         before = {booking["uid"]: booking for booking in jicoo_sandbox.bookings()}
         assert len(meant) >= 12
         to_day = day + timedelta(days=7)
 
-        run = run_dag(self.FILE, day=str(day), to_day=str(to_day), message="We are closed.", plans=str(tmp_path))
+        with person("jicoo_close_office_for_a_day", "Approve") as seen:
+            run = run_dag(self.FILE, day=str(day), to_day=str(to_day), message="We are closed.", plans=str(tmp_path))
+
+        assert len(seen) == 1
+        assert f"**{len(meant):,} bookings will be changed**" in seen[0]
 
         self.check(jicoo_sandbox, run, meant, before, "update")
         for uid, old in meant.items():
             assert start(jicoo_sandbox.booking(uid)) == start(old) + timedelta(days=7)
         bodies = [request.body for request in jicoo_sandbox.requests if request.method == "PATCH"]
         assert {body["updateMessage"] for body in bodies} == {"We are closed."}
-        assert json.loads((tmp_path / f"{run.run_id}.report" / "report.json").read_text())["counts"]["applied"] == len(
-            meant
-        )
+        report = tmp_path / "jicoo_close_office_for_a_day" / f"{run.run_id}.jsonl.report" / "report.json"
+        assert json.loads(report.read_text())["counts"]["applied"] == len(meant)
 
-    def test_cancelled(self, jicoo_sandbox, run_dag, tmp_path, day):
+    @asks_a_person
+    def test_moved_and_taken_back(self, jicoo_sandbox, run_dag, person, tmp_path, day):
+        meant, before = self.meant(jicoo_sandbox, day), still(jicoo_sandbox)
+        with person("jicoo_close_office_for_a_day", "Approve"):
+            run = run_dag(self.FILE, day=str(day), to_day=str(day + timedelta(7)), message=None, plans=str(tmp_path))
+        assert set(run.states.values()) == {"success"}, run.states
+        assert {"updateMessage" in request.body for request in jicoo_sandbox.requests if request.method == "PATCH"} == {
+            False
+        }
+        with person("jicoo_undo_last_run", "Approve"):
+            run = run_dag(FOLDER / "jicoo_undo_last_run.py", plans=str(tmp_path), tell_guests=True)
+        assert set(run.states.values()) == {"success"}, run.states
+        assert still(jicoo_sandbox) == before
+        told = Counter((message.uid, message.guest) for message in jicoo_sandbox.messages)
+        assert {uid for uid, _ in told} == set(meant)
+        assert set(told.values()) == {2}, "once for the move, once for the move back"
+
+    @asks_a_person
+    def test_rejected(self, jicoo_sandbox, run_dag, person, tmp_path, day):
+        before = jicoo_sandbox.bookings()
+        with person("jicoo_close_office_for_a_day", "Reject"):
+            run = run_dag(self.FILE, day=str(day), plans=str(tmp_path))
+        assert run.state == "failed"
+        assert (run.states["approve"], run.states["one_report"]) == ("failed", "failed")
+        assert jicoo_sandbox.bookings() == before
+        assert {request.method for request in jicoo_sandbox.requests} == {"GET"}
+
+    @asks_a_person
+    # As the form sends it where it is left empty, and as it is where nothing is given.
+    @pytest.mark.parametrize("to_day", [{"to_day": None}, {}])
+    def test_cancelled(self, jicoo_sandbox, run_dag, person, tmp_path, day, to_day):
         meant = self.meant(jicoo_sandbox, day)
         before = {booking["uid"]: booking for booking in jicoo_sandbox.bookings()}
 
-        run = run_dag(self.FILE, day=str(day), plans=str(tmp_path))
+        with person("jicoo_close_office_for_a_day", "Approve"):
+            run = run_dag(self.FILE, day=str(day), plans=str(tmp_path), **to_day)
 
         self.check(jicoo_sandbox, run, meant, before, "cancel")
         assert {jicoo_sandbox.booking(uid)["status"] for uid in meant} == {"cancel"}
@@ -553,6 +656,13 @@ class TestFreeSlotReport:
         assert lines[-1] == f"| **all** | {' | '.join(str(sum(counts[uid].values())) for uid in uids)} |"
         picture = ElementTree.parse(folder / "free_slots.svg").getroot()
         assert len(picture.findall("{http://www.w3.org/2000/svg}polyline")) == len(uids)
+
+    @pytest.mark.parametrize("event_types", [None, [""], []])
+    def test_no_event_type_is_named(self, jicoo_sandbox, run_dag, tmp_path, event_types):
+        """As the form sends a list that is left empty, or was made empty again."""
+        run = run_dag(self.FILE, folder=str(tmp_path), days=1, fail_below=0, event_types=event_types)
+        assert run.state == "success"
+        assert list(run.xcom("count")) == [each["uid"] for each in jicoo_sandbox.event_types]
 
     def test_few_are_a_warning(self, jicoo_sandbox, run_dag, tmp_path, caplog):
         uid = jicoo_sandbox.event_types[0]["uid"]
@@ -607,6 +717,35 @@ class TestRebalanceHosts:
         after = {host["uid"]: host["priority"] for host in jicoo_sandbox.hosts(event_type["uid"])}
         assert after == {busy: 1, usual: 1, idle: 2, idler: 1}
         assert jicoo_sandbox.count("PATCH") == 3
+
+    @pytest.mark.parametrize("event_type_id", [None, ""])
+    def test_all_event_types(self, jicoo_sandbox, run_dag, event_type_id):
+        """As its own schedule starts it on the sandbox."""
+        jicoo_sandbox.reset(bookings=0)
+        first = jicoo_sandbox.event_types[0]
+        busy = jicoo_sandbox.hosts(first["uid"])[0]["uid"]
+        soon = datetime.now(timezone.utc) + timedelta(days=1)
+        for number in range(8):
+            at = soon + timedelta(hours=number)
+            jicoo_sandbox.add_booking(hosts=[{"userId": busy, "role": "admin"}], startedAt=at)
+        before = {each["uid"]: jicoo_sandbox.hosts(each["uid"]) for each in jicoo_sandbox.event_types}
+
+        run = run_dag(self.FILE, event_type_id=event_type_id)
+
+        assert run.state == "success", run.states
+        for uid, hosts in before.items():
+            after = {host["uid"]: host["priority"] for host in jicoo_sandbox.hosts(uid)}
+            for host in hosts:
+                step = 0 if busy not in after else -1 if host["uid"] == busy else 1
+                assert after[host["uid"]] == min(3, max(0, host["priority"] + step)), (uid, host)
+        told = [(each["event_type"], each["user"], each["was"]) for each in run.xcom("changes")]
+        assert set(told) <= {(uid, host["uid"], host["priority"]) for uid, hosts in before.items() for host in hosts}
+        assert jicoo_sandbox.count("PATCH") == len(told) > 3
+
+    def test_an_event_type_that_nobody_hosts(self, jicoo_sandbox, run_dag):
+        run = run_dag(self.FILE, event_type_id="nothing12345")
+        assert run.states["count"] == "failed"
+        assert jicoo_sandbox.count("PATCH") == 0
 
     def test_nothing_to_do(self, jicoo_sandbox, run_dag):
         jicoo_sandbox.reset(bookings=0)

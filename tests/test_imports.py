@@ -29,6 +29,8 @@ import airflow.sdk.exceptions
 import airflow.triggers.base
 import airflow.providers.common.compat.sdk
 import airflow.providers.common.compat.connection
+import airflow.providers.standard.operators.hitl
+import airflow.sdk.execution_time.hitl
 from airflow.sdk import Param, dag, task, DAG, BaseOperator, BaseHook, BaseSensorOperator, BaseOperatorLink
 # Names that these look up when they are asked for them.
 from airflow.providers.common.compat.sdk import (

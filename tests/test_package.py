@@ -78,6 +78,8 @@ def test_what_it_says_of_itself(wheel):
     assert metadata["Requires-Python"] == ">=3.10"
     needed = {line.split(">=")[0] for line in metadata.get_all("Requires-Dist") if "extra ==" not in line}
     assert "apache-airflow" in needed
+    # The page of Airflow's that lists the providers leads there; without it, to one of Airflow's that does not exist.
+    assert "Documentation, https://developer.jicoo.com" in metadata.get_all("Project-URL")
     assert not needed & {"pytest", "ruff", "mypy", "psycopg2-binary"}
     assert "[apache_airflow_provider]" in points
     assert "[pytest11]" in points

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Generator
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import msgspec
@@ -16,9 +17,10 @@ from yarl import URL
 
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
-from airflow_provider_jicoo.api.errors import NotFoundError
-from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
-from airflow_provider_jicoo.api.paging import Sweep
+from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, ServerError, UnexpectedAnswerError
+from airflow_provider_jicoo.api.exchange import Broken, Came, Hurry, Reply, Sleep, exchange
+from airflow_provider_jicoo.api.listing import next_step, read
+from airflow_provider_jicoo.api.paging import Paging, fit
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy, retry_after
 from airflow_provider_jicoo.api.settings import Settings
 
@@ -32,6 +34,60 @@ _NEVER_SENT = (
     aiohttp.ClientHttpProxyError,  # the proxy refused to connect
 )
 _JSON = "application/json"
+_KEEP_ALIVE = 3.0
+"""Seconds for which an idle connection is used again."""
+
+
+class WithheldError(Exception):
+    """A request was not sent: its passage did not let it leave."""
+
+
+class Passage(Protocol):
+    """What somebody who sends a call decides while it is under way: may it leave, and how long to wait.
+
+    The calls that are asked about are the one that is sent, and those that read it back.
+    """
+
+    async def ready(self, call: Call[Any]) -> bool:
+        """Return once a request may take its place in the pace; False where it is not to leave any more."""
+
+    async def leave(self, call: Call[Any]) -> bool:
+        """Return at the last moment, its place in the pace having come, whether a request leaves."""
+
+    def returned(self, call: Call[Any], came: Reply | Broken) -> None:
+        """Note what came of a request that left."""
+
+    async def wait(self, call: Call[Any], seconds: float, why: str) -> Hurry | None:
+        """Wait; return :attr:`~airflow_provider_jicoo.api.exchange.Hurry.HURRY` where there is no time for more.
+
+        :param why: what is waited for; empty where it is the pace.
+        """
+
+
+class Free:
+    """The passage of requests that nobody holds up."""
+
+    async def ready(self, call: Call[Any]) -> bool:
+        """Let it leave."""
+        return True
+
+    async def leave(self, call: Call[Any]) -> bool:
+        """Let it leave."""
+        return True
+
+    def returned(self, call: Call[Any], came: Reply | Broken) -> None:
+        """Do nothing."""
+
+    async def wait(self, call: Call[Any], seconds: float, why: str) -> Hurry | None:
+        """Wait, and say why."""
+        if why:
+            log.warning("%s %s: %s", call.method, call.path, why)
+        await asyncio.sleep(seconds)
+        return None
+
+
+FREE = Free()
+_ABSENT = (NotFoundError, UnexpectedAnswerError)
 
 
 class AsyncJicooClient:
@@ -57,7 +113,8 @@ class AsyncJicooClient:
         pace: PaceLike | None = None,
     ) -> None:
         self._settings = settings
-        self._policy = policy or RetryPolicy()
+        self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
+        self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
         self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._turn = asyncio.Lock()
         self._connections = connections
@@ -69,7 +126,11 @@ class AsyncJicooClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 headers=self._settings.headers(f"aiohttp/{aiohttp.__version__}"),
-                connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._settings.tls()),
+                # A server closes an idle connection after some seconds (uvicorn and Node: 5); a change that is sent
+                # into that moment is in doubt, although the server never saw it.
+                connector=aiohttp.TCPConnector(
+                    limit=self._connections, ssl=self._settings.tls(), keepalive_timeout=_KEEP_ALIVE
+                ),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=self._settings.timeout, sock_read=self._settings.timeout
                 ),
@@ -84,10 +145,17 @@ class AsyncJicooClient:
         """Key, address and limits."""
         return self._settings
 
-    async def send(self, call: Call[T]) -> T:
+    @property
+    def paging(self) -> Paging:
+        """How the server pages lists, as far as this client has learnt it."""
+        return self._paging
+
+    async def send(self, call: Call[T], passage: Passage = FREE) -> T:
         """Send a call and return the ``data`` of its answer.
 
+        :param passage: holds it up while it is under way; by default nothing does.
         :raises RequestError: the subclass says what to do about it.
+        :raises WithheldError: its passage did not let it leave.
         """
         steps = exchange(call, self._policy, (self._settings.api_key,))
         came: Came = None
@@ -95,52 +163,92 @@ class AsyncJicooClient:
             while True:
                 step = steps.send(came)
                 if isinstance(step, Sleep):
-                    log.warning("%s %s: %s", call.method, call.path, step.why)
-                    await self._wait(step.seconds)
-                    came = None
+                    came = await passage.wait(call, step.seconds, step.why)
                 else:
-                    came = await self._send_once(step)
+                    came = await self._send_once(step, passage)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    async def iterate(self, listing: Listing[T], beyond: Callable[[T], bool] | None = None) -> AsyncIterator[T]:
-        """Yield the rows of a list, page by page, each row once.
+    async def iterate(
+        self, listing: Listing[T], *, on_unproven: str | None = None, warnings: list[str] | None = None
+    ) -> AsyncIterator[T]:
+        """Yield the rows of a list, page by page, each row once, and prove that they are all of it.
 
-        :param beyond: as for :class:`~airflow_provider_jicoo.api.paging.Sweep`.
+        :param on_unproven: what to do where that cannot be proved: ``fail``, after all rows that there are, or
+            ``warn``; by default as the settings say.
+        :param warnings: where to put what is to be told of the list; by default the log.
+        :raises UnprovenListError: the list may lack rows; what was yielded before stays valid.
         :raises RequestError: as :meth:`send`; what was yielded before stays valid.
         """
-        sweep = Sweep(listing, beyond)
-        while (call := sweep.next_call()) is not None:
-            for row in sweep.take(await self.send(call)):
-                yield row
+        steps = read(listing, self._paging, on_unproven=on_unproven or self._settings.on_unproven, warnings=warnings)
+        came: Any = None
+        while (step := next_step(steps, came)) is not None:
+            came = None
+            if isinstance(step, Call):
+                came = await self._send_or_refused(step)
+            else:
+                for row in step:
+                    yield row
 
-    async def run(self, steps: Generator[list[Call[Any]], list[Any], T]) -> T:
+    async def _send_or_refused(self, call: Call[Any]) -> Any:
+        try:
+            return await self.send(call)
+        except (NotFoundError, RejectedError) as error:
+            return error
+        except ServerError as error:
+            if not call.is_optional:
+                raise
+            return error
+
+    async def run(self, steps: Generator[list[Call[Any]], list[Any], T], passage: Passage = FREE) -> T:
         """Send the calls that ``steps`` yields at once, send it their results, and return what it returns.
 
-        A result that does not exist is the :class:`~airflow_provider_jicoo.api.errors.NotFoundError`.
+        A result that does not exist is the :class:`~airflow_provider_jicoo.api.errors.NotFoundError`, one that cannot
+        be read the :class:`~airflow_provider_jicoo.api.errors.UnexpectedAnswerError`.
 
+        :param passage: as for :meth:`send`, of all of them.
         :raises RequestError: as :meth:`send`.
+        :raises WithheldError: as :meth:`send`.
         """
         try:
             calls = next(steps)
             while True:
-                results = await asyncio.gather(*(self.send(call) for call in calls), return_exceptions=True)
+                results = await asyncio.gather(
+                    *(self._send_or_absent(call, passage) for call in calls), return_exceptions=True
+                )
                 for failed in results:
-                    if isinstance(failed, BaseException) and not isinstance(failed, NotFoundError):
+                    if isinstance(failed, BaseException) and not isinstance(failed, _ABSENT):
                         raise failed
                 calls = steps.send(results)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    async def _send_once(self, call: Call[Any]) -> Reply | Broken:
+    async def _send_or_absent(self, call: Call[Any], passage: Passage) -> Any:
+        while True:
+            size = self._paging.size
+            try:
+                return await self.send(call, passage)
+            except _ABSENT as error:
+                return error
+            except RejectedError as error:
+                if call.page is None or not self._paging.halve(size, error, call.query):
+                    raise
+
+    async def _send_once(self, call: Call[Any], passage: Passage) -> Reply | Broken:
+        if not await passage.ready(call):
+            raise WithheldError
         if self._pace.rate is not None:
-            # One at a time waits for its moment: had all taken theirs, a pace that falls would find them taken.
+            # One coroutine holds a reservation at a time: with 32 reserved, a slow-down after a 429 could not delay the
+            # 31 slots already handed out.
             async with self._turn:
-                await self._wait(self._pace.reserve(time.monotonic()))
+                await passage.wait(call, self._pace.reserve(time.monotonic()), "")
+        if not await passage.leave(call):
+            raise WithheldError
         sent = time.monotonic()
         came = await self._ask(call)
+        passage.returned(call, came)
         if isinstance(came, Reply):
             wait = retry_after(came.headers.get("Retry-After"), came.at) if came.status >= 400 else None
             self._pace.answered(came.status, wait, sent, time.monotonic())
@@ -148,15 +256,12 @@ class AsyncJicooClient:
             self._pace.answered(None, None, sent, time.monotonic())
         return came
 
-    async def _wait(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
     async def _ask(self, call: Call[Any]) -> Reply | Broken:
         try:
             async with self._open().request(
                 call.method,
                 URL(self._settings.base_url + call.path, encoded=True),
-                params=call.query or None,
+                params=fit(call, self._paging) or None,
                 data=None if call.body is None else BytesPayload(msgspec.json.encode(call.body), content_type=_JSON),
                 allow_redirects=False,
                 middlewares=(_once,) if call.method in ("GET", "PUT", "DELETE") else None,

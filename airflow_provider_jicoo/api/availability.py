@@ -8,6 +8,7 @@ from __future__ import annotations
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.models import AvailabilityCalendar
 from airflow_provider_jicoo.api.paths import checked_id, checked_limit
+from airflow_provider_jicoo.api.rows import row_problem
 
 _PATH = "/v1/user_availability_calendars"
 
@@ -18,8 +19,13 @@ def list_user_availability_calendars(user_id: str, *, limit: int | None = None) 
     :param user_id: whose calendars.
     :param limit: stop after so many; None for all.
     """
-    query = {"userId": checked_id("user_id", user_id)}
-    return Listing(_PATH, query, limit=checked_limit("List User Availability Calendars", limit))
+    return Listing(
+        _PATH,
+        {"userId": checked_id("user_id", user_id)},
+        limit=checked_limit("List User Availability Calendars", limit),
+        check=row_problem(("uid",)),
+        keep=lambda calendar: calendar.get("userId", user_id) == user_id,
+    )
 
 
 def get_user_availability_calendar(uid: str) -> Call[AvailabilityCalendar]:

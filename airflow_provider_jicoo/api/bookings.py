@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.call import Call, Confirm, Listing, Repeat
+from airflow_provider_jicoo.api.booking_list import BookingListing
+from airflow_provider_jicoo.api.call import Call, Confirm, OnDoubt, Repeat, repeat_of
 from airflow_provider_jicoo.api.errors import InvalidRequestError
 from airflow_provider_jicoo.api.models import (
     Booking,
@@ -22,9 +23,7 @@ from airflow_provider_jicoo.api.models import (
     body,
 )
 from airflow_provider_jicoo.api.paths import checked_id, checked_limit
-
-_MOMENTS = ("startedAt", "endedAt")
-_NOT_KEPT = frozenset({"updateMessage", "isSendUpdates"})
+from airflow_provider_jicoo.api.written import reflects
 
 
 def list_bookings(
@@ -35,8 +34,10 @@ def list_bookings(
     order_by: str = "startedAt",
     descending: bool = False,
     limit: int | None = None,
-) -> Listing[Booking]:
+) -> BookingListing:
     """List Bookings (https://developer.jicoo.com/api-5452986).
+
+    Read to its end, the list is proved to be whole; see :mod:`~airflow_provider_jicoo.api.listing`.
 
     :param status: only bookings of this status. Jicoo documents ``open`` and ``cancel``; whether requests awaiting
         approval are in the list without a status is not documented.
@@ -64,7 +65,9 @@ def list_bookings(
         query["startedAt"] = times.wire(after)
     if before is not None:
         query["endedAt"] = times.wire(before)
-    return Listing("/v1/bookings", query, limit=checked_limit(what, limit))
+    return BookingListing(
+        "/v1/bookings", query, limit=checked_limit(what, limit), status=status, starts=after, ends=before
+    )
 
 
 def get_booking(uid: str) -> Call[Booking]:
@@ -95,79 +98,100 @@ def create_booking(**fields: Any) -> Call[Booking]:
     )
 
 
-def update_booking(uid: str, **fields: Any) -> Call[Booking]:
+def update_booking(uid: str, *, on_doubt: OnDoubt | None = None, **fields: Any) -> Call[Booking]:
     """Update Booking (https://developer.jicoo.com/project-373292/api-5545485). Only what is given is sent.
 
     :param uid: booking id.
+    :param on_doubt: ``leave`` or send ``again`` where the answer was lost and the change is not there; by default it is
+        left where it may message the guest (whether Jicoo does without ``is_send_updates`` is not documented).
     :param fields: as :class:`~airflow_provider_jicoo.api.models.UpdateBookingBody`. ``hosts`` replaces the
         whole list (inferred).
     """
-    return update_call(uid, body(UpdateBookingBody, fields, "Update Booking").wire())
+    return update_call(uid, body(UpdateBookingBody, fields, "Update Booking").wire(), on_doubt=on_doubt)
 
 
 def update_call(
-    uid: str, sent: Mapping[str, Any], done: Callable[[Booking], bool | None] | None = None
+    uid: str,
+    sent: Mapping[str, Any],
+    done: Callable[[Booking], bool | None] | None = None,
+    *,
+    on_doubt: OnDoubt | None = None,
 ) -> Call[Booking]:
     """Return an Update Booking whose body was checked before.
 
     :param uid: booking id.
     :param sent: the body, in Jicoo's spelling.
-    :param done: tells of the booking whether it was done; by default whether it shows what was sent.
+    :param done: tells of the booking whether it was done; by default whether it reflects what was sent.
+    :param on_doubt: as for :func:`update_booking`.
     """
+    messages = sent.get("isSendUpdates") is not False
     return Call(
         "PATCH",
         _path(uid),
         body=sent,
-        repeat=Repeat.READ_BACK,
-        confirm=Confirm(partial(get_booking, uid), done or (lambda booking: shows(booking, sent))),
+        repeat=repeat_of(on_doubt, messages=messages),
+        confirm=Confirm(partial(get_booking, uid), done or partial(_was_updated, sent, messages)),
         check=_look_at(uid),
         private=UpdateBookingBody.private_on_the_wire(),
     )
 
 
-def cancel_booking(uid: str) -> Call[Booking]:
+def cancel_booking(uid: str, *, on_doubt: OnDoubt | None = None) -> Call[Booking]:
     """Cancel Booking (https://developer.jicoo.com/project-373292/api-5467821). May message the guest; cannot be undone.
 
     :param uid: booking id.
+    :param on_doubt: ``leave`` (the default) or send ``again`` where the answer was lost and it is not cancelled.
     """
-    return cancel_call(uid)
+    return cancel_call(uid, on_doubt=on_doubt)
 
 
-def cancel_call(uid: str, done: Callable[[Booking], bool | None] | None = None) -> Call[Booking]:
+def cancel_call(
+    uid: str, done: Callable[[Booking], bool | None] | None = None, *, on_doubt: OnDoubt | None = None
+) -> Call[Booking]:
     """Return a Cancel Booking.
 
     :param uid: booking id.
     :param done: tells of the booking whether it was done; by default whether it is cancelled.
+    :param on_doubt: as for :func:`cancel_booking`.
     """
     return Call(
         "POST",
         _path(uid, "/cancel"),
         body={},
-        repeat=Repeat.READ_BACK,
+        repeat=repeat_of(on_doubt, messages=True),
         confirm=Confirm(partial(get_booking, uid), done or (lambda booking: booking.get("status") == "cancel")),
         check=_look_at(uid),
     )
 
 
-def reschedule_booking(uid: str, *, started_at: datetime | str, time_zone: str) -> Call[Booking]:
+def reschedule_booking(
+    uid: str, *, started_at: datetime | str, time_zone: str, on_doubt: OnDoubt | None = None
+) -> Call[Booking]:
     """Reschedule Booking (https://developer.jicoo.com/apidoc/project-373292/api-5478461). The slot must be free.
 
     :param uid: booking id.
     :param started_at: the new start; without an offset it is read as a wall clock in ``time_zone``.
     :param time_zone: IANA name, as ``Asia/Tokyo``.
+    :param on_doubt: ``leave`` (the default) or send ``again`` where the answer was lost and it was not moved.
     """
     checked = body(RescheduleBookingBody, {"started_at": started_at, "time_zone": time_zone}, "Reschedule Booking")
-    return reschedule_call(uid, checked.wire())
+    return reschedule_call(uid, checked.wire(), on_doubt=on_doubt)
 
 
 def reschedule_call(
-    uid: str, sent: Mapping[str, Any], done: Callable[[Booking], bool | None] | None = None
+    uid: str,
+    sent: Mapping[str, Any],
+    done: Callable[[Booking], bool | None] | None = None,
+    *,
+    on_doubt: OnDoubt | None = None,
 ) -> Call[Booking]:
     """Return a Reschedule Booking whose body was checked before.
 
     :param uid: booking id.
     :param sent: the body, in Jicoo's spelling.
-    :param done: tells of the booking whether it was done; by default whether it shows the start.
+    :param done: tells of the booking whether it was done; by default whether it is open at that start: Jicoo may make a
+        new booking of it and cancel this one.
+    :param on_doubt: as for :func:`reschedule_booking`.
     """
     # That the booking takes over the time zone is not documented: the start alone tells whether it was moved.
     moved = {"startedAt": sent["startedAt"]}
@@ -175,8 +199,8 @@ def reschedule_call(
         "POST",
         _path(uid, "/reschedule"),
         body=sent,
-        repeat=Repeat.READ_BACK,
-        confirm=Confirm(partial(get_booking, uid), done or (lambda booking: shows(booking, moved))),
+        repeat=repeat_of(on_doubt, messages=True),
+        confirm=Confirm(partial(get_booking, uid), done or partial(_was_moved, moved)),
         check=_look_at(uid),
     )
 
@@ -189,21 +213,14 @@ def get_booking_contacts(uid: str) -> Call[list[BookingContact]]:
     return Call("GET", _path(uid, "/contacts"), answers="list")
 
 
-def shows(booking: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
-    """Tell whether a booking shows what an update sent. Only the fields that were sent are compared.
-
-    :param booking: a booking as the API gives it.
-    :param sent: the body of an Update Booking, as sent.
-    """
-    return all(_same(name, booking.get(name), value) for name, value in sent.items() if name not in _NOT_KEPT)
+def _was_updated(sent: Mapping[str, Any], messages: bool, booking: Mapping[str, Any]) -> bool | None:
+    found = reflects(booking, sent)
+    # Where the booking does not tell, a quiet change is better made once more than left open.
+    return found if messages else found is True
 
 
-def same_moment(one: str, other: str) -> bool:
-    """Tell whether two of the API's times are the same moment, however written; what cannot be read is not."""
-    try:
-        return times.moment(one) == times.moment(other)
-    except ValueError:
-        return False
+def _was_moved(moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:
+    return None if booking.get("status") == "cancel" else reflects(booking, moved)
 
 
 def booking_id(uid: Any) -> str:
@@ -212,18 +229,6 @@ def booking_id(uid: Any) -> str:
     :raises InvalidRequestError: it is empty, or has a character that no id has (a slash, a line break).
     """
     return checked_id("uid", uid, "a booking id such as 'mzgdPJVBb7RE'")
-
-
-def _same(name: str, current: Any, wanted: Any) -> bool:
-    if name == "hosts" and isinstance(current, list):
-        return _host_set(current) == _host_set(wanted)
-    if name in _MOMENTS and isinstance(current, str):
-        return same_moment(current, wanted)
-    return bool(current == wanted)
-
-
-def _host_set(hosts: list[Mapping[str, Any]]) -> set[tuple[Any, Any]]:
-    return {(host.get("userId"), host.get("role")) for host in hosts}
 
 
 def _moment(what: str, name: str, value: datetime | str | None) -> datetime | None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
+from airflow_provider_jicoo.api.errors import InvalidRequestError
+
 T = TypeVar("T")
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -18,9 +20,35 @@ class Repeat(enum.Enum):
     HARMLESS = "harmless"
     """Send it again: it changes nothing."""
     READ_BACK = "read back"
-    """Read the thing: the change is there, or it is sent again."""
+    """Read the thing: the change is there, or it is sent again. For changes that are harmless to make twice."""
+    AFTER_GRACE = "read back, and again after the grace"
+    """Read the thing for as long as the server may still be at work; only then is it sent again."""
+    LEAVE = "read back, never again"
+    """Read the thing for as long as the server may still be at work, and leave it at that: a second one would message
+    a guest twice."""
     NEVER = "never"
     """Nothing: a second one could do it twice."""
+
+
+OnDoubt = Literal["leave", "again"]
+"""What follows where a change was read back and is not there: nothing, or it is sent again."""
+
+
+def repeat_of(on_doubt: OnDoubt | None, *, messages: bool) -> Repeat:
+    """Return what may be done with a change that can be read back, when its outcome is in doubt.
+
+    A quiet change sets the same fields to the same values again. One that messages a guest is never sent a second time
+    while the first may still be at work, and by default not at all.
+
+    :param on_doubt: what the user said; None for the default.
+    :param messages: whether it may message a guest.
+    :raises InvalidRequestError: ``on_doubt`` is neither ``leave`` nor ``again``.
+    """
+    if on_doubt not in (None, "leave", "again"):
+        raise InvalidRequestError(f"on_doubt: {on_doubt!r} is neither 'leave' nor 'again'")
+    if on_doubt == "leave" or (messages and on_doubt is None):
+        return Repeat.LEAVE
+    return Repeat.AFTER_GRACE if messages else Repeat.READ_BACK
 
 
 def _itself(found: Any) -> Any:
@@ -53,13 +81,16 @@ class Call(Generic[T]):
     :param answers: shape of ``data`` in the answer: an object, a list, a list with the paging fields beside it (the
         result is then the whole answer), or anything at all; or that the result is the whole answer, of any shape.
     :param repeat: what may be done when the outcome is in doubt.
-    :param confirm: how to read the change back; needed where ``repeat`` is ``READ_BACK``.
+    :param confirm: how to read the change back; needed where ``repeat`` reads back.
     :param check: how a person finds out whether the change was made; shown in
         :class:`~airflow_provider_jicoo.api.errors.AmbiguousOutcomeError`.
     :param private: names of the fields of ``body``, however deep in it, that may hold personal data; their values are
         blotted out of what the API says in an error.
     :param forbidden: what to do where the API key lacks the permission; shown in
         :class:`~airflow_provider_jicoo.api.errors.PermissionDeniedError`.
+    :param page: the page of a list that is wanted, from 1; the client adds to the query what this server calls it, and
+        how many rows it gives at once.
+    :param is_optional: a server that fails at it is an answer too.
     """
 
     method: Method
@@ -72,6 +103,8 @@ class Call(Generic[T]):
     check: str = ""
     private: frozenset[str] = frozenset()
     forbidden: str = ""
+    page: int | None = None
+    is_optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +116,8 @@ class Listing(Generic[T]):
     :param key: the field that identifies a row; of several the first that a row has.
     :param limit: stop after so many rows; None for all.
     :param forbidden: as in :class:`Call`.
-    :param paged: that it comes in pages is documented; where it is not, a list that comes whole is right too.
+    :param check: says what is wrong with a row, None for a good one; by default any row will do.
+    :param keep: tells of a row whether it is meant, where the server may give more than it was asked for.
     """
 
     path: str
@@ -91,4 +125,5 @@ class Listing(Generic[T]):
     key: str | tuple[str, ...] = "uid"
     limit: int | None = None
     forbidden: str = ""
-    paged: bool = True
+    check: Callable[[Any], str | None] | None = None
+    keep: Callable[[T], bool] | None = None

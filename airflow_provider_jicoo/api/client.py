@@ -6,7 +6,8 @@ import http.cookiejar
 import logging
 import ssl
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -17,9 +18,10 @@ from requests.adapters import HTTPAdapter
 
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling
-from airflow_provider_jicoo.api.errors import NotFoundError
+from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, ServerError, UnexpectedAnswerError
 from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
-from airflow_provider_jicoo.api.paging import Sweep
+from airflow_provider_jicoo.api.listing import next_step, read
+from airflow_provider_jicoo.api.paging import Paging, fit
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
 from airflow_provider_jicoo.api.settings import Settings
 
@@ -55,7 +57,8 @@ class JicooClient:
 
     def __init__(self, settings: Settings, *, policy: RetryPolicy | None = None, connections: int = 32) -> None:
         self._settings = settings
-        self._policy = policy or RetryPolicy()
+        self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
+        self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
         self._ceiling = Ceiling(settings.max_requests_per_second)
         self._session = _Session()
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
@@ -77,6 +80,11 @@ class JicooClient:
         """Key, address and limits."""
         return self._settings
 
+    @property
+    def paging(self) -> Paging:
+        """How the server pages lists, as far as this client has learnt it."""
+        return self._paging
+
     def send(self, call: Call[T]) -> T:
         """Send a call and return the ``data`` of its answer.
 
@@ -97,20 +105,41 @@ class JicooClient:
             result: T = end.value
             return result
 
-    def iterate(self, listing: Listing[T], beyond: Callable[[T], bool] | None = None) -> Iterator[T]:
-        """Yield the rows of a list, page by page, each row once.
+    def iterate(
+        self, listing: Listing[T], *, on_unproven: str | None = None, warnings: list[str] | None = None
+    ) -> Iterator[T]:
+        """Yield the rows of a list, page by page, each row once, and prove that they are all of it.
 
-        :param beyond: as for :class:`~airflow_provider_jicoo.api.paging.Sweep`.
+        :param on_unproven: what to do where that cannot be proved: ``fail``, after all rows that there are, or
+            ``warn``; by default as the settings say.
+        :param warnings: where to put what is to be told of the list; by default the log.
+        :raises UnprovenListError: the list may lack rows; what was yielded before stays valid.
         :raises RequestError: as :meth:`send`; what was yielded before stays valid.
         """
-        sweep = Sweep(listing, beyond)
-        while (call := sweep.next_call()) is not None:
-            yield from sweep.take(self.send(call))
+        steps = read(listing, self._paging, on_unproven=on_unproven or self._settings.on_unproven, warnings=warnings)
+        came: Any = None
+        while (step := next_step(steps, came)) is not None:
+            came = None
+            if isinstance(step, Call):
+                came = self._send_or_refused(step)
+            else:
+                yield from step
+
+    def _send_or_refused(self, call: Call[Any]) -> Any:
+        try:
+            return self.send(call)
+        except (NotFoundError, RejectedError) as error:
+            return error
+        except ServerError as error:
+            if not call.is_optional:
+                raise
+            return error
 
     def run(self, steps: Generator[list[Call[Any]], list[Any], T]) -> T:
         """Send the calls that ``steps`` yields, send it their results, and return what it returns.
 
-        A result that does not exist is the :class:`~airflow_provider_jicoo.api.errors.NotFoundError`.
+        A result that does not exist is the :class:`~airflow_provider_jicoo.api.errors.NotFoundError`, one that cannot
+        be read the :class:`~airflow_provider_jicoo.api.errors.UnexpectedAnswerError`.
 
         :raises RequestError: as :meth:`send`.
         """
@@ -123,10 +152,15 @@ class JicooClient:
             return result
 
     def _send_or_absent(self, call: Call[Any]) -> Any:
-        try:
-            return self.send(call)
-        except NotFoundError as error:
-            return error
+        while True:
+            size = self._paging.size
+            try:
+                return self.send(call)
+            except (NotFoundError, UnexpectedAnswerError) as error:
+                return error
+            except RejectedError as error:
+                if call.page is None or not self._paging.halve(size, error, call.query):
+                    raise
 
     def _send_once(self, call: Call[Any]) -> Reply | Broken:
         time.sleep(self._ceiling.reserve(time.monotonic()))
@@ -134,7 +168,7 @@ class JicooClient:
             response = self._session.request(
                 call.method,
                 self._settings.base_url + call.path,
-                params=call.query or None,
+                params=fit(call, self._paging) or None,
                 data=None if call.body is None else msgspec.json.encode(call.body),
                 headers=None if call.body is None else {"Content-Type": "application/json"},
                 timeout=(self._settings.timeout, self._settings.timeout),

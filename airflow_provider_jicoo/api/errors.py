@@ -14,7 +14,9 @@
         ├── TransportError         no connection or no answer, and the change is known not to have been made
         ├── AmbiguousOutcomeError  the change may or may not have been made: look before you repeat it
         └── UnexpectedAnswerError  not an answer of Jicoo's API
-            └── ListingMovedError  the rows of a list moved during every sweep
+            ├── ListingMovedError  the rows of a list moved during every sweep
+            └── UnprovenListError  a list may lack rows: ``doubts`` says what was assumed, and what was seen
+                └── BrokenRowsError  rows of a list cannot be used; ``doubts`` names each
 
 An error carries method, path, status and what the API said. It never carries the API key, nor the
 values that the caller marked as personal.
@@ -22,6 +24,7 @@ values that the caller marked as personal.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -139,3 +142,27 @@ class ListingMovedError(UnexpectedAnswerError):
     """The rows of a list moved during every sweep, so that rows may have been missed. Trying again may help."""
 
     permanent = False
+
+
+class UnprovenListError(UnexpectedAnswerError):
+    """What a list gave cannot be proved to be all of it. Each of ``doubts`` says what was assumed, seen, and to do.
+
+    The rows that came were given before it was raised.
+    """
+
+    doubts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, doubts: Iterable[str], path: str) -> UnprovenListError:
+        """Return the error of these doubts.
+
+        :param path: path of the list.
+        """
+        doubts = tuple(doubts)
+        error = cls(" ".join(doubts), method="GET", path=path, status=200)
+        error.doubts = doubts
+        return error
+
+
+class BrokenRowsError(UnprovenListError):
+    """Rows of a list cannot be used. Each of ``doubts`` names one and what is wrong; the others were given."""

@@ -14,7 +14,12 @@ from typing import Any
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.call import Call, Confirm, Listing, Repeat
-from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError, UnexpectedAnswerError
+from airflow_provider_jicoo.api.errors import (
+    InvalidRequestError,
+    RequestError,
+    UnexpectedAnswerError,
+    UnprovenListError,
+)
 from airflow_provider_jicoo.api.models import (
     AvailableSchedule,
     BookingPage,
@@ -25,12 +30,14 @@ from airflow_provider_jicoo.api.models import (
     ValidateGuestBody,
     body,
 )
-from airflow_provider_jicoo.api.paging import PER_PAGE
+from airflow_provider_jicoo.api.paging import count
 from airflow_provider_jicoo.api.paths import INFERRED, checked_id, checked_limit, inferred
+from airflow_provider_jicoo.api.rows import row_problem
 from airflow_provider_jicoo.api.settings import Settings
 
 WINDOW = timedelta(days=7)
 """The longest period of one request for free slots: not documented, known from other people's code."""
+DAY = timedelta(days=1)
 AT_ONCE = 16
 """How many periods are read at the same time, where the client can."""
 
@@ -49,6 +56,7 @@ def list_event_types(*, team_id: str | int | None = None, limit: int | None = No
         limit=checked_limit("List Event Types", limit),
         forbidden="Some keys may use event types, but not list them: name the event types by hand instead. The id is "
         "the last part of the booking page's address, https://www.jicoo.com/t/<team>/e/<id>.",
+        check=row_problem(("uid",)),
     )
 
 
@@ -69,7 +77,12 @@ def list_event_type_hosts(event_type_id: str, *, limit: int | None = None) -> Li
     :param limit: stop after so many; None for all.
     """
     query = {"eventTypeId": checked_id("event_type_id", event_type_id)}
-    return Listing("/v1/event_type_hosts", query, limit=checked_limit("List Event Type Hosts", limit))
+    return Listing(
+        "/v1/event_type_hosts",
+        query,
+        limit=checked_limit("List Event Type Hosts", limit),
+        check=row_problem(("uid",)),
+    )
 
 
 def create_event_type_host(event_type_id: str, **fields: Any) -> Call[EventTypeHost]:
@@ -171,23 +184,67 @@ def list_available_schedules(
     :param parameters: what the two query parameters are called: not documented, and the sources disagree.
     :return: the slots, as Jicoo gives them.
     :raises InvalidRequestError: the period ends before it starts, say.
+    :raises UnprovenListError: the slots that came are not all, or of another period.
     """
     path = inferred("available_schedules", event_type_id=event_type_id)
     start, end = period(period_start, period_end, time_zone)
-    calls = [
-        Call[Any]("GET", path, query=dict(zip(parameters, map(times.wire, piece), strict=True)), answers="list")
-        for piece in pieces(start, end)
-    ]
+    parts = pieces(start, end)
     found: list[AvailableSchedule] = []
     known: set[datetime | None] = set()
-    for first in range(0, len(calls), AT_ONCE):
-        for answer in (yield calls[first : first + AT_ONCE]):
-            if isinstance(answer, NotFoundError):
-                raise answer
-            starts = [_start(slot) for slot in answer]
-            found += [slot for slot, start in zip(answer, starts, strict=True) if start is None or start not in known]
+    for first in range(0, len(parts), AT_ONCE):
+        some = parts[first : first + AT_ONCE]
+        queries = [dict(zip(parameters, map(times.wire, piece), strict=True)) for piece in some]
+        answers = yield [Call[Any]("GET", path, query=query, answers="page") for query in queries]
+        for piece, query, answer in zip(some, queries, answers, strict=True):
+            slots = yield from _all_slots(path, query, answer)
+            starts = [_start(slot) for slot in slots]
+            for slot, at in zip(slots, starts, strict=True):
+                _check_is_asked(at, piece, parameters)
+                if at is None or (at not in known and start <= at <= end):
+                    found.append(slot)
             known.update(starts)
     return found
+
+
+def _all_slots(path: str, query: Mapping[str, str], answer: Any) -> Slots:
+    """Return the slots of a period: that they come in pages is documented nowhere, but an answer may tell of more.
+
+    :raises UnprovenListError: it tells of more than it gives.
+    """
+    rows = _slots(answer)
+    page = 1
+    while (total := count(answer.get("totalCount")) or 0) > len(rows) or page < (
+        count(answer.get("numberOfPages")) or 0
+    ):
+        page += 1
+        (answer,) = yield [Call[Any]("GET", path, query={**query, "page": str(page)}, answers="page")]
+        more = [slot for slot in _slots(answer) if slot not in rows]
+        if not more:
+            seen = f"tells of {total:,} slots or of more pages, and gives {len(rows):,}"
+            doubt = f"the free slots of a period were expected to come whole, but the answer {seen}."
+            raise UnprovenListError.of([f"{doubt} Ask for shorter periods."], INFERRED["available_schedules"])
+        rows += more
+    return rows
+
+
+def _slots(answer: Any) -> list[Any]:
+    if isinstance(answer, RequestError):
+        raise answer
+    return list(answer["data"])
+
+
+def _check_is_asked(start: datetime | None, piece: tuple[datetime, datetime], parameters: tuple[str, str]) -> None:
+    """Refuse slots of another period than was asked for: the one that was is then not read at all.
+
+    :raises UnprovenListError: it is more than a day off, which is more than a rounded one would be.
+    """
+    if start is not None and not piece[0] - DAY <= start <= piece[1] + DAY:
+        doubt = (
+            f"free slots from {times.wire(piece[0])} to {times.wire(piece[1])} were asked for, but one came that "
+            f"starts at {times.wire(start)}: Jicoo does not know the parameters {' and '.join(parameters)}. The "
+            "connection's extras period_start_parameter and period_end_parameter say what they are called."
+        )
+        raise UnprovenListError.of([doubt], INFERRED["available_schedules"])
 
 
 def period(start: datetime | str, end: datetime | str, time_zone: str | None) -> tuple[datetime, datetime]:
@@ -243,7 +300,7 @@ def _on_the_list(event_type_id: str, uid: str, done: Callable[[Mapping[str, Any]
     """
 
     def host(page: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        return next((row for row in page["data"] if row.get("uid") == uid), None)
+        return next((row for row in page["data"] if isinstance(row, Mapping) and row.get("uid") == uid), None)
 
     def seen(page: Mapping[str, Any]) -> bool | None:
         found = host(page)
@@ -254,11 +311,9 @@ def _on_the_list(event_type_id: str, uid: str, done: Callable[[Mapping[str, Any]
 
 
 def _is_whole(page: Mapping[str, Any]) -> bool:
-    """Tell whether a first page is the whole list; the paging of this list is not documented."""
-    rows, total, pages = len(page["data"]), page.get("totalCount"), page.get("numberOfPages")
-    if isinstance(total, int):
-        return total <= rows
-    return pages <= 1 if isinstance(pages, int) else rows < PER_PAGE
+    """Tell whether a first page is the whole list: whether it says so. A server may give fewer rows than it has."""
+    total, pages = count(page.get("totalCount")), count(page.get("numberOfPages"))
+    return pages == 1 if total is None else total <= len(page["data"])
 
 
 def _as_sent(sent: Mapping[str, Any], host: Mapping[str, Any] | None) -> bool | None:
@@ -270,7 +325,7 @@ def _as_sent(sent: Mapping[str, Any], host: Mapping[str, Any] | None) -> bool | 
 
 def _hosts(event_type_id: str) -> Call[Any]:
     listing = list_event_type_hosts(event_type_id)
-    return Call("GET", listing.path, query={**listing.query, "page": "1", "perPage": str(PER_PAGE)}, answers="page")
+    return Call("GET", listing.path, query=listing.query, answers="page", page=1)
 
 
 def _team(team_id: Any) -> str:

@@ -6,6 +6,7 @@ sent what came of it. Both clients drive it, so that a failure is treated once, 
 
 from __future__ import annotations
 
+import enum
 import html
 import json
 import random
@@ -17,8 +18,9 @@ from typing import Any, Final, NoReturn, TypeVar
 import msgspec
 
 from airflow_provider_jicoo.api import errors
-from airflow_provider_jicoo.api.call import Call
-from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, retry_after
+from airflow_provider_jicoo.api.call import Call, Repeat
+from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, looks, retry_after
+from airflow_provider_jicoo.api.rows import is_cut, salvage
 
 T = TypeVar("T")
 
@@ -58,8 +60,14 @@ class Broken:
     reason: str
 
 
+class Hurry(enum.Enum):
+    """What a :class:`Sleep` is answered with where there is no time to wait: look once more, and come to an end."""
+
+    HURRY = "hurry"
+
+
 Effect = Call[Any] | Sleep
-Came = Reply | Broken | None
+Came = Reply | Broken | Hurry | None
 _NOTHING: Final = object()
 # Older versions of msgspec do not count their own error among the ValueErrors.
 _UNREADABLE = (ValueError, RecursionError, msgspec.DecodeError)
@@ -78,37 +86,72 @@ def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) 
     while True:
         attempt += 1
         came = yield call
-        assert came is not None
+        assert isinstance(came, (Reply, Broken))
         data = _accepted(call, came)
         if data is not _NOTHING:
             return data  # type: ignore[no-any-return]
         outcome = _Outcome(call, came, secrets)
         decision = decide(call.repeat, outcome.event, attempt=attempt, luck=random.random(), policy=policy)
-        if decision.action in (Action.REFUSE, Action.GIVE_UP) and doubted:
+        if decision.action is Action.AGAIN:
+            yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
+            continue
+        if decision.action in (Action.READ_BACK, Action.READ_BACK_LAST, Action.WATCH):
+            doubted = True
+            found = yield from _resolve(call, outcome, decision, attempt, policy, secrets)
+        elif doubted and decision.action is not Action.AMBIGUOUS:
             # An earlier sending may have arrived after it was read back: "already cancelled" is then our own doing.
             found = yield from _read_back(call, outcome, policy, secrets)
-            if found is not _NOTHING:
-                return found  # type: ignore[no-any-return]
-        if decision.action in (Action.REFUSE, Action.GIVE_UP, Action.AMBIGUOUS):
+            if found is _NOTHING:
+                _fail(outcome, decision.action)
+        else:
             _fail(outcome, decision.action)
+        if found is not _NOTHING:
+            return found  # type: ignore[no-any-return]
+
+
+def _resolve(
+    call: Call[T], outcome: _Outcome, decision: Decision, attempt: int, policy: RetryPolicy, secrets: tuple[str, ...]
+) -> Generator[Effect, Came, Any]:
+    """Find out whether a change was made whose answer was lost.
+
+    :return: what the change would have answered, where it was made; :data:`_NOTHING` where it is to be sent again.
+    :raises RequestError: it was not made and the tries are used up, or it cannot be told.
+    """
+    if decision.action is Action.WATCH:
+        found = yield from _watch(call, outcome, policy, secrets)
+        last = attempt >= policy.attempts
+    else:
         yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
-        if decision.action is not Action.AGAIN:
-            doubted = True
-            found = yield from _read_back(call, outcome, policy, secrets)
-            if found is not _NOTHING:
-                return found  # type: ignore[no-any-return]
-            if decision.action is Action.READ_BACK_LAST:
-                _fail(outcome, Action.GIVE_UP)
+        found = yield from _read_back(call, outcome, policy, secrets)
+        last = decision.action is Action.READ_BACK_LAST
+    if found is _NOTHING and last:
+        _fail(outcome, Action.GIVE_UP)
+    return found
 
 
 def _accepted(call: Call[Any], came: Reply | Broken) -> Any:
     """Return the data of an answer that is as expected, by the shortest way; of any other, :data:`_NOTHING`."""
     if isinstance(came, Reply) and 200 <= came.status < 300:
         try:
-            return _data(call, msgspec.json.decode(came.body) if came.body else None)
+            return _data(call, _decoded(call, came.body))
         except _UNREADABLE:
             return _NOTHING
     return _NOTHING
+
+
+def _decoded(call: Call[Any], body: bytes) -> Any:
+    """Return what an answer holds; of a page of a list also where single rows are no JSON.
+
+    :raises ValueError: it cannot be read.
+    """
+    if not body:
+        return None
+    try:
+        return msgspec.json.decode(body)
+    except _UNREADABLE:
+        if call.answers != "page":
+            raise
+        return salvage(body)
 
 
 def _read_back(
@@ -134,6 +177,50 @@ def _read_back(
     return call.confirm.result(found) if done else _NOTHING
 
 
+def _watch(
+    call: Call[T], outcome: _Outcome, policy: RetryPolicy, secrets: tuple[str, ...]
+) -> Generator[Effect, Came, Any]:
+    """Read a change back for as long as the server may still be at work on it.
+
+    :return: what the change would have answered, once it is there; :data:`_NOTHING` where it is known not to have been
+        made and may be sent again.
+    :raises AmbiguousOutcomeError: it is not there, or cannot be told, and must not be sent again.
+    """
+    assert call.confirm is not None, f"{call.method} {call.path} is to be read back, but does not say how"
+    waited, failed, done = 0.0, None, None
+    for at in looks(policy.server_grace):
+        why = f"{outcome.what}; reading back whether it was done in {at - waited:.0f} s, not sending it again"
+        hurry = yield Sleep(at - waited, why)
+        waited = at
+        failed, done = None, None
+        try:
+            found = yield from exchange(call.confirm.read(), policy, (*secrets, *_private(call)))
+        except errors.RequestError as error:
+            failed = error
+            if isinstance(error, (errors.AuthenticationError, errors.PermissionDeniedError)):
+                break
+        else:
+            done = call.confirm.done(found)
+            if done:
+                return call.confirm.result(found)
+        if hurry is Hurry.HURRY:
+            break
+    else:
+        if done is False and call.repeat is Repeat.AFTER_GRACE:
+            return _NOTHING
+    if failed is not None:
+        seen = f"reading back failed ({failed.summary})"
+    elif done is None:
+        seen = f"what was read back over {waited:.0f} s does not tell"
+    else:
+        seen = f"it was not there when it was read back over {waited:.0f} s"
+    raise outcome.error(
+        errors.AmbiguousOutcomeError,
+        f"{outcome.what}, and {seen}: it may or may not have been done, and was not sent again. "
+        f"Before you repeat it, {call.check}.",
+    ) from failed
+
+
 class _Outcome:
     """What came of one sending: the event to decide on, the data, and the words for an error."""
 
@@ -152,9 +239,9 @@ class _Outcome:
     def _read(self, reply: Reply) -> Answered:
         wait = retry_after(reply.headers.get("Retry-After"), reply.at) if reply.status >= 400 else None
         try:
-            self._parsed = msgspec.json.decode(reply.body) if reply.body else None
+            self._parsed = _decoded(self.call, reply.body)
         except _UNREADABLE:
-            return Answered(reply.status, "cut" if _is_json(reply) else "foreign", wait)
+            return Answered(reply.status, "cut" if _is_json(reply) and is_cut(reply.body) else "foreign", wait)
         if not 200 <= reply.status < 300:
             return Answered(reply.status, "good", wait)
         try:

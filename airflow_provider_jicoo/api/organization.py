@@ -22,9 +22,11 @@ from airflow_provider_jicoo.api.models import (
     body,
 )
 from airflow_provider_jicoo.api.paths import checked_id, checked_limit, inferred
+from airflow_provider_jicoo.api.rows import row_problem
 
 _ID_FIELDS = ("uid", "userId", "id")
 """Which of them identifies a row is not documented."""
+_CHECK = row_problem(_ID_FIELDS)
 
 
 def list_organization_users(*, limit: int | None = None) -> Listing[OrganizationUser]:
@@ -36,7 +38,7 @@ def list_organization_users(*, limit: int | None = None) -> Listing[Organization
     :raises InvalidRequestError: the limit is no number from 0.
     """
     limit = checked_limit("List Organization Users", limit)
-    return Listing(inferred("list_organization_users"), key=_ID_FIELDS, limit=limit, paged=False)
+    return Listing(inferred("list_organization_users"), key=_ID_FIELDS, limit=limit, check=_CHECK)
 
 
 def get_organization_user(user_id: str) -> Call[OrganizationUser]:
@@ -111,7 +113,7 @@ def list_organization_invitations(*, limit: int | None = None) -> Listing[Organi
     :raises InvalidRequestError: the limit is no number from 0.
     """
     limit = checked_limit("List Organization Invitations", limit)
-    return Listing("/v1/organization_invitations", key=_ID_FIELDS, limit=limit, paged=False)
+    return Listing("/v1/organization_invitations", key=_ID_FIELDS, limit=limit, check=_CHECK)
 
 
 def get_organization_invitation(uid: str) -> Call[OrganizationInvitation]:
@@ -147,7 +149,7 @@ def list_teams(*, limit: int | None = None) -> Listing[Team]:
     :raises InvalidRequestError: the limit is no number from 0.
     """
     limit = checked_limit("List Teams", limit)
-    return Listing(inferred("list_teams"), key=_ID_FIELDS, limit=limit, paged=False)
+    return Listing(inferred("list_teams"), key=_ID_FIELDS, limit=limit, check=_CHECK)
 
 
 def _user(user_id: str) -> str:

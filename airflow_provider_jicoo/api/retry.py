@@ -1,14 +1,15 @@
 """What to do after an answer or a fault: a function of data, with no clock and no socket.
 
-============================== ============== ============================== ==========================
-what happened                  a read         PATCH, cancel, reschedule      a create
-============================== ============== ============================== ==========================
-could not connect; 429         wait, again    wait, again                    wait, again
-5xx, 408                       wait, again    wait, read back, maybe again   ambiguous, not repeated
-sent, no (whole) answer        wait, again    wait, read back, maybe again   ambiguous, not repeated
-2xx that is not Jicoo's        refuse         wait, read back, maybe again   ambiguous, not repeated
-3xx, other 4xx                 refuse         refuse                         refuse
-============================== ============== ============================== ==========================
+======================= =========== ========================== =============================== ===================
+what happened           a read      a quiet change             a change that messages a guest  a create
+======================= =========== ========================== =============================== ===================
+could not connect; 429  wait, again wait, again                wait, again                     wait, again
+5xx, 408                wait, again wait, read back, or again  read back for the server's      ambiguous, no repeat
+                                                               grace, then ambiguous
+sent, no whole answer   wait, again wait, read back, or again  the same                        ambiguous, no repeat
+2xx that is not Jicoo's refuse      wait, read back, or again  the same                        ambiguous, no repeat
+3xx, other 4xx          refuse      refuse                     refuse                          refuse
+======================= =========== ========================== =============================== ===================
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Action(enum.Enum):
     AGAIN = "again"
     READ_BACK = "read back, then again where it was not done"
     READ_BACK_LAST = "read back, then give up where it was not done"
+    WATCH = "read back for as long as the server may be at work"
     GIVE_UP = "give up; known not to be done"
     REFUSE = "give up; the answer says why"
     AMBIGUOUS = "give up; nobody knows whether it was done"
@@ -73,6 +75,8 @@ class RetryPolicy:
     :param longest_backoff: seconds; no back-off is longer.
     :param longest_wait: seconds; an API that asks for a longer ``Retry-After`` is not waited for.
     :param floor: seconds; the least wait after a 429 and before reading back, when the server may still be at work.
+    :param server_grace: seconds that the server may still be at work on a request whose answer was lost. The clients
+        take it from their settings.
     """
 
     attempts: int = 6
@@ -80,6 +84,18 @@ class RetryPolicy:
     longest_backoff: float = 30.0
     longest_wait: float = 120.0
     floor: float = 1.0
+    server_grace: float = 60.0
+
+
+_LOOKS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+
+
+def looks(grace: float) -> list[float]:
+    """Return when a change in doubt is read back: seconds after its sending was lost, the last one at the grace.
+
+    :param grace: seconds that the server may still be at work.
+    """
+    return [*(at for at in _LOOKS if at < grace), grace]
 
 
 def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, luck: float, policy: RetryPolicy) -> Decision:
@@ -110,6 +126,8 @@ def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, luck: float,
     # From here on nobody knows whether the server did it.
     if repeat is Repeat.NEVER:
         return Decision(Action.AMBIGUOUS)
+    if repeat in (Repeat.LEAVE, Repeat.AFTER_GRACE):
+        return Decision(Action.WATCH)
     if repeat is Repeat.HARMLESS:
         return Decision(Action.GIVE_UP) if last else Decision(Action.AGAIN, backoff)
     return Decision(Action.READ_BACK_LAST if last else Action.READ_BACK, max(backoff, policy.floor))

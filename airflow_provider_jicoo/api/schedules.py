@@ -13,6 +13,7 @@ from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.call import Call, Listing, Repeat
 from airflow_provider_jicoo.api.models import CreateScheduleBody, Schedule, UpdateScheduleBody, body
 from airflow_provider_jicoo.api.paths import checked_id, checked_limit, inferred
+from airflow_provider_jicoo.api.rows import row_problem
 
 _UID = "a schedule id such as 'mzgdPJVBb7RE'"
 
@@ -23,7 +24,7 @@ def list_schedules(*, limit: int | None = None) -> Listing[Schedule]:
     :param limit: stop after so many schedules; None for all.
     :raises InvalidRequestError: the limit is no number from 0.
     """
-    return Listing("/v1/schedules", limit=checked_limit("List Schedules", limit))
+    return Listing("/v1/schedules", limit=checked_limit("List Schedules", limit), check=row_problem(("uid",)))
 
 
 def create_schedule(**fields: Any) -> Call[Schedule]:

@@ -17,6 +17,8 @@ from airflow_provider_jicoo.api.errors import InvalidRequestError
 BASE_URL = "https://api.jicoo.com"
 """Source: https://developer.jicoo.com/apidoc/project-373292/doc-468187"""
 KEY_HEADER = "X-Jicoo-Api-Key"
+PER_PAGE = 50
+"""Rows of a list asked for at once. Jicoo documents no maximum; 50 is what clients are known to use."""
 _HOST = re.compile(r"[\w.:%-]+")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.\[\]-]+")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -29,16 +31,26 @@ class Settings:
     :param api_key: the API key, from https://www.jicoo.com/dashboard/integrations/api_keys. Never shown.
     :param base_url: where the API is. Plain http is refused except on loopback: the key would travel in the open.
     :param timeout: seconds to wait for a connection, and between two pieces of an answer.
+    :param server_grace: seconds that Jicoo may still be at work on a request whose answer was lost; what messages a
+        guest is not sent again within them, and by default not at all. Never less than ``timeout``.
     :param max_requests_per_second: hard ceiling of this client, or None. Jicoo publishes no limit.
     :param period_parameters: what Available Schedules calls its two query parameters; the sources disagree.
+    :param page_size: how many rows of a list to ask for at once. A client that is refused them asks for fewer.
+    :param on_unproven: what to do where a list cannot be proved whole: ``fail``, or ``warn`` in the log and go on.
+    :param lists_requests: that a list of bookings without a status is known to have those that await approval. It is
+        seen wherever one comes; where none does, and Jicoo does not list by that status, nobody else can know it.
     :raises InvalidRequestError: one of them cannot be right.
     """
 
     api_key: str = field(repr=False)
     base_url: str = BASE_URL
     timeout: float = 30.0
+    server_grace: float = 60.0
     max_requests_per_second: float | None = None
     period_parameters: tuple[str, str] = ("periodStart", "periodEnd")
+    page_size: int = PER_PAGE
+    on_unproven: str = "fail"
+    lists_requests: bool = False
 
     def __post_init__(self) -> None:
         key = self.api_key.strip() if isinstance(self.api_key, str) else ""
@@ -49,8 +61,13 @@ class Settings:
         object.__setattr__(self, "api_key", key)
         object.__setattr__(self, "base_url", _checked(self.base_url))
         _positive("timeout", self.timeout, "seconds")
+        _positive("server_grace", self.server_grace, "seconds")
+        object.__setattr__(self, "server_grace", max(self.server_grace, self.timeout))
         if self.max_requests_per_second is not None:
             _positive("max_requests_per_second", self.max_requests_per_second, "requests per second")
+        if isinstance(self.page_size, bool) or not isinstance(self.page_size, int) or self.page_size < 1:
+            raise InvalidRequestError(f"page_size: {self.page_size!r} is not 1 or more rows")
+        checked_word("on_unproven", self.on_unproven)
         for name in self.period_parameters:
             if not _PARAMETER.fullmatch(name) or len(set(self.period_parameters)) < 2:
                 raise InvalidRequestError(f"period parameters: {self.period_parameters} are not two names")
@@ -80,6 +97,16 @@ class Settings:
             "Accept": "application/json",
             "User-Agent": f"airflow-provider-jicoo/{__version__} ({library}; python/{platform.python_version()})",
         }
+
+
+def checked_word(name: str, value: object) -> str:
+    """Return what to do with a list that cannot be proved whole.
+
+    :raises InvalidRequestError: it is neither ``fail`` nor ``warn``.
+    """
+    if value not in ("fail", "warn"):
+        raise InvalidRequestError(f"{name}: {value!r} is neither 'fail' nor 'warn'")
+    return str(value)
 
 
 def _checked(base_url: str) -> str:

@@ -16,6 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 
 _HAS_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
 _IS_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_IS_WIRE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+_ZONE_LENGTH = 100
+_SHOWN_AT_MOST = 100
 _ISO = TypeAdapter(datetime)
 
 
@@ -24,6 +27,8 @@ def zone(name: str) -> zoneinfo.ZoneInfo:
 
     :raises ValueError: naming the nearest zone there is.
     """
+    if len(name) > _ZONE_LENGTH:
+        raise ValueError(f"{_show(name)} is not an IANA time zone such as 'Asia/Tokyo'")
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -81,6 +86,15 @@ def wire(value: datetime) -> str:
     return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
+def as_wire(text: str) -> str:
+    """Return a moment of an answer as :func:`wire` writes it: two of them compare as texts as the moments do.
+
+    :raises ValueError: it is no moment with an offset.
+    """
+    # That form is the documented one, and to read it would take as long as all else that is done with a row.
+    return text if _IS_WIRE.fullmatch(text) else wire(moment(text))
+
+
 def _utc(parsed: datetime, value: Any) -> datetime:
     try:
         return parsed.astimezone(timezone.utc)
@@ -98,4 +112,6 @@ def _parse(value: Any) -> datetime:
 
 
 def _show(value: Any) -> str:
-    return repr(value.isoformat(sep=" ")) if isinstance(value, datetime) else repr(value)
+    if isinstance(value, datetime):
+        return repr(value.isoformat(sep=" "))
+    return repr(value) if len(str(value)) <= _SHOWN_AT_MOST else f"{str(value)[:_SHOWN_AT_MOST]!r} ..."

@@ -28,7 +28,7 @@ from airflow_provider_jicoo.bulk.changes import Cancel, Change, ReplaceHost, Res
 from airflow_provider_jicoo.bulk.selection import Selection
 
 if TYPE_CHECKING:
-    from airflow_provider_jicoo.bulk.apply import Options, apply_plan
+    from airflow_provider_jicoo.bulk.apply import Options, Timing, apply_plan
     from airflow_provider_jicoo.bulk.plan import Plan, plan_changes
     from airflow_provider_jicoo.bulk.progress import Progress
     from airflow_provider_jicoo.bulk.report import Report, merge_reports
@@ -47,6 +47,7 @@ __all__ = [
     "Selection",
     "ShiftTime",
     "Stop",
+    "Timing",
     "UpdateFields",
     "apply_plan",
     "merge_reports",
@@ -56,6 +57,7 @@ __all__ = [
 
 _LATER = {
     "Options": "apply",
+    "Timing": "apply",
     "Progress": "progress",
     "Stop": "stop",
     "apply_plan": "apply",

@@ -98,7 +98,9 @@ class ReplaceHost(Change):
     __str__ = Change.__str__
 
     def target(self, booking: Booking) -> Target | None:
-        """Return the new hosts."""
+        """Return the new hosts, with the documented fields alone: Jicoo may refuse a name or an address sent back."""
+        from airflow_provider_jicoo.api.written import documented
+
         if not self.from_user_id or not self.to_user_id or self.from_user_id == self.to_user_id:
             raise ValueError(f"{self}: two different user ids are needed")
         hosts = booking.get("hosts", [])
@@ -106,8 +108,8 @@ class ReplaceHost(Change):
         if self.from_user_id not in present:
             return None
         handed = [
-            {**host, "userId": self.to_user_id} if host["userId"] == self.from_user_id else dict(host)
-            for host in hosts
+            {**host, "userId": self.to_user_id} if host["userId"] == self.from_user_id else host
+            for host in documented("hosts", hosts)
             if host["userId"] != self.from_user_id or self.to_user_id not in present
         ]
         return Target("update", {"hosts": handed})

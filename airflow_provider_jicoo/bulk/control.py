@@ -10,6 +10,7 @@ A file beside the plan, ``<plan>.control``, or whatever else a function reads::
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +18,7 @@ from typing import Literal
 from airflow_provider_jicoo.api.ceiling import Ceiling
 from airflow_provider_jicoo.bulk.errors import PlanError
 from airflow_provider_jicoo.bulk.files import Folder, read
-from airflow_provider_jicoo.bulk.pace import Pace
+from airflow_provider_jicoo.bulk.pace import REFUSED, Pace
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def parse(text: str | None) -> Control:
         raise PlanError(f'control: {text!r:.100} is not JSON such as {{"state": "pause"}}') from None
     if state not in ("run", "pause", "stop"):
         raise PlanError(f"control: state {state!r} is none of run, pause, stop")
-    if ceiling is not None and (not isinstance(ceiling, (int, float)) or isinstance(ceiling, bool) or ceiling <= 0):
+    number = isinstance(ceiling, (int, float)) and not isinstance(ceiling, bool) and math.isfinite(ceiling)
+    if ceiling is not None and (not number or ceiling <= 0):
         raise PlanError(f"control: max_requests_per_second {ceiling!r} is not a positive number")
     return Control(state, ceiling)
 
@@ -101,5 +103,5 @@ class Throttle:
     def answered(self, status: int | None, retry_after: float | None, sent: float, now: float) -> None:
         """Count, and let the pace learn."""
         self.requests += 1
-        self.refused += status == 429
+        self.refused += status in REFUSED
         self._pace.answered(status, retry_after, sent, now)

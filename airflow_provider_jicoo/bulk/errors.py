@@ -17,8 +17,21 @@ class PlanMismatchError(PlanError):
     """The plan is not the one that was agreed to, or is damaged, or is of another Jicoo; nothing was sent."""
 
 
+class JournalDamagedError(JicooError):
+    """A part of the journal of an apply is gone, so that a guest could be messaged twice; nothing was sent."""
+
+    permanent = True
+
+
 class StoppedError(JicooError):
-    """An apply ended before its end: it was stopped, or another worker has taken over. Trying again goes on."""
+    """An apply ended before its end: it was stopped, or another worker has taken over.
+
+    :param permanent: whether a person has stopped it: only a person goes on with it then. Otherwise trying again does.
+    """
+
+    def __init__(self, text: str, *, permanent: bool = False) -> None:
+        super().__init__(text)
+        self.permanent = permanent
 
 
 class BulkFailedError(JicooError):

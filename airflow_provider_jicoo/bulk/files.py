@@ -1,10 +1,25 @@
-"""Files beside a plan: on a local disk, or in an object store, of which only whole files are expected."""
+"""Files beside a plan: on a local disk, or in an object store, of which only whole files are expected.
+
+Which storage is safe. A plan, and the journal that keeps two workers from sending the same change, need storage that
+shows at once what another one has written, and keeps what it has acknowledged:
+
+- the disk of one machine, for tasks that all run on it;
+- S3, Google Cloud Storage and Azure Blob Storage, whose listings are consistent, through Airflow's object storage;
+- a disk that several machines share without caching what is there: NFS mounted with ``noac`` and ``lookupcache=none``,
+  or a cluster file system.
+
+Not safe for several workers: NFS with its usual caching of attributes (a worker may not see for up to a minute that
+another one has taken the plan), an object store mounted as a disk with a cache, and folders that a service copies from
+machine to machine.
+"""
 
 from __future__ import annotations
 
 import io
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePath
 from typing import IO, Any, Protocol
 
 
@@ -31,32 +46,87 @@ class Folder(Protocol):
     def iterdir(self) -> Iterator[Any]:
         """Yield what is in here."""
 
+    def unlink(self) -> None:
+        """Remove the file."""
+
     def mkdir(self, *, parents: bool, exist_ok: bool) -> None:
         """Make the folder; an object store has none and does nothing."""
 
 
 def write_durably(path: Folder, content: bytes) -> None:
     """Write a whole file, and return when it would survive a loss of power."""
-    file: IO[bytes]
     with path.open("wb") as file:
         file.write(content)
-        file.flush()
-        try:
-            number = file.fileno()
-        except (AttributeError, io.UnsupportedOperation):
-            # Only a file of the operating system has a number; an object store keeps what it has acknowledged.
-            return
-        os.fsync(number)
-    # The content is safe now, but not yet that there is such a file. Airflow's path to a local file has the path of the
-    # operating system apart; as os.PathLike, where it is that, it may give its URL.
-    parent = path.parent
-    local = getattr(parent, "path", None) if hasattr(parent, "fs") else parent
-    if local is not None:
-        folder = os.open(local, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync(file, path)
+
+
+@contextmanager
+def written_durably(path: Folder) -> Iterator[IO[bytes]]:
+    """Write a large file bit by bit: at the end of the block it is there as a whole, and would survive a loss of power.
+
+    Until then, and where the worker dies, what stood there before stands there still.
+
+    :raises OSError: it cannot be written.
+    """
+    target = _local(path)
+    # An object store shows a file when it is whole.
+    written = path if target is None else path.parent / f"{path.name}.partial"
+    file: IO[bytes]
+    with written.open("wb") as file:
+        yield file
+        _sync(file, written)
+    if target is not None:
+        os.replace(f"{target}.partial", target)
+        _sync_folder(os.path.dirname(target))
+
+
+def try_to_write(path: Folder) -> None:
+    """Find out whether a file can be written, without leaving anything behind.
+
+    :raises OSError: it cannot.
+    """
+    folder = _local(path.parent)
+    made = [] if folder is None else [each for each in (Path(folder), *Path(folder).parents) if not each.exists()]
+    probe = path.parent / f"{path.name}.probe"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with probe.open("wb") as file:
+        file.write(b"A plan is to be written here.\n")
+    # Some storage lets files be written and not removed; and what somebody else has put there meanwhile stays.
+    with suppress(OSError):
+        probe.unlink()
+        for each in made:
+            each.rmdir()
+
+
+def _sync(file: IO[bytes], path: Folder) -> None:
+    file.flush()
+    try:
+        number = file.fileno()
+    except (AttributeError, io.UnsupportedOperation):
+        # Only a file of the operating system has a number; an object store keeps what it has acknowledged.
+        return
+    os.fsync(number)
+    # The content is safe now, but not yet that there is such a file.
+    folder = _local(path.parent)
+    if folder is not None:
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: str) -> None:
+    opened = os.open(folder or ".", os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _local(path: Any) -> str | None:
+    """Return the path in the operating system, or None for an object store."""
+    protocol = getattr(path, "protocol", None)
+    if protocol is None:
+        return str(path) if isinstance(path, PurePath) else None
+    # As os.PathLike, Airflow's path to a local file may give its URL.
+    return str(path.path) if protocol in ("", "file", "local") else None
 
 
 def read(path: Folder) -> bytes:
@@ -73,3 +143,8 @@ def names(folder: Folder) -> list[str]:
     if store is not None:
         store.invalidate_cache()
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def journals(plan: Folder) -> list[str]:
+    """Return the names of the journals beside a plan, whatever plan of that name they are of."""
+    return [name for name in names(plan.parent) if name.startswith(f"{plan.name}.") and name.endswith(".journal")]

@@ -9,6 +9,8 @@ from typing import Any
 
 ROWS = 5_000
 """How many rows of what did not go through the page has at the most; ``outcomes.jsonl`` has all."""
+WORST_FIRST = ("unknown", "failed", "rejected", "stale")
+"""Outcomes of changes that did not go through, in the order of the page's rows. ``not_attempted`` is a number only."""
 WIDTH, HEIGHT, LEFT, BOTTOM = 900, 220, 48, 24
 
 _STYLE = """
@@ -31,11 +33,29 @@ document.getElementById('found').textContent=n+' of '+rows.length});
 """
 
 
+class WorstFirst:
+    """Changes that did not go through, as they are found, and no more of them than a page shows."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, list[Mapping[str, Any]]] = {outcome: [] for outcome in WORST_FIRST}
+
+    def add(self, made: Mapping[str, Any]) -> None:
+        """Take in what became of a change."""
+        kept = self._kept.get(made["outcome"])
+        if kept is not None and len(kept) < ROWS:
+            kept.append(made)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """Yield them, the worst first, and otherwise in the order in which they came."""
+        for kept in self._kept.values():
+            yield from kept
+
+
 def page(facts: Mapping[str, Any], wrong: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the page in parts.
 
     :param facts: what is in ``report.json``.
-    :param wrong: the changes that did not go through: ``uid``, ``action``, ``outcome``, ``detail``.
+    :param wrong: the changes that did not go through, the worst first: ``uid``, ``action``, ``outcome``, ``detail``.
     """
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Bulk change</title><style>{_STYLE}</style>'
     yield f"<h1>{facts['changes']:,} planned changes</h1>"
@@ -45,7 +65,7 @@ def page(facts: Mapping[str, Any], wrong: Iterable[Mapping[str, Any]]) -> Iterat
     yield f"<h2>The run</h2><table>{''.join(_facts(facts))}</table>"
     if len(facts["timeline"]) > 2:
         yield f"<h2>Over time</h2>{plot(facts['timeline'])}"
-    yield from _table(wrong)
+    yield from _table(wrong, facts["counts"])
     yield f"<script>{_SCRIPT}</script></html>\n"
 
 
@@ -60,6 +80,7 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
     for name, value in (
         ("Plan", facts["plan"]),
         ("Digest", facts["digest"]),
+        ("Agreed to by", _approval(facts.get("approval"))),
         ("Jicoo", facts["jicoo"]),
         ("Selection", _pairs(facts["selection"])),
         ("Change", _pairs(facts["change"])),
@@ -70,11 +91,15 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"<tr><th>{name}</th><td>{_text(value)}</td></tr>"
 
 
+def _approval(approval: Mapping[str, str] | None) -> str:
+    return "nobody was asked" if approval is None else f"{approval['by']}, at {approval['at']}"
+
+
 def _pairs(values: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{name} = {value}" for name, value in (values or {}).items())
 
 
-def _table(wrong: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _table(wrong: Iterable[Mapping[str, Any]], counts: Mapping[str, int]) -> Iterator[str]:
     rows = 0
     for made in wrong:
         if rows == 0:
@@ -88,12 +113,18 @@ def _table(wrong: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if rows <= ROWS:
             cells = "".join(f"<td>{_text(made.get(name, ''))}</td>" for name in ("uid", "action", "outcome", "detail"))
             yield f"<tr>{cells}</tr>\n"
+    left = counts.get("not_attempted", 0)
     if rows:
         yield "</tbody></table>"
+    elif left:
+        yield "<h2>Nothing went wrong before the run ended</h2>"
     else:
         yield "<h2>Everything went through</h2>"
-    if rows > ROWS:
-        yield f"<p>{rows - ROWS:,} more are in outcomes.jsonl.</p>"
+    more = max(rows, sum(counts.get(outcome, 0) for outcome in WORST_FIRST)) - ROWS
+    if more > 0:
+        yield f"<p>{more:,} more are in outcomes.jsonl.</p>"
+    if left:
+        yield f"<p>{left:,} not attempted: the run ended before their turn. They are in outcomes.jsonl.</p>"
 
 
 def plot(timeline: Sequence[Mapping[str, Any]]) -> str:

@@ -6,20 +6,26 @@ cannot append:
 - ``claim-000001-<token>.json``: a worker has taken the plan. A later claim fences off the earlier worker: it looks
   every few seconds whether there is one, and sends nothing unless it has looked lately (its *lease*). The later worker
   waits until that lease is over before it reads what the earlier one has left. Each writes a file of its own and looks
-  then: of two with the same number, the one who sees the other one's gives up, and that is at least one of them.
-- ``000001-000001.jsonl``: a segment of that claim. A line ``{"intent": [uid, ...]}`` is durable before any of these is
-  sent; a line ``{"uid": ..., "outcome": ...}`` follows. A segment without its last line, ``{"end": true}``, was
-  being written when its worker died: nothing in it was acted on.
+  then: of two with the same number, each who sees the other one gives up, also where a listing that lags shows it late.
+- ``taken-000001.json``: the token of the claim with that number, for storage whose listings lag behind its files.
+- ``000001-<token>-000001.jsonl``: a segment of that claim. A line ``{"intent": [uid, ...]}`` is durable before any of
+  these is sent; a line ``{"uid": ..., "outcome": ...}`` follows. The last segment of a claim may lack its last line,
+  ``{"end": true}``: it was being written when its worker died, and nothing in it was acted on.
+- ``released-000001.json``: that worker sends nothing more; tells how many segments it wrote.
+- ``stopped-000001.json``: somebody stopped that worker for good.
 
-An intent without an outcome is in doubt: whether it was sent is found out by reading the booking.
+Other files in the folder are none of the journal's, and left alone. An intent without an outcome is in doubt: whether
+it was sent is found out by reading the booking.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +35,14 @@ from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.files import Folder, names, read, write_durably
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 
+_CLAIM = re.compile(r"claim-(\d{6,})-([0-9a-f]{32})\.json")
+_SEGMENT = re.compile(r"(\d{6,})-([0-9a-f]{8})-(\d{6,})\.jsonl")
+_TAKEN = re.compile(r"taken-(\d{6,})\.json")
+_RELEASED = re.compile(r"released-(\d{6,})\.json")
+_STOPPED = re.compile(r"stopped-(\d{6,})\.json")
+_OUTCOMES = frozenset(outcome.value for outcome in Outcome)
+_END = b'{"end":true}'
+
 
 @dataclass(slots=True)
 class Entry:
@@ -37,24 +51,35 @@ class Entry:
     :param outcome: None while it is in doubt.
     :param updated_at: the booking's ``updatedAt`` after the change, where it is known.
     :param detail: the words for a person: why it was refused, which fields differ.
+    :param stored: fields that Jicoo has stored in another way than they were sent, as they were after the change.
+    :param adjusted: whether one of them is more than another way of writing the same.
+    :param sends: how often the change left, as far as it may have arrived.
     """
 
     outcome: Outcome | None = None
     updated_at: str | None = None
     detail: str = ""
+    stored: dict[str, Any] | None = None
+    adjusted: bool = False
+    sends: int = 0
 
 
 @dataclass
 class History:
     """What earlier tries have left.
 
+    :param entries: what is known of each booking, by uid.
     :param claims: number of the last claim; how many tries there were.
     :param released: the last of them ended by itself, so that nobody need wait for its lease.
+    :param damage: what is missing or cannot be read, each in words; what was sent is then not known.
+    :param stopped_by: who ran the last try, where somebody stopped it; empty otherwise.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     claims: int = 0
     released: bool = True
+    damage: list[str] = field(default_factory=list)
+    stopped_by: str = ""
 
 
 def journal_of(plan: Folder, digest: str) -> Folder:
@@ -63,46 +88,147 @@ def journal_of(plan: Folder, digest: str) -> Folder:
     return folder
 
 
+def has_begun(folder: Folder) -> bool:
+    """Tell whether any worker has taken the plan: only then may something of it have been sent.
+
+    :raises OSError: the folder cannot be read.
+    """
+    return any(_CLAIM.fullmatch(name) or _TAKEN.fullmatch(name) for name in names(folder))
+
+
 def history(folder: Folder) -> History:
-    """Read what earlier tries have left, oldest first."""
+    """Read what earlier tries have left, oldest first.
+
+    :raises OSError: the folder cannot be read.
+    """
     found = History()
     there = names(folder)
-    found.claims = max(_claims(there).values(), default=0)
-    if found.claims:
-        found.released = _released(found.claims) in there
-    for name in there:
-        if name.endswith(".jsonl"):
-            for line in _segment(folder / name):
-                _take(found.entries, line)
+    claims = {match[1] + match[2][:8] for name in there if (match := _CLAIM.fullmatch(name))}
+    found.claims = max([*_numbers(_CLAIM, there).values(), *_numbers(_TAKEN, there).values()], default=0)
+    released = set(_numbers(_RELEASED, there).values())
+    found.released = not found.claims or found.claims in released
+    segments = _segments(there)
+    for number, token in sorted({(int(each[:-8]), each[-8:]) for each in claims} | segments.keys()):
+        _read_claim(folder, number, token, segments.get((number, token), {}), number in released, found)
+    known = {int(each[:-8]) for each in claims} | {number for number, _ in segments}
+    # The others' names tell that there was one; whose claim and segments are gone may have sent anything.
+    found.damage += [f"the claim {number:06d} is missing" for number in range(1, found.claims) if number not in known]
+    if f"stopped-{found.claims:06d}.json" in there:
+        found.stopped_by = _stopped_by(folder / f"stopped-{found.claims:06d}.json")
     return found
 
 
-def _claims(there: list[str]) -> dict[str, int]:
-    """Return the numbers of the claims by their names."""
-    return {name: int(name.split("-")[1]) for name in there if name.startswith("claim-")}
+def _numbers(pattern: re.Pattern[str], there: Sequence[str]) -> dict[str, int]:
+    return {name: int(match[1]) for name in there if (match := pattern.fullmatch(name))}
 
 
-def _released(number: int) -> str:
-    return f"released-{number:06d}.json"
+def _segments(there: Sequence[str]) -> dict[tuple[int, str], dict[int, str]]:
+    """Return the names of the segments by their numbers, of each claim."""
+    found: dict[tuple[int, str], dict[int, str]] = defaultdict(dict)
+    for name in there:
+        match = _SEGMENT.fullmatch(name)
+        if match:
+            found[int(match[1]), match[2]][int(match[3])] = name
+    return found
 
 
-def _segment(path: Folder) -> Iterator[dict[str, Any]]:
+def _read_claim(
+    folder: Folder, number: int, token: str, segments: dict[int, str], released: bool, found: History
+) -> None:
+    last = max(segments, default=0)
+    if released:
+        last = max(last, _written(folder / f"released-{number:06d}.json", token))
+    for segment in range(1, last + 1):
+        name = segments.get(segment)
+        if name is None:
+            found.damage.append(f"segment {number:06d}-{token}-{segment:06d}.jsonl is missing")
+            continue
+        try:
+            lines = list(_lines(folder / name))
+        except (ValueError, FileNotFoundError, msgspec.DecodeError) as error:
+            if segment < last or released:
+                found.damage.append(f"{name} cannot be read ({type(error).__name__})")
+            # The last one of a worker that died was being written: nothing in it was acted on.
+            continue
+        for line in lines:
+            _take(found.entries, line)
+
+
+def _written(path: Folder, token: str) -> int:
+    """Return how many segments a worker says that it wrote; 0 where it does not."""
+    try:
+        told = json.loads(read(path))
+        return int(told["segments"]) if told.get("token", "").startswith(token) else 0
+    except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError):
+        return 0
+
+
+def _stopped_by(path: Folder) -> str:
+    try:
+        return str(json.loads(read(path))["by"])
+    except (ValueError, KeyError, TypeError, FileNotFoundError):
+        return ""
+
+
+def _lines(path: Folder) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a whole segment.
+
+    :raises ValueError: it is not whole, or is no segment.
+    """
     lines = read(path).splitlines()
-    if lines and lines[-1] == b'{"end":true}':
-        for raw in lines[:-1]:
-            yield msgspec.json.decode(raw)
+    if not lines or lines[-1] != _END:
+        raise ValueError("its end is missing")
+    for raw in lines[:-1]:
+        line = msgspec.json.decode(raw)
+        if not isinstance(line, dict) or not (_is_intent(line) or _is_outcome(line)):
+            raise ValueError("a line of it is no line of a journal")
+        yield line
+
+
+def _is_intent(line: dict[str, Any]) -> bool:
+    intent = line.get("intent")
+    return isinstance(intent, list) and all(isinstance(uid, str) for uid in intent)
+
+
+def _is_outcome(line: dict[str, Any]) -> bool:
+    if not isinstance(line.get("uid"), str) or "outcome" not in line:
+        return False
+    return line["outcome"] is None or line["outcome"] in _OUTCOMES
 
 
 def _take(entries: dict[str, Entry], line: dict[str, Any]) -> None:
     for uid in line.get("intent", ()):
-        entries[uid] = Entry()
+        entries[uid] = Entry(sends=max(1, entries[uid].sends) if uid in entries else 1)
     if "uid" in line:
         outcome = line["outcome"]
         if outcome is None:
             # It was announced, but its turn never came.
             entries.pop(line["uid"], None)
         else:
-            entries[line["uid"]] = Entry(Outcome(outcome), line.get("updatedAt"), line.get("detail", ""))
+            entries[line["uid"]] = Entry(
+                Outcome(outcome),
+                line.get("updatedAt"),
+                line.get("detail", ""),
+                line.get("stored"),
+                bool(line.get("adjusted")),
+                line.get("sends", 0),
+            )
+
+
+def outcome_line(uid: str, entry: Entry) -> dict[str, Any]:
+    """Return the line of an outcome: ``uid``, ``outcome``, and of the rest what there is."""
+    line: dict[str, Any] = {"uid": uid, "outcome": None if entry.outcome is None else entry.outcome.value}
+    if entry.updated_at is not None:
+        line["updatedAt"] = entry.updated_at
+    if entry.detail:
+        line["detail"] = entry.detail
+    if entry.stored:
+        line["stored"] = entry.stored
+    if entry.adjusted:
+        line["adjusted"] = True
+    if entry.sends:
+        line["sends"] = entry.sends
+    return line
 
 
 class Journal:
@@ -110,56 +236,100 @@ class Journal:
 
     :param folder: as :func:`journal_of`.
     :param lease: seconds for which a worker may send after it has looked for a later claim.
+    :param approval: who agreed to the plan, and when; stands in the claim, which is there before anything is sent.
 
     ``lease_before`` is the longest lease of the workers before that have not said that they are done.
     """
 
-    def __init__(self, folder: Folder, lease: float) -> None:
+    def __init__(self, folder: Folder, lease: float, approval: Mapping[str, str] | None = None) -> None:
         self._folder = folder
+        self._approval = approval
         self.lease = lease
         self.lease_before = 0.0
         self._number = 0
         self._segments = 0
-        self._name = ""
+        self._token = uuid.uuid4().hex
+
+    @property
+    def _name(self) -> str:
+        return f"claim-{self._number:06d}-{self._token}.json"
 
     def claim(self, found: History) -> None:
         """Take the plan.
 
         :raises StoppedError: another worker took it in the same moment.
+        :raises OSError: the folder cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._number = found.claims + 1
-        self._name = f"claim-{self._number:06d}-{uuid.uuid4().hex}.json"
-        write_durably(self._folder / self._name, json.dumps({"lease": self.lease, "at": time.time()}).encode())
-        there = names(self._folder)
-        claims = _claims(there)
-        if any(number >= self._number and name != self._name for name, number in claims.items()):
+        about = {"lease": self.lease, "at": time.time(), "token": self._token, "approval": self._approval}
+        if (self._folder / self._taken(self._number)).exists():
+            raise StoppedError(f"another worker has just taken this plan ({self._folder}); try again")
+        write_durably(self._folder / self._name, json.dumps(about).encode())
+        write_durably(self._folder / self._taken(self._number), json.dumps(about).encode())
+        if not self.mine():
             raise StoppedError(f"another worker has just taken this plan ({self._folder}); try again")
         # Only now: whoever claimed before has a whole claim by now, or will see this one.
-        for name, number in claims.items():
-            if number < self._number and _released(number) not in there:
+        there = names(self._folder)
+        released = set(_numbers(_RELEASED, there).values())
+        for name, number in _numbers(_CLAIM, there).items():
+            if number < self._number and number not in released:
                 self.lease_before = max(self.lease_before, self._lease(self._folder / name))
 
     def mine(self) -> bool:
-        """Tell whether nobody has taken the plan since."""
-        claims = _claims(names(self._folder))
-        return self._name in claims and max(claims.values()) == self._number
+        """Tell whether nobody else has taken the plan since, nor at the same moment.
+
+        :raises OSError: the folder cannot be read.
+        """
+        claims = _numbers(_CLAIM, names(self._folder))
+        if self._name not in claims:
+            # A listing that lags does not show it yet; the file itself is there or is not.
+            if not (self._folder / self._name).exists():
+                return False
+            claims[self._name] = self._number
+        if any(number >= self._number and name != self._name for name, number in claims.items()):
+            return False
+        return self._holder() == self._token and not (self._folder / self._taken(self._number + 1)).exists()
+
+    def _holder(self) -> str:
+        """Return whose the plan is by the file of this claim's number, which no listing is needed for."""
+        try:
+            return str(json.loads(read(self._folder / self._taken(self._number)))["token"])
+        except (ValueError, KeyError, TypeError, FileNotFoundError):
+            return self._token  # being written by the other one, who then looks
+
+    @staticmethod
+    def _taken(number: int) -> str:
+        return f"taken-{number:06d}.json"
 
     def _lease(self, claim: Folder) -> float:
         try:
             return float(json.loads(read(claim))["lease"])
-        except ValueError:
+        except (ValueError, KeyError, TypeError):
             return self.lease  # it was killed while it wrote this, or is about to see that it is not alone
 
-    def write(self, outcomes: list[dict[str, Any]], intents: list[str]) -> None:
-        """Write a segment: outcomes so far, and what is to be sent next. Returns when it is durable."""
+    def write(self, outcomes: Sequence[dict[str, Any]], intents: Sequence[str]) -> None:
+        """Write a segment: outcomes so far, and what is to be sent next. Returns when it is durable.
+
+        :raises OSError: it cannot be written.
+        """
         if not outcomes and not intents:
             return
-        lines: list[Any] = [*outcomes, *([{"intent": intents}] if intents else []), {"end": True}]
-        self._segments += 1
+        lines: list[Any] = [*outcomes, *([{"intent": list(intents)}] if intents else []), {"end": True}]
         content = msgspec.json.Encoder().encode_lines(lines)
-        write_durably(self._folder / f"{self._number:06d}-{self._segments:06d}.jsonl", content)
+        name = f"{self._number:06d}-{self._token[:8]}-{self._segments + 1:06d}.jsonl"
+        write_durably(self._folder / name, content)
+        self._segments += 1
 
     def release(self) -> None:
         """Say that this worker sends nothing more."""
-        write_durably(self._folder / _released(self._number), b"{}")
+        told = {"segments": self._segments, "token": self._token}
+        write_durably(self._folder / f"released-{self._number:06d}.json", json.dumps(told).encode())
+
+    def note_stop(self, by: str) -> None:
+        """Remember that somebody stopped this worker for good.
+
+        :param by: who ran it, so that a further try of the same one can be told from one that a person began.
+        """
+        told = {"by": by, "at": time.time()}
+        write_durably(self._folder / f"stopped-{self._number:06d}.json", json.dumps(told).encode())

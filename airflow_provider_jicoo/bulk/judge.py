@@ -7,32 +7,129 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_jicoo.api import bookings, errors
-from airflow_provider_jicoo.api.call import Call
+from airflow_provider_jicoo.api.call import Call, OnDoubt
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.written import Field, compare, shows, stored
 from airflow_provider_jicoo.bulk.journal import Entry
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.plan import Line
+from airflow_provider_jicoo.bulk.seen import edited
+from airflow_provider_jicoo.bulk.tally import SHOWN
 
+_TOLD = SHOWN | {"startedAt", "endedAt", "hosts", "status"}
+"""Fields whose values are told where Jicoo stored another one; any other may be personal."""
 GONE = "the booking does not exist any more"
+_LOOK = 'look at the booking, and ask its guest if need be; on_doubt="again" sends it once more'
 
 
-def judge(line: Line, booking: Mapping[str, Any] | None, *, doubted: bool) -> tuple[Outcome | None, str]:
-    """Say what a planned change has come to by the booking as it is now; None where it is to be sent.
+def judge(
+    line: Line, booking: Mapping[str, Any] | None, *, doubted: bool, skip_stamp: bool = False
+) -> tuple[Outcome | None, str]:
+    """Say what a planned change has come to by the booking as it is now; None where it is still as planned.
+
+    That only ``updatedAt`` has moved does not make a booking stale by itself, and that it has not moved does not make
+    it fresh: stamps may be of whole seconds, or not move for every field. The fields tell.
 
     :param line: the planned change.
     :param booking: the booking, or None where it does not exist.
-    :param doubted: whether an earlier try may have sent it.
+    :param doubted: whether an earlier sending may have arrived.
+    :param skip_stamp: whether a booking of which only ``updatedAt`` has moved is stale.
     """
     if booking is None:
-        return (Outcome.UNKNOWN, f"it may have been made, and {GONE}") if doubted else (Outcome.REJECTED, GONE)
-    if bookings.shows(booking, line.after):
-        return (Outcome.APPLIED if doubted else Outcome.UNCHANGED), ""
-    if booking.get("updatedAt") == line.updated_at:
-        return None, ""
-    others = differing(line.before, booking) or "other fields than the planned ones"
-    if doubted:
-        return Outcome.UNKNOWN, f"an earlier try may have changed it, and it was edited since, in {others}"
-    return Outcome.STALE, f"edited at {booking.get('updatedAt')}, after the plan was made, in {others}"
+        return (Outcome.UNKNOWN, f"it may have been made, and {GONE}; {_LOOK}") if doubted else (Outcome.REJECTED, GONE)
+    cancelled = _cancelled_meanwhile(line, booking)
+    if not cancelled:
+        if shows(booking, line.after):
+            return (Outcome.APPLIED if doubted else Outcome.UNCHANGED), ""
+        fields = compare(booking, line.before, line.after)
+        if set(fields.values()) <= ({Field.AFTER, Field.ADJUSTED} if doubted else {Field.AFTER}):
+            return (Outcome.APPLIED if doubted else Outcome.UNCHANGED), _stored_words(line, booking, fields)
+    others = ["status"] if cancelled else _edited(line, booking)
+    if others:
+        where = ", ".join(others)
+        if doubted:
+            return Outcome.UNKNOWN, f"an earlier sending may have changed it, and it was edited since, in {where}"
+        return Outcome.STALE, f"edited at {booking.get('updatedAt')}, after the plan was made, in {where}"
+    if booking.get("updatedAt") != line.updated_at and not doubted and (skip_stamp or not line.seen):
+        return (
+            Outcome.STALE,
+            f"edited at {booking.get('updatedAt')}, after the plan was made, in no field that is known",
+        )
+    return None, ""
+
+
+def _edited(line: Line, booking: Mapping[str, Any]) -> list[str]:
+    """Name the fields that are not as they were when the plan was made, the planned ones first."""
+    planned = [name for name, value in line.before.items() if not shows(booking, {name: value})]
+    return [*planned, *(name for name in edited(line.seen, booking) if name not in planned)]
+
+
+def _cancelled_meanwhile(line: Line, booking: Mapping[str, Any]) -> bool:
+    return line.action != "cancel" and booking.get("status") == "cancel" and line.status != "cancel"
+
+
+def judge_answer(line: Line, booking: Mapping[str, Any]) -> Entry | None:
+    """Say what a change has come to by the booking as it is after an answer of success; None where it is as before.
+
+    What Jicoo stored is what counts, however it writes it.
+
+    :param line: the change that was sent.
+    :param booking: what was answered, or read since.
+    """
+    uid, updated_at = booking.get("uid"), booking.get("updatedAt")
+    if uid not in (None, line.uid):
+        detail = (
+            f"Jicoo answered with another booking, {uid}: it may have made a new one and cancelled this one; {_LOOK}"
+        )
+        return Entry(Outcome.UNKNOWN, None, detail)
+    if _cancelled_meanwhile(line, booking):
+        detail = f"it is cancelled now: Jicoo may have made a new booking of it; {_LOOK}"
+        return Entry(Outcome.UNKNOWN, updated_at, detail)
+    fields = compare(booking, line.before, line.after, answered=True)
+    if Field.BEFORE in fields.values():
+        return None
+    kept = stored(booking, line.after)
+    adjusted = any(field in (Field.ADJUSTED, Field.OTHER) for field in fields.values())
+    return Entry(Outcome.APPLIED, updated_at, _stored_words(line, booking, fields), kept or None, adjusted)
+
+
+def _stored_words(line: Line, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
+    """Say what Jicoo has stored instead of what was sent; the texts that may be personal are not told."""
+    parts = [
+        f"{name} = {_shown(stored(booking, line.after)[name])}" if name in _TOLD else f"another {name}"
+        for name, field in fields.items()
+        if field in (Field.ADJUSTED, Field.OTHER)
+    ]
+    return f"Jicoo stored {', '.join(parts)}" if parts else ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return " + ".join(f"{host.get('userId')} ({host.get('role')})" for host in value)
+    return str(value)
+
+
+def not_seen(line: Line, booking: Mapping[str, Any] | None, seconds: float) -> Entry:
+    """Say what a change has come to that was answered with success, and is still not there.
+
+    :param booking: the booking as it was read last; None where it does not exist.
+    :param seconds: for how long it was read back.
+    """
+    if booking is None:
+        return Entry(Outcome.UNKNOWN, None, f"Jicoo answered with success, and {GONE}; {_LOOK}")
+    fields = compare(booking, line.before, line.after, answered=True)
+    names = [name for name, field in fields.items() if field is Field.BEFORE]
+    same = ", ".join(names)
+    detail = f"Jicoo answered with success, but {seconds:.0f} s later the booking is as before in {same}; {_LOOK}"
+    return Entry(Outcome.UNKNOWN, booking.get("updatedAt"), detail)
+
+
+def left_in_doubt(seconds: float) -> str:
+    """Say that a change of an earlier try stays in doubt.
+
+    :param seconds: for how long it was read back.
+    """
+    return f"an earlier try may have sent it, and it was not there when it was read back over {seconds:.0f} s; {_LOOK}"
 
 
 def blocked(line: Line, entry_of: Callable[[str], Entry | None]) -> tuple[Outcome, str] | None:
@@ -51,11 +148,6 @@ def blocked(line: Line, entry_of: Callable[[str], Entry | None]) -> tuple[Outcom
     return None
 
 
-def differing(expected: Mapping[str, Any], booking: Mapping[str, Any]) -> str:
-    """Name the fields in which a booking is not as expected."""
-    return ", ".join(name for name, value in expected.items() if not bookings.shows(booking, {name: value}))
-
-
 def outcome_of(error: errors.RequestError) -> Outcome:
     """Say what a failed request means for its change."""
     if isinstance(error, errors.AmbiguousOutcomeError):
@@ -65,22 +157,32 @@ def outcome_of(error: errors.RequestError) -> Outcome:
     return Outcome.FAILED
 
 
-def call_of(line: Line, terms: Mapping[str, Any]) -> Call[Booking]:
+def messages(line: Line, terms: Mapping[str, Any]) -> bool:
+    """Tell whether a change messages a guest: Jicoo does at every cancel and reschedule."""
+    return line.action != "update" or bool(terms["isSendUpdates"])
+
+
+def call_of(line: Line, terms: Mapping[str, Any], on_doubt: OnDoubt | None) -> Call[Booking]:
     """Return the request of a planned change."""
     done = partial(made, line)
     body = line.after if line.send is None else line.send
     if line.action == "cancel":
-        return bookings.cancel_call(line.uid, done)
+        return bookings.cancel_call(line.uid, done, on_doubt=on_doubt)
     if line.action == "reschedule":
-        return bookings.reschedule_call(line.uid, body, done)
+        return bookings.reschedule_call(line.uid, body, done, on_doubt=on_doubt)
     said = {"isSendUpdates": terms["isSendUpdates"]}
     if terms["updateMessage"] is not None:
         said["updateMessage"] = terms["updateMessage"]
-    return bookings.update_call(line.uid, {**body, **said}, done)
+    return bookings.update_call(line.uid, {**body, **said}, done, on_doubt=on_doubt)
 
 
 def made(line: Line, booking: Mapping[str, Any]) -> bool | None:
     """Tell whether a change was made; None where the booking has changed, but not to what was planned."""
-    if bookings.shows(booking, line.after):
+    if _cancelled_meanwhile(line, booking):
+        return None
+    # A field that the change leaves as it is says nothing.
+    changing = {name: value for name, value in line.after.items() if not shows(line.before, {name: value})}
+    fields = set(compare(booking, line.before, changing or line.after).values())
+    if fields <= {Field.AFTER, Field.ADJUSTED}:
         return True
-    return False if booking.get("updatedAt") == line.updated_at else None
+    return False if fields == {Field.BEFORE} else None

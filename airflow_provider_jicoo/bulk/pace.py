@@ -28,6 +28,9 @@ from collections.abc import Callable
 SLOWEST = 0.5
 """Requests per second that the pace never falls below, unless a ceiling is lower."""
 
+REFUSED = (429, 503)
+"""Statuses that tell of a limit. Some APIs, and most load balancers, say it with 503."""
+
 _FALL = 0.94  # of what was delivered
 _STEEPEST = 0.5  # of the pace before: the rate delivered says nothing where little was sent
 _GENTLE = 0.02  # growth of the pace, in requests/s per second, at a pace of 1; grows with its fourth root
@@ -94,7 +97,7 @@ class Pace:
         """
         if not self._since:
             self._since = self._before = sent
-        if status == 429:
+        if status in REFUSED:
             if sent >= self._hears:
                 self._fall(now)
         elif status is not None:

@@ -10,20 +10,22 @@ A plan in shards is a header without lines that names the files of its shards, e
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import IO, Any
 
 import msgspec
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.bookings import shows
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.settings import PER_PAGE, checked_word
+from airflow_provider_jicoo.api.written import documented, shows
 from airflow_provider_jicoo.bulk import bar, order
+from airflow_provider_jicoo.bulk.approval import whole_digest
 from airflow_provider_jicoo.bulk.changes import (
     Action,
     Change,
@@ -34,12 +36,18 @@ from airflow_provider_jicoo.bulk.changes import (
     as_change,
 )
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
-from airflow_provider_jicoo.bulk.files import Folder
+from airflow_provider_jicoo.bulk.files import Folder, written_durably
+from airflow_provider_jicoo.bulk.header import dump, dump_header, read_header
+from airflow_provider_jicoo.bulk.names import Names, read_names
+from airflow_provider_jicoo.bulk.place import Owner, check_place, prepare_place
+from airflow_provider_jicoo.bulk.seen import fingerprint
 from airflow_provider_jicoo.bulk.selection import Selection, select
-from airflow_provider_jicoo.bulk.summary import SAMPLE, difference, summary
+from airflow_provider_jicoo.bulk.summary import changes, examples, summary
+from airflow_provider_jicoo.bulk.tally import Tally
 
-VERSION = 1
 _AT_ONCE = 500
+_NAMED = 5
+"""How many bookings an error names."""
 
 
 class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
@@ -48,6 +56,8 @@ class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     :param before: the fields of ``after`` and ``send`` as they are now.
     :param after: what tells that the change was made.
     :param send: the body, where it is not ``after``.
+    :param status: its status as it is now; a booking that is cancelled since is left alone.
+    :param seen: its :func:`~airflow_provider_jicoo.bulk.seen.fingerprint` as it is now.
     :param waits_for: ids of the bookings that have to move out of the new slot first.
     """
 
@@ -60,6 +70,8 @@ class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     ended_at: str
     send: dict[str, Any] | None = None
     waits_for: tuple[str, ...] = ()
+    status: str = ""
+    seen: str = ""
 
     def dump(self) -> bytes:
         """Return the line as it stands in the file."""
@@ -69,19 +81,16 @@ class Line(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
 _LINE = msgspec.json.Decoder(Line)
 
 
-def dump(value: Any) -> bytes:
-    """Write JSON on one line, the same bytes for the same value."""
-    return msgspec.json.encode(value, order="sorted") + b"\n"
-
-
 @dataclass(frozen=True)
 class Plan:
     """A plan that was made.
 
     :param manifest: what an apply needs to know: ``plan`` (path), ``digest``, ``changes``, ``unchanged``,
-        ``guests_notified``, ``irreversible``, ``shards`` (a list of manifests, of which each has a plan of its own).
-    :param summary: the plan in Markdown, with a sample of the differences. Texts that may hold personal data are left
-        out of it.
+        ``guests_notified``, ``irreversible``, ``requests`` (how many an apply takes as a rule),
+        ``warnings`` (what could not be proved of the list of bookings, and other texts for people), ``shards`` (a list
+        of manifests, of which each has a plan of its own).
+    :param summary: the plan in Markdown, made to be read before it is agreed to: what changes, for whom and when, by
+        names of hosts and event types, with examples. What may be personal to guests is left out of it.
     """
 
     manifest: dict[str, Any]
@@ -166,9 +175,13 @@ def plan_changes(
     max_notified_guests: int | None = None,
     shards: int = 1,
     made_by: str = "",
+    owner: Owner | None = None,
     progress: Callable[[int], None] | None = None,
+    on_unproven: str | None = None,
 ) -> Plan:
     """Read the bookings, and write what each is to become. Nothing is changed.
+
+    The names of their hosts and event types are read once, after the bookings, for the summary alone.
 
     :param client: a client of the Jicoo to plan for.
     :param selection: which bookings.
@@ -180,31 +193,53 @@ def plan_changes(
     :param max_changes: refuse a plan of more changes.
     :param max_notified_guests: refuse a plan that messages the guests of more bookings.
     :param shards: into how many files to split the plan, to be applied by as many workers.
-    :param made_by: who makes it, for the header.
+    :param made_by: who makes it, in words, for the header.
+    :param owner: the task of Airflow that makes it: ``dagId``, ``runId``, ``taskId`` and ``mapIndex``. A plan of
+        another owner is never written over, nor one of the same owner that has begun to be applied.
     :param progress: called with the number of bookings read, after each; by default a bar where there is a terminal.
+    :param on_unproven: what to do where it cannot be proved that these are all the bookings that the selection means:
+        ``fail``, or ``warn`` in the manifest, the header and the summary; by default as the client's settings say.
     :return: the manifest and the summary.
-    :raises PlanError: a booking cannot become that, or a limit is exceeded; nothing is written.
+    :raises PlanError: a booking cannot become that, or a limit is exceeded, and nothing is written; or the plan cannot
+        be written, or must not be written over what stands there, which is found out before anything is read.
+    :raises UnprovenListError: there may be more bookings that the selection means, or rows of the list cannot be used;
+        nothing is written.
     """
     wanted = as_change(change)
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
     terms.check(wanted)
     if shards < 1:
         raise PlanError(f"shards: {shards!r} is not 1 or more")
+    prepare_place(path, owner)
+    warnings: list[str] = []
+    bookings = select(
+        client,
+        selection,
+        on_unproven=None if on_unproven is None else checked_word("on_unproven", on_unproven),
+        warnings=warnings,
+    )
     with closing(Draft(terms)) as draft:
         if progress is None and bar.on_a_terminal():
             with bar.planning() as progress:
-                _consider_all(draft, client, selection, wanted, progress)
+                _consider_all(draft, bookings, wanted, progress)
         else:
-            _consider_all(draft, client, selection, wanted, progress)
+            _consider_all(draft, bookings, wanted, progress)
+        draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
-        about = {"selection": selection.describe(), "change": wanted.describe(), "madeBy": made_by}
+        about = {
+            "selection": selection.describe(),
+            "change": wanted.describe(),
+            "madeBy": made_by,
+            "owner": owner,
+            "warnings": warnings,
+        }
         return draft.write(path, shards, about)
 
 
 def _consider_all(
-    draft: Draft, client: JicooClient, selection: Selection, change: Change, progress: Callable[[int], None] | None
+    draft: Draft, bookings: Iterable[Booking], change: Change, progress: Callable[[int], None] | None
 ) -> None:
-    for number, booking in enumerate(select(client, selection), 1):
+    for number, booking in enumerate(bookings, 1):
         draft.consider(booking, change)
         if progress is not None:
             progress(number)
@@ -224,7 +259,8 @@ class Draft:
         self._messaging: set[str] = set()
         self.unchanged = 0
         self.irreversible = 0
-        self.sample: list[str] = []
+        self._tally = Tally()
+        self._names = Names()
 
     def close(self) -> None:
         """Remove the temporary file."""
@@ -249,44 +285,52 @@ class Draft:
         if shows(booking, line.after):
             self.unchanged += 1
         else:
-            self.add(line, tuple(host["userId"] for host in booking.get("hosts", [])))
+            self.add(line, booking)
 
-    def add(self, line: Line, hosts: tuple[str, ...]) -> None:
+    def add(self, line: Line, booking: Booking) -> None:
         """Take a line in.
 
-        :param hosts: the hosts whose time the booking takes.
+        :param booking: as it is now.
         """
         if self._terms.messages(line):
             self._messaging.add(line.uid)
         self.irreversible += line.action == "cancel"
         slot = _slot(line)
         if slot is not None:
+            hosts = tuple(host["userId"] for host in booking.get("hosts", []))
             self._moves[line.uid] = (hosts, (line.started_at, line.ended_at), slot)
-        if len(self.sample) < SAMPLE:
-            self.sample.append(difference(line.uid, line.action, line.before, line.after))
+        self._tally.add(line, booking, slot)
         self._index.append((line.started_at, line.uid, self._file.tell()))
         self._file.write(line.dump())
+
+    def read_names(self, client: JicooClient) -> None:
+        """Read the names of hosts and event types, for the summary.
+
+        :raises AuthenticationError: the API key is not valid any more.
+        """
+        self._names = read_names(client, self._tally.users(), self._tally.event_types)
 
     def check_limits(self, max_changes: int | None, max_notified_guests: int | None) -> None:
         """Refuse a plan that is too large.
 
-        :raises PlanLimitError: says by how much, with the sample.
+        :raises PlanLimitError: says by how much, and what would change.
         """
         for name, most, found in (
             ("max_changes", max_changes, len(self._index)),
             ("max_notified_guests", max_notified_guests, len(self._messaging)),
         ):
             if most is not None and found > most:
-                sample = "\n".join(self.sample)
+                told = "\n".join(changes(self._tally, self._names))
+                some = "\n".join(examples(self._tally, self._names, _NAMED))
                 raise PlanLimitError(
                     f"{name} is {most}, and the plan has {found}: {found - most} too many; nothing was sent. "
-                    f"Some of them:\n{sample}"
+                    f"Planned were:\n{told}\nSome of them:\n{some}"
                 )
 
     def write(self, path: Folder, shards: int, about: Mapping[str, Any]) -> Plan:
         """Write the plan and its shards.
 
-        :raises PlanError: the path cannot be written.
+        :raises PlanError: the path cannot be written, or something stands there by now that must not be lost.
         """
         self._index.sort()
         numbers = {uid: number for number, (_, uid, _) in enumerate(self._index)}
@@ -295,61 +339,83 @@ class Draft:
         in_order, cycles = order.arrange(len(self._index), waits_for)
         header = {
             **about,
+            "madeAt": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             "cycles": [[self._index[number][1] for number in cycle] for cycle in cycles],
             "irreversible": self.irreversible,
             "unchanged": self.unchanged,
         }
+        parts = [in_order] if shards == 1 else split(in_order, waits_for, shards)
+        made = [self._describe(part, waits_for) for part in parts]
+        manifest = {**self._manifest(path, made), "warnings": list(about.get("warnings", ()))}
+        manifest["requests"] = _requests(manifest["changes"], manifest["guests_notified"])
+        told = summary(manifest, header, self._terms.json(), self._tally, self._names)
+        check_place(path, about.get("owner"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            manifest = self._write_all(path, shards, header, in_order, waits_for)
+            self._write_all(path, {**header, "summary": told}, manifest, parts, waits_for)
         except OSError as error:
             raise PlanError(f"the plan cannot be written to {path}: {error}; nothing was sent") from error
-        return Plan(manifest, summary(manifest, header, self._terms.json(), self.sample))
+        return Plan(manifest, told)
 
-    def _write_all(
-        self,
-        path: Folder,
-        shards: int,
-        header: Mapping[str, Any],
-        in_order: list[int],
-        waits_for: dict[int, list[int]],
-    ) -> dict[str, Any]:
-        if shards == 1:
-            whole = self._write_one(path, header, in_order, waits_for)
-            return {**whole, "shards": [whole]}
-        parts = split(in_order, waits_for, shards)
-        made = [
-            self._write_one(path.parent / f"{path.name}.shard-{number}", {**header, "unchanged": 0}, part, waits_for)
-            for number, part in enumerate(parts)
-        ]
-        digest = hashlib.sha256("\n".join(shard["digest"] for shard in made).encode()).hexdigest()
-        names = [f"{path.name}.shard-{number}" for number in range(shards)]
-        with path.open("wb") as file:
-            file.write(dump({"jicoo_plan": VERSION, "digest": digest, "shards": names, **header}))
-        totals = {name: sum(shard[name] for shard in made) for name in ("changes", "guests_notified", "irreversible")}
-        return {"plan": str(path), "digest": digest, **totals, "unchanged": self.unchanged, "shards": made}
-
-    def _write_one(
-        self, path: Folder, header: Mapping[str, Any], in_order: list[int], waits_for: dict[int, list[int]]
-    ) -> dict[str, Any]:
-        terms = self._terms.json()
-        hashed = hashlib.sha256(dump(terms))
+    def _describe(self, in_order: list[int], waits_for: dict[int, list[int]]) -> dict[str, Any]:
+        """Return digest and counts of a part of the plan."""
+        hashed = hashlib.sha256(dump(self._terms.json()))
         irreversible = 0
         for line in self._lines(in_order, waits_for):
             hashed.update(line.dump())
             irreversible += line.action == "cancel"
-        counts = {
+        return {
+            "digest": hashed.hexdigest(),
             "changes": len(in_order),
-            "unchanged": header["unchanged"],
+            "unchanged": 0,
             "guests_notified": sum(self._index[number][1] in self._messaging for number in in_order),
             "irreversible": irreversible,
         }
-        head = {"jicoo_plan": VERSION, "digest": hashed.hexdigest(), "terms": terms, **header, **counts}
-        with path.open("wb") as file:
-            file.write(dump(head))
+
+    def _manifest(self, path: Folder, made: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the manifest of the whole plan.
+
+        :param made: digest and counts of each of its parts.
+        """
+        if len(made) == 1:
+            whole = {"plan": str(path), **made[0], "unchanged": self.unchanged}
+            return {**whole, "shards": [whole]}
+        shards = [{"plan": str(path.parent / _shard(path, number)), **part} for number, part in enumerate(made)]
+        totals = {name: sum(part[name] for part in made) for name in ("changes", "guests_notified", "irreversible")}
+        digest = whole_digest(part["digest"] for part in made)
+        return {"plan": str(path), "digest": digest, **totals, "unchanged": self.unchanged, "shards": shards}
+
+    def _write_all(
+        self,
+        path: Folder,
+        header: Mapping[str, Any],
+        manifest: Mapping[str, Any],
+        parts: list[list[int]],
+        waits_for: dict[int, list[int]],
+    ) -> None:
+        counts = ("digest", "changes", "unchanged", "guests_notified", "irreversible")
+        whole = {**header, **{name: manifest[name] for name in counts}}
+        if len(parts) == 1:
+            self._write_lines(path, whole, parts[0], waits_for)
+            return
+        shards = [
+            {"name": _shard(path, number), "digest": shard["digest"]} for number, shard in enumerate(manifest["shards"])
+        ]
+        for shard, counted, part in zip(shards, manifest["shards"], parts, strict=True):
+            about = {name: value for name, value in header.items() if name != "summary"}
+            about |= {name: counted[name] for name in counts}
+            about["partOf"] = {"plan": path.name, "shards": shards}
+            self._write_lines(path.parent / shard["name"], about, part, waits_for)
+        with written_durably(path) as file:
+            file.write(dump_header({**whole, "shards": [shard["name"] for shard in shards]}))
+
+    def _write_lines(
+        self, path: Folder, header: Mapping[str, Any], in_order: list[int], waits_for: dict[int, list[int]]
+    ) -> None:
+        with written_durably(path) as file:
+            file.write(dump_header({**header, "terms": self._terms.json()}))
             for line in self._lines(in_order, waits_for):
                 file.write(line.dump())
-        return {"plan": str(path), "digest": head["digest"], **counts}
 
     def _lines(self, in_order: Iterable[int], waits_for: Mapping[int, list[int]]) -> Iterator[Line]:
         for number in in_order:
@@ -358,6 +424,17 @@ class Draft:
             if number in waits_for:
                 line.waits_for = tuple(self._index[other][1] for other in waits_for[number])
             yield line
+
+
+def _shard(path: Folder, number: int) -> str:
+    return f"{path.name}.shard-{number}"
+
+
+def _requests(changes: int, messaging: int) -> int:
+    """Return how many requests an apply takes as a rule: what messages a guest is read by itself before it is sent, the
+    rest by listing.
+    """
+    return changes + messaging + -(-(changes - messaging) // PER_PAGE)
 
 
 def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:
@@ -386,12 +463,15 @@ def _line(booking: Booking, target: Target) -> Line:
     line = Line(
         booking["uid"],
         target.action,
-        {name: booking.get(name) for name in {**target.after, **(target.send or {})}},
+        {name: documented(name, booking.get(name)) for name in {**target.after, **(target.send or {})}},
         target.after,
         booking["updatedAt"],
-        booking["startedAt"],
-        booking["endedAt"],
+        # In one form, however Jicoo wrote them: plans are sorted by these texts, and slots compared.
+        times.as_wire(booking["startedAt"]),
+        times.as_wire(booking["endedAt"]),
         target.send,
+        status=str(booking.get("status") or ""),
+        seen=fingerprint(booking),
     )
     slot = _slot(line)
     if slot is not None and slot[1] <= slot[0]:
@@ -408,21 +488,6 @@ def _slot(line: Line) -> tuple[str, str] | None:
         return start, line.after.get("endedAt", line.ended_at)
     length = times.moment(line.ended_at) - times.moment(line.started_at)
     return start, times.wire(times.moment(start) + length)
-
-
-def read_header(path: Folder) -> dict[str, Any]:
-    """Read the header of a plan.
-
-    :raises PlanMismatchError: there is no plan there.
-    """
-    try:
-        with path.open("rb") as file:
-            header = json.loads(file.readline())
-    except (OSError, ValueError) as error:
-        raise PlanMismatchError(f"{path} cannot be read as a plan: {error}") from None
-    if not isinstance(header, dict) or header.get("jicoo_plan") != VERSION or "digest" not in header:
-        raise PlanMismatchError(f"{path} is not a plan of this version")
-    return header
 
 
 class Lines:

@@ -13,7 +13,7 @@ import msgspec
 
 from airflow_provider_jicoo.api.errors import JicooError
 from airflow_provider_jicoo.bulk.files import Folder, read
-from airflow_provider_jicoo.bulk.html import page
+from airflow_provider_jicoo.bulk.html import WorstFirst, page
 from airflow_provider_jicoo.bulk.journal import Entry
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.plan import Line, Lines
@@ -99,15 +99,27 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed, nothing is unknown, and the run came to its end."""
-        return not self.reason and not any(self.counts.get(o.value) for o in (Outcome.FAILED, Outcome.UNKNOWN))
+        """Whether nothing failed, nothing is unknown, not everything was stale, and the run came to its end."""
+        lost = any(self.counts.get(outcome.value) for outcome in (Outcome.FAILED, Outcome.UNKNOWN))
+        return not self.reason and not lost and not self.all_stale
+
+    @property
+    def all_stale(self) -> bool:
+        """Whether nothing is as planned, since the bookings were edited after the plan was made."""
+        return bool(self.counts.get(Outcome.STALE.value)) and not any(self.counts.get(name) for name in FINE)
 
     def __str__(self) -> str:
         """Return the counts and where the report is."""
         total = sum(self.counts.values())
         found = ", ".join(f"{count:,} {name}" for name, count in self.counts.items() if count) or "nothing to do"
-        reason = f" Ended early: {self.reason}." if self.reason else ""
-        return f"{total:,} planned changes: {found}.{reason} Report: {self.path / 'report.html'}"
+        notes = [f" Ended early: {self.reason}."] if self.reason else []
+        if self.all_stale:
+            notes.append(" Every booking was edited since the plan was made, and left alone: make a new plan.")
+        if self.facts.get("adjusted"):
+            notes.append(f" Jicoo stored {self.facts['adjusted']:,} of them with other values than were sent.")
+        if self.facts.get("sentMoreThanOnce"):
+            notes.append(f" {self.facts['sentMoreThanOnce']:,} may have been sent more than once.")
+        return f"{total:,} planned changes: {found}.{''.join(notes)} Report: {self.path / 'report.html'}"
 
 
 def write_report(
@@ -118,6 +130,8 @@ def write_report(
     timeline: Timeline,
     requests: int,
     refused: int,
+    sent_again: int,
+    approval: Mapping[str, str] | None,
     tries: int,
     reason: str,
     error: JicooError | None,
@@ -126,23 +140,25 @@ def write_report(
 
     :param entries: outcomes by uid; a line without one was not attempted.
     :param requests: how many requests were answered or lost in this try.
-    :param refused: how many of them with 429.
+    :param refused: how many of them for now, with 429 or 503.
+    :param sent_again: how often a request was sent again, or read back.
+    :param approval: who agreed to the plan, and when.
     :param tries: which try this was.
     """
     folder = report_of(plan)
     folder.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
-    wrong: list[int] = []
+    wrong = WorstFirst()
     with (folder / "outcomes.jsonl").open("wb") as file:
-        for number, outcome in enumerate(outcomes(lines, entries)):
+        for outcome in outcomes(lines, entries):
             counts[outcome["outcome"]] += 1
-            if outcome["outcome"] not in FINE:
-                wrong.append(number)
+            wrong.add(outcome)
             file.write(msgspec.json.encode(outcome) + b"\n")
     ended = datetime.now(timezone.utc)
     facts = {
         "plan": str(plan),
         "digest": lines.header["digest"],
+        "approval": approval,
         "jicoo": lines.header["terms"]["baseUrl"],
         "selection": lines.header.get("selection"),
         "change": lines.header.get("change"),
@@ -155,9 +171,12 @@ def write_report(
         "seconds": round((ended - timeline.begun).total_seconds(), 2),
         "requests": requests,
         "refused": refused,
+        "sentAgain": sent_again,
+        "adjusted": sum(entry.adjusted for entry in entries.values()),
+        "sentMoreThanOnce": sum(entry.sends > 1 for entry in entries.values()),
         "timeline": timeline.json(),
     }
-    write_facts(folder, facts, outcomes((lines[number] for number in wrong), entries))
+    write_facts(folder, facts, wrong)
     return Report(folder, facts["counts"], reason, error, facts)
 
 
@@ -182,9 +201,13 @@ def outcomes(lines: Iterable[Line], entries: Mapping[str, Entry]) -> Iterator[di
         entry = entries.get(line.uid)
         # Announced and left without an outcome: it can only be one that an earlier try was killed over.
         outcome = Outcome.NOT_ATTEMPTED if entry is None else entry.outcome or Outcome.UNKNOWN
-        made = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
+        made: dict[str, Any] = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
         if entry is not None and entry.detail:
             made["detail"] = entry.detail
+        if entry is not None and entry.adjusted:
+            made["adjusted"] = True
+        if entry is not None and entry.sends > 1:
+            made["sends"] = entry.sends
         yield made
 
 
@@ -201,9 +224,12 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
     for part in parts:
         counts.update(part["counts"])
     reasons = [part["endedEarly"] for part in parts if part["endedEarly"]]
+    started = min((part["startedAt"] for part in parts), default=None)
+    ended = max((part["endedAt"] for part in parts), default=None)
     facts = {
         "plan": ", ".join(part["plan"] for part in parts),
         "digest": ", ".join(part["digest"] for part in parts),
+        "approval": _one_approval(parts),
         "jicoo": ", ".join(sorted({part["jicoo"] for part in parts})),
         "selection": parts[0]["selection"] if parts else None,
         "change": parts[0]["change"] if parts else None,
@@ -211,20 +237,41 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
         "counts": {outcome.value: counts[outcome.value] for outcome in Outcome},
         "endedEarly": "; ".join(reasons) or None,
         "try": max((part["try"] for part in parts), default=0),
-        "startedAt": min((part["startedAt"] for part in parts), default=None),
-        "endedAt": max((part["endedAt"] for part in parts), default=None),
-        "seconds": max((part["seconds"] for part in parts), default=0.0),
+        "startedAt": started,
+        "endedAt": ended,
+        # Of the whole: shards may have run one after the other.
+        "seconds": _seconds(started, ended) if started and ended else 0.0,
         "requests": sum(part["requests"] for part in parts),
         "refused": sum(part["refused"] for part in parts),
+        "sentAgain": sum(part["sentAgain"] for part in parts),
+        "adjusted": sum(part["adjusted"] for part in parts),
+        "sentMoreThanOnce": sum(part["sentMoreThanOnce"] for part in parts),
         "timeline": [],
     }
     into.mkdir(parents=True, exist_ok=True)
+    wrong = WorstFirst()
     with (into / "outcomes.jsonl").open("wb") as file:
         for line in _all_outcomes(folders):
             file.write(line)
-    wrong = (made for made in map(json.loads, _all_outcomes(folders)) if made["outcome"] not in FINE)
+            wrong.add(json.loads(line))
     write_facts(into, facts, wrong)
     return Report(into, facts["counts"], "; ".join(reasons), None, facts)
+
+
+def _one_approval(parts: list[dict[str, Any]]) -> dict[str, str] | None:
+    """Return the approval that the shards have in common; of several, all names and the last moment."""
+    found = [part["approval"] for part in parts if part.get("approval")]
+    if not found:
+        return None
+    return {
+        "digest": ", ".join(dict.fromkeys(each["digest"] for each in found)),
+        "by": ", ".join(dict.fromkeys(each["by"] for each in found)),
+        "at": max(each["at"] for each in found),
+    }
+
+
+def _seconds(started: str, ended: str) -> float:
+    return round((datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds(), 2)
 
 
 def _all_outcomes(folders: Iterable[Folder]) -> Iterator[bytes]:

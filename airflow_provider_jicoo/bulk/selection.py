@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence, Sized
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jicoo.given import as_list
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.api.aio import AsyncJicooClient
-    from airflow_provider_jicoo.api.call import Listing
+    from airflow_provider_jicoo.api.booking_list import BookingListing
     from airflow_provider_jicoo.api.client import JicooClient
+    from airflow_provider_jicoo.api.errors import RequestError
     from airflow_provider_jicoo.api.lookup import Lookup
     from airflow_provider_jicoo.api.models import Booking
 
 STATUSES = ("request", "open", "cancel")
+NAMED_AT_MOST = 20
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -30,7 +34,8 @@ class Selection:
     :param event_type_id: only those of this event type.
     :param host_user_id: only those with this user among the hosts.
     :param name_matches: only those in whose title this regular expression is found.
-    :param uids: only these; one that does not exist is an error.
+    :param uids: only these; one that does not exist is an error, and one that the rest of the selection does not mean
+        is told.
     :param where: a Python function of one booking that tells whether it is meant.
     """
 
@@ -89,77 +94,135 @@ class Matcher:
         given = self._selection
         if given.status is not None and given.status not in STATUSES:
             raise ValueError(f"status: {given.status!r} is none of {', '.join(STATUSES)}")
-        after = None if given.started_after is None else times.wire(times.moment(given.started_after))
-        before = None if given.started_before is None else times.wire(times.moment(given.started_before))
-        if after is not None and before is not None and before <= after:
-            raise ValueError(f"started_before {before} is not after started_after {after}")
-        # Kept as texts: Jicoo writes every moment in UTC with milliseconds, so that texts compare as moments do.
-        self.after, self.before = after, before
+        self.after = None if given.started_after is None else times.moment(given.started_after)
+        self.before = None if given.started_before is None else times.moment(given.started_before)
+        # As Jicoo writes them: bookings are compared with these by their text.
+        self._after = None if self.after is None else times.wire(self.after)
+        self._before = None if self.before is None else times.wire(self.before)
+        if self._after is not None and self._before is not None and self._before <= self._after:
+            raise ValueError(f"started_before {self._before} is not after started_after {self._after}")
+        self._as_wire = times.as_wire
         self._name = None if given.name_matches is None else re.compile(given.name_matches)
         self.uids = None if given.uids is None else [str(uid) for uid in as_list("uids", given.uids)]
 
     def meant(self, booking: Booking) -> bool:
         """Tell whether the selection means this booking."""
         given = self._selection
-        start = booking["startedAt"]
+        start = "" if self._after is self._before is None else self._as_wire(booking["startedAt"])
         return (
             (given.status is None or booking["status"] == given.status)
-            and (self.after is None or start >= self.after)
-            and (self.before is None or start < self.before)
-            and (given.event_type_id is None or booking["eventTypeId"] == given.event_type_id)
+            and (self._after is None or start >= self._after)
+            and (self._before is None or start < self._before)
+            and (given.event_type_id is None or booking.get("eventTypeId") == given.event_type_id)
             and (given.host_user_id is None or any(host["userId"] == given.host_user_id for host in booking["hosts"]))
-            and (self._name is None or self._name.search(booking["name"]) is not None)
+            and (self._name is None or self._name.search(booking.get("name") or "") is not None)
             and (given.where is None or bool(given.where(booking)))
         )
 
-    def beyond(self, booking: Booking) -> bool:
-        """Tell whether this booking, and so every later one, starts too late."""
-        return self.before is not None and booking["startedAt"] >= self.before
+    def may_mean(self, row: Any) -> bool:
+        """Tell of a row that cannot be used whether it may be a booking that is meant: what it does say is compared."""
+        given = self._selection
+        if not isinstance(row, Mapping):
+            return True
+        event_type, name = row.get("eventTypeId"), row.get("name")
+        return (
+            given.event_type_id is None or not isinstance(event_type, str) or event_type == given.event_type_id
+        ) and (self._name is None or not isinstance(name, str) or self._name.search(name) is not None)
 
 
-def select(client: JicooClient, selection: Selection) -> Iterator[Booking]:
+def select(
+    client: JicooClient, selection: Selection, *, on_unproven: str | None = None, warnings: list[str] | None = None
+) -> Iterator[Booking]:
     """Yield the bookings that a selection means, each once, page by page.
 
+    :param on_unproven: what to do where it cannot be proved that these are all: ``fail``, after the last, or ``warn``;
+        by default as the settings of the client say.
+    :param warnings: where to put what is to be told: what cannot be proved, and uids that are there and are not meant;
+        by default the log.
     :raises InvalidRequestError: the selection cannot be right.
     :raises ListingMovedError: the bookings never held still.
     :raises NotFoundError: one of its uids does not exist.
+    :raises UnprovenListError: there may be more bookings that the selection means.
     """
     matcher = Matcher(selection)
-    found: Iterable[Booking]
+    on_unproven = on_unproven or client.settings.on_unproven
     if matcher.uids is not None:
-        found = client.run(_lookup(matcher.uids)).values()
-    else:
-        found = client.iterate(_listing(matcher, selection), matcher.beyond)
-    for booking in found:
+        unreadable: dict[str, RequestError] = {}
+        found = client.run(_lookup(matcher.uids, unreadable))
+        yield from _meant(matcher, found, unreadable, on_unproven, warnings)
+        return
+    for booking in client.iterate(_listing(matcher, selection), on_unproven=on_unproven, warnings=warnings):
         if matcher.meant(booking):
             yield booking
 
 
-async def select_async(client: AsyncJicooClient, selection: Selection) -> AsyncIterator[Booking]:
+async def select_async(
+    client: AsyncJicooClient, selection: Selection, *, on_unproven: str | None = None, warnings: list[str] | None = None
+) -> AsyncIterator[Booking]:
     """Yield the bookings that a selection means, as :func:`select`."""
     matcher = Matcher(selection)
+    on_unproven = on_unproven or client.settings.on_unproven
     if matcher.uids is not None:
-        for booking in (await client.run(_lookup(matcher.uids))).values():
-            if matcher.meant(booking):
-                yield booking
+        unreadable: dict[str, RequestError] = {}
+        found = await client.run(_lookup(matcher.uids, unreadable))
+        for booking in _meant(matcher, found, unreadable, on_unproven, warnings):
+            yield booking
         return
-    async for booking in client.iterate(_listing(matcher, selection), matcher.beyond):
+    async for booking in client.iterate(_listing(matcher, selection), on_unproven=on_unproven, warnings=warnings):
         if matcher.meant(booking):
             yield booking
 
 
-def _lookup(uids: list[str]) -> Lookup:
+def _meant(
+    matcher: Matcher,
+    found: Mapping[str, Booking],
+    unreadable: Mapping[str, RequestError],
+    on_unproven: str,
+    warnings: list[str] | None,
+) -> Iterator[Booking]:
+    """Yield those of the bookings that were named that are meant, and tell of the others."""
+    from airflow_provider_jicoo.api.errors import BrokenRowsError
+
+    others = []
+    for uid, booking in found.items():
+        if matcher.meant(booking):
+            yield booking
+        else:
+            others.append(uid)
+    broken = [str(error) for error in unreadable.values()]
+    if broken and on_unproven == "fail":
+        raise BrokenRowsError.of(broken[:NAMED_AT_MOST], "/v1/bookings")
+    told = broken
+    if others:
+        named = ", ".join(others[:NAMED_AT_MOST]) + (", ..." if len(others) > NAMED_AT_MOST else "")
+        told.append(
+            f"{len(others)} of {len(found)} uids are there, but the rest of the selection rules them out: {named}"
+        )
+    if warnings is not None:
+        warnings += told
+    else:
+        for text in told:
+            log.warning("%s", text)
+
+
+def _lookup(uids: list[str], unreadable: dict[str, RequestError]) -> Lookup:
     from airflow_provider_jicoo.api.lookup import lookup_bookings
 
-    return lookup_bookings(uids)
+    return lookup_bookings(uids, unreadable=unreadable)
 
 
-def _listing(matcher: Matcher, selection: Selection) -> Listing[Booking]:
+def _listing(matcher: Matcher, selection: Selection) -> BookingListing:
     from airflow_provider_jicoo.api.bookings import list_bookings
 
-    return list_bookings(
-        status=selection.status if selection.status in ("open", "cancel") else None,
+    listing = list_bookings(
         started_at=matcher.after,
         # By creation rows move least while they are read; by start the reading can end where the selection ends.
         order_by="createdAt" if matcher.before is None else "startedAt",
+    )
+    return replace(
+        listing,
+        status=selection.status,
+        before=matcher.before,
+        any_order=True,
+        concerns=matcher.may_mean,
     )

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_jicoo.api.bookings import shows
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.written import documented, reflects, shows
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.files import Folder
-from airflow_provider_jicoo.bulk.journal import history, journal_of
+from airflow_provider_jicoo.bulk.header import find_shards, read_header, shard_paths
+from airflow_provider_jicoo.bulk.journal import Entry, history, journal_of
 from airflow_provider_jicoo.bulk.outcomes import Outcome
-from airflow_provider_jicoo.bulk.plan import Draft, Line, Lines, Plan, Terms, read_header
+from airflow_provider_jicoo.bulk.place import Owner, prepare_place
+from airflow_provider_jicoo.bulk.plan import Draft, Line, Lines, Plan, Terms
+from airflow_provider_jicoo.bulk.seen import fingerprint
 
 CHUNK = 200
 _TIMES = frozenset({"startedAt", "endedAt"})
@@ -33,6 +36,7 @@ def plan_undo(
     max_changes: int | None = None,
     max_notified_guests: int | None = None,
     made_by: str = "",
+    owner: Owner | None = None,
     open_path: Callable[[str], Folder] = Path,
 ) -> Plan:
     """Write a plan that takes back what the apply of a plan has changed. Nothing is changed by this.
@@ -45,20 +49,26 @@ def plan_undo(
     :param plan: the plan that was applied, its manifest, or its path; where it is in shards, all of them.
     :param path: the file to write.
     :return: as :func:`~airflow_provider_jicoo.bulk.plan.plan_changes`, which the other parameters are of too.
-    :raises PlanMismatchError: there is no such plan, or it is of another Jicoo.
+    :raises PlanMismatchError: there is no such plan, it is of another Jicoo, or one of its shards is missing.
+    :raises PlanError: as for ``plan_changes``.
     """
     applied = _path(plan, open_path)
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
     terms.check(Change())
     left: list[dict[str, str]] = []
+    header = read_header(applied)
+    find_shards(applied, header)
+    prepare_place(path, owner)
     with closing(Draft(terms)) as draft:
-        for shard in _shards(applied):
+        for shard in shard_paths(applied, header) if "shards" in header else [applied]:
             _undo(client, shard, draft, left)
+        draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
         about = {
             "selection": {"applied by": str(applied)},
             "change": {"change": "undo"},
             "madeBy": made_by,
+            "owner": owner,
             "leftAlone": left,
         }
         return draft.write(path, 1, about)
@@ -68,14 +78,6 @@ def _path(plan: Plan | Mapping[str, Any] | Folder, open_path: Callable[[str], Fo
     if isinstance(plan, Plan):
         plan = plan.manifest
     return open_path(plan["plan"]) if isinstance(plan, Mapping) else plan
-
-
-def _shards(path: Folder) -> Iterator[Folder]:
-    names = read_header(path).get("shards")
-    if names is None:
-        yield path
-    else:
-        yield from (path.parent / name for name in names)
 
 
 def _undo(client: JicooClient, path: Folder, draft: Draft, left: list[dict[str, str]]) -> None:
@@ -88,13 +90,29 @@ def _undo(client: JicooClient, path: Folder, draft: Draft, left: list[dict[str, 
             )
         touched = (line for line in lines if line.uid in entries)
         while chunk := list(islice(touched, CHUNK)):
-            now = client.run(lookup_bookings([line.uid for line in chunk], within=_within(chunk), absent_ok=True))
+            now = _read(client, chunk, entries)
             for line in chunk:
-                outcome = entries[line.uid].outcome
-                if outcome in (Outcome.UNKNOWN, None):
+                entry = entries[line.uid]
+                if entry.outcome in (Outcome.UNKNOWN, None):
                     left.append({"uid": line.uid, "why": "nobody knows whether it was changed"})
-                elif outcome is Outcome.APPLIED:
-                    _take_back(line, now.get(line.uid), draft, left)
+                elif entry.outcome is Outcome.APPLIED:
+                    _take_back(line, _as_stored(line, entry), now.get(line.uid), draft, left)
+
+
+def _read(client: JicooClient, chunk: list[Line], entries: Mapping[str, Entry]) -> dict[str, Booking]:
+    """Read bookings by listing; what the list does not show as the apply left it, by itself: a list may lag behind."""
+    now = client.run(lookup_bookings([line.uid for line in chunk], within=_within(chunk), absent_ok=True))
+    for line in chunk:
+        booking = now.get(line.uid)
+        applied = entries[line.uid].outcome is Outcome.APPLIED
+        if applied and booking is not None and not shows(booking, _as_stored(line, entries[line.uid])):
+            now.update(client.run(lookup_bookings([line.uid], absent_ok=True)))
+    return now
+
+
+def _as_stored(line: Line, entry: Entry) -> dict[str, Any]:
+    """Return the fields of a change as Jicoo stored them, however it wrote them."""
+    return {**line.after, **(entry.stored or {})}
 
 
 def _within(chunk: list[Line]) -> tuple[str, str]:
@@ -104,7 +122,13 @@ def _within(chunk: list[Line]) -> tuple[str, str]:
     return min(starts), max(ends)
 
 
-def _take_back(line: Line, booking: Booking | None, draft: Draft, left: list[dict[str, str]]) -> None:
+def _take_back(
+    line: Line, applied: Mapping[str, Any], booking: Booking | None, draft: Draft, left: list[dict[str, str]]
+) -> None:
+    """Take the way back of one change in, or say why it is left alone.
+
+    :param applied: the fields of the change, as they were stored.
+    """
     if booking is None:
         left.append({"uid": line.uid, "why": "it does not exist any more"})
         return
@@ -112,25 +136,27 @@ def _take_back(line: Line, booking: Booking | None, draft: Draft, left: list[dic
         left.append({"uid": line.uid, "why": "a cancelled booking cannot be brought back"})
         return
     current: Mapping[str, Any] = booking
-    changed = [name for name, value in line.after.items() if not shows(current, {name: value})]
+    changed = [name for name, value in applied.items() if not reflects(current, {name: value})]
     left += ({"uid": line.uid, "why": f"{name} was changed since"} for name in sorted(changed))
     if not _TIMES.isdisjoint(changed):
         changed += _TIMES  # half a move would be a booking of another length
-    back = {name: line.before[name] for name in line.after if name not in changed}
+    back = {name: documented(name, line.before[name]) for name in line.after if name not in changed}
     if not back or shows(current, back):
         return
     send = {**back, "timeZone": _zone(line, booking)} if line.action == "reschedule" else None
     reverse = Line(
         line.uid,
         line.action,
-        {name: current.get(name) for name in (*back, *(send or {}))},
+        {name: documented(name, current.get(name)) for name in (*back, *(send or {}))},
         back,
         booking["updatedAt"],
         booking["startedAt"],
         booking["endedAt"],
         send,
+        status=str(booking.get("status") or ""),
+        seen=fingerprint(booking),
     )
-    draft.add(reverse, tuple(host["userId"] for host in booking.get("hosts", [])))
+    draft.add(reverse, booking)
 
 
 def _zone(line: Line, booking: Booking) -> str:

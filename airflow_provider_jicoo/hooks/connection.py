@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from airflow_provider_jicoo.api.errors import InvalidRequestError
 from airflow_provider_jicoo.api.settings import BASE_URL, Settings
@@ -35,9 +36,15 @@ def settings(connection: ConnectionLike) -> Settings:
     try:
         extras = _extras(connection.extra_dejson)
         given: dict[str, Any] = {"api_key": connection.password or "", "base_url": base_url(connection)}
-        for name in ("timeout", "max_requests_per_second"):
+        for name in ("timeout", "server_grace", "max_requests_per_second"):
             if name in extras:
                 given[name] = _number(name, extras[name])
+        if "page_size" in extras:
+            given["page_size"] = _whole("page_size", extras["page_size"])
+        if "on_unproven" in extras:
+            given["on_unproven"] = extras["on_unproven"]
+        if "lists_requests" in extras:
+            given["lists_requests"] = _flag("lists_requests", extras["lists_requests"])
         start, end = Settings.period_parameters
         given["period_parameters"] = (
             str(extras.get("period_start_parameter", start)),
@@ -55,16 +62,30 @@ def team_slug(connection: ConnectionLike) -> str | None:
 
 
 def base_url(connection: ConnectionLike) -> str:
-    """Return where the API is: the host with scheme and port, from whichever fields have them."""
-    host = (connection.host or "").strip()
-    if not host:
-        return BASE_URL
+    """Return where the API is: the host with scheme and port, from whichever fields have them.
+
+    :raises InvalidRequestError: host and port field name different ports.
+    """
+    host = (connection.host or "").strip() or BASE_URL
     if "://" not in host:
         scheme = connection.schema if connection.schema in ("http", "https") else "https"
         host = f"{scheme}://{host}"
-    if connection.port is not None:
-        host = f"{host.rstrip('/')}:{connection.port}"
-    return host
+    # The Test button of Airflow's connection list sends port 0 for a connection without one.
+    return _with_port(host, connection.port) if connection.port else host
+
+
+def _with_port(address: str, port: int) -> str:
+    try:
+        parts = urlsplit(address)
+        own = parts.port
+    except ValueError:
+        return address  # what is wrong with it is said where the settings are checked
+    if own is None:
+        standard = port == {"https": 443, "http": 80}.get(parts.scheme)
+        return address if standard else parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
+    if own != port:
+        raise InvalidRequestError(f"host names port {own}, and the field for the port {port}: write the same one")
+    return address
 
 
 def _extras(given: Any) -> dict[str, Any]:
@@ -85,3 +106,17 @@ def _number(name: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise InvalidRequestError(f"{name}: {value!r} is not a number") from None
+
+
+def _whole(name: str, value: Any) -> int:
+    number = _number(name, value)
+    if not number.is_integer():  # also infinity and NaN
+        raise InvalidRequestError(f"{name}: {value!r} is not a whole number")
+    return int(number)
+
+
+def _flag(name: str, value: Any) -> bool:
+    known = {"true": True, "false": False}
+    if str(value).strip().lower() not in known:
+        raise InvalidRequestError(f"{name}: {value!r} is neither true nor false")
+    return known[str(value).strip().lower()]

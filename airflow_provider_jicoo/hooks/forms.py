@@ -5,14 +5,19 @@ Airflow 3.2 and later read dictionaries from the provider info; 3.1 asks the hoo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
+
+API_KEYS = "https://www.jicoo.com/dashboard/integrations/api_keys"
+_LINK = re.compile(r"\[(.+?)\]\((.+?)\)")
 
 
 @dataclass(frozen=True)
 class ExtraField:
     """A field of the connection's extras.
 
+    :param description: what it does, with an example. It may have links, as ``[words](address)``.
     :param kind: type in JSON. 3.1 knows no field for numbers with a fraction; there the form takes text.
     :param masked: it is a secret.
     """
@@ -28,39 +33,81 @@ EXTRA_FIELDS = (
     ExtraField(
         "timeout",
         "Timeout (seconds)",
-        "How long to wait for a connection, and between two pieces of an answer. Default 30.",
+        "How long to wait for a connection, and between two pieces of an answer, as 10. 30 where empty.",
+        "number",
+    ),
+    ExtraField(
+        "server_grace",
+        "Server grace (seconds)",
+        "How long Jicoo may still be at work on a request whose answer was lost. What messages a guest is not sent "
+        "again within this time, and by default not at all. Default 60, never less than the timeout.",
         "number",
     ),
     ExtraField(
         "max_requests_per_second",
         "Requests per second at most",
-        "Hard ceiling of each client of this connection. Empty for none.",
+        "Hard ceiling of each client of this connection, as 5. Empty for none: the pace is then learnt from Jicoo's "
+        f"answers. The API key is made in [Jicoo's dashboard]({API_KEYS})",
         "number",
     ),
     ExtraField(
         "period_start_parameter",
         "Free slots: parameter for the start",
-        "What Jicoo calls the start of the period in a request for free slots. Default periodStart.",
+        "What Jicoo calls the start of the period in a request for free slots, as startedAt. periodStart where empty.",
         "string",
     ),
     ExtraField(
         "period_end_parameter",
         "Free slots: parameter for the end",
-        "What Jicoo calls the end of the period in a request for free slots. Default periodEnd.",
+        "What Jicoo calls the end of the period in a request for free slots, as endedAt. periodEnd where empty.",
         "string",
     ),
-    ExtraField("webhook_secret", "Webhook secret", "Signing secret of the webhook endpoint.", "string", masked=True),
+    ExtraField(
+        "page_size",
+        "Rows of a list at once",
+        "How many rows of a list to ask for at once, as 20. 50 where empty; where Jicoo refuses that, fewer are asked "
+        "for.",
+        "number",
+    ),
+    ExtraField(
+        "on_unproven",
+        "Lists that cannot be proved whole",
+        "What to do there: fail, or go on and say so in the log, as warn. fail where empty. A plan may say it itself.",
+        "string",
+    ),
+    ExtraField(
+        "lists_requests",
+        "Requests are in the list of bookings",
+        "Where Jicoo's list without a status is known to have the bookings that await approval, as true. It is not "
+        "documented; where empty, each list has to prove it.",
+        "string",
+    ),
+    ExtraField(
+        "webhook_secret",
+        "Webhook secret",
+        "Leave it empty: nothing reads it yet. It will be the signing secret of a webhook endpoint, as Jicoo shows it "
+        "where the endpoint is made.",
+        "string",
+        masked=True,
+    ),
     ExtraField(
         "team_slug",
         "Team in the booking pages' address",
-        "The part after /t/ in https://www.jicoo.com/t/your-team/e/...; makes tasks link to the event type.",
+        "The part after /t/, as your-team in https://www.jicoo.com/t/your-team/e/...; makes tasks link to the event "
+        "type.",
         "string",
     ),
 )
 
-HIDDEN_FIELDS = ("login", "schema", "port", "extra")
-RELABELING = {"password": "API key", "host": "Base URL"}
-PLACEHOLDERS = {"password": "sk_live_...", "host": "https://api.jicoo.com"}
+HIDDEN_FIELDS = ("login", "schema", "extra")
+RELABELING = {"password": "API key", "host": "Base URL", "port": "Port"}
+# A placeholder is all that Airflow shows beside a standard field.
+PLACEHOLDERS = {
+    "password": f"sk_live_... from {API_KEYS.removeprefix('https://')}",
+    "host": "https://api.jicoo.com",
+    # Airflow 3.3 sends port 0 for an empty one, compares it with the stored one, and refuses to test the connection.
+    "port": "443; the Test button of Airflow 3.3 says Bad Request without it",
+}
 
 
 def conn_fields() -> dict[str, Any]:
@@ -72,6 +119,10 @@ def _conn_field(field: ExtraField) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": [field.kind, "null"]}
     if field.masked:
         schema["format"] = "password"
+    if _LINK.search(field.description):
+        # Shown as Markdown, and only where there is no other description.
+        schema["description_md"] = field.description
+        return {"label": field.label, "schema": schema}
     return {"label": field.label, "description": field.description, "schema": schema}
 
 
@@ -100,5 +151,6 @@ def wtforms_fields() -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for field in EXTRA_FIELDS:
         kind, widget = (PasswordField, BS3PasswordFieldWidget) if field.masked else (StringField, BS3TextFieldWidget)
-        fields[field.name] = kind(field.label, validators=[Optional()], description=field.description, widget=widget())
+        description = _LINK.sub(r"\1: \2", field.description)
+        fields[field.name] = kind(field.label, validators=[Optional()], description=description, widget=widget())
     return fields

@@ -23,6 +23,7 @@ from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import AvailableSchedule, Booking
 from airflow_provider_jicoo.api.request import request
 from airflow_provider_jicoo.api.retry import RetryPolicy
+from airflow_provider_jicoo.api.rows import status_problem
 from airflow_provider_jicoo.compat import get_async_connection
 from airflow_provider_jicoo.hooks import connection, forms
 
@@ -191,14 +192,19 @@ class JicooHook(BaseHook):
             )
         )
 
-    def lookup_bookings(self, uids: Iterable[str]) -> dict[str, Booking]:
+    def lookup_bookings(
+        self, uids: Iterable[str], *, unreadable: dict[str, errors.RequestError] | None = None
+    ) -> dict[str, Booking]:
         """Read many bookings with as few requests as it takes.
 
         :param uids: booking ids.
-        :return: the bookings by uid.
+        :param unreadable: where given, a booking that cannot be read is put there with what is wrong, instead of an
+            error, as long as others can.
+        :return: the bookings by uid, as Jicoo gives them; of each the id and the status are checked.
         :raises NotFoundError: there is no such booking.
+        :raises UnexpectedAnswerError: a booking cannot be read.
         """
-        return self.client.run(lookup_bookings(uids))
+        return self.client.run(lookup_bookings(uids, unreadable=unreadable, check=status_problem))
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask for one booking, and tell apart what can be wrong with the connection."""
@@ -312,9 +318,12 @@ class JicooAsyncHook(BaseHook):
             )
         )
 
-    async def lookup_bookings(self, uids: Iterable[str]) -> dict[str, Booking]:
+    async def lookup_bookings(
+        self, uids: Iterable[str], *, unreadable: dict[str, errors.RequestError] | None = None
+    ) -> dict[str, Booking]:
         """Read many bookings, as :meth:`JicooHook.lookup_bookings`."""
-        return await (await self.get_client()).run(lookup_bookings(uids))
+        steps = lookup_bookings(uids, unreadable=unreadable, check=status_problem)
+        return await (await self.get_client()).run(steps)
 
     async def _iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
         async for row in (await self.get_client()).iterate(listing):

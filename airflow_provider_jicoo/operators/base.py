@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,7 +11,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_jicoo.failure import failing_at_once
 from airflow_provider_jicoo.given import Private, given
-from airflow_provider_jicoo.xcom import fit_for_xcom
+from airflow_provider_jicoo.xcom import fit_for_xcom, rows_for_xcom
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -53,7 +54,7 @@ class JicooOperator(BaseOperator):
     def _hook(self) -> Iterator[JicooHook]:
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-        with failing_at_once(), JicooHook(self.jicoo_conn_id) as hook:
+        with failing_at_once(self.jicoo_conn_id), JicooHook(self.jicoo_conn_id) as hook:
             yield hook
 
     def _given(self, names: Sequence[str], **turn: Callable[[str, Any], Any]) -> dict[str, Any]:
@@ -62,16 +63,15 @@ class JicooOperator(BaseOperator):
         return {name: turn[name](name, value) if name in turn else value for name, value in found.items()}
 
     def _change(self, hook: JicooHook, call: Call[Any], context: Context) -> Any:
-        """Send a change; at a retry, read first whether an earlier try has made it.
+        """Send a change; at a further try, read first whether an earlier one has made it.
 
         A worker may have died between the answer and its end. To send it again would message the guest again.
         """
         if call.confirm is not None and context["ti"].try_number > 1:
-            from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
-
-            found = hook.client.send(call.confirm.read())
-            done = call.confirm.done(found)
+            done, found = self._read_back(hook, call)
             if done is None and self._is_repeated(context):
+                from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
+
                 raise AmbiguousOutcomeError(
                     "this is a retry, and what was read does not tell whether an earlier try has done it. "
                     f"Before you repeat it, {call.check}; then clear the task.",
@@ -84,6 +84,45 @@ class JicooOperator(BaseOperator):
         found = hook.client.send(call)
         self.log.info("%s %s: done", call.method, call.path)
         return found
+
+    def _read_back(self, hook: JicooHook, call: Call[Any]) -> tuple[bool | None, Any]:
+        """Read whether an earlier try has made a change; what messages a guest, for the server's grace.
+
+        :return: whether it was made, None where that cannot be told; and what was read.
+        """
+        from airflow_provider_jicoo.api.call import Repeat
+
+        confirm = call.confirm
+        assert confirm is not None, "only what can be read back is looked for"
+
+        def look() -> tuple[bool | None, Any]:
+            found = hook.client.send(confirm.read())
+            return confirm.done(found), found
+
+        messages = call.repeat in (Repeat.LEAVE, Repeat.AFTER_GRACE)
+        return self._look_for_grace(hook, look) if messages else look()
+
+    def _look_for_grace(self, hook: JicooHook, look: Callable[[], tuple[bool | None, Any]]) -> tuple[bool | None, Any]:
+        """Look for what an earlier try may have done, until it is seen or the server cannot be at work on it any more.
+
+        The worker of that try may have died a moment ago, with its request under way.
+
+        :param look: tells whether it was done, and what was found.
+        """
+        from airflow_provider_jicoo.api.retry import looks
+
+        grace = hook.client.settings.server_grace
+        done, found = look()
+        if not done:
+            self.log.info("an earlier try may have sent it: looking for it for %.0f s before it is sent", grace)
+        waited = 0.0
+        for at in looks(grace):
+            if done:
+                break
+            time.sleep(at - waited)
+            waited = at
+            done, found = look()
+        return done, found
 
     def _is_repeated(self, context: Context) -> bool:
         """Tell whether Airflow itself runs the task again. Somebody who clears it has looked: that is a first try."""
@@ -140,9 +179,9 @@ class CallOperator(JicooOperator):
             arguments = self._given(self.arguments, **self.turn)
             asked = endpoint(self.endpoint)(**{self.renamed.get(name, name): arguments[name] for name in arguments})
             if isinstance(asked, Listing):
-                rows = list(hook.client.iterate(asked))
+                rows = rows_for_xcom(hook.client.iterate(asked), "give limit")
                 self.log.info("%d rows", len(rows))
-                return fit_for_xcom(rows, "give limit")
+                return rows
             if asked.method == "GET":
                 return fit_for_xcom(hook.client.send(asked), "read it with JicooHook in a task of your own")
             self._refuse_to_repeat(asked, context)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jicoo.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json
+from airflow_provider_jicoo.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json, plain
 from airflow_provider_jicoo.links.bookings import EventTypeLink
 from airflow_provider_jicoo.operators.base import JicooOperator
-from airflow_provider_jicoo.xcom import fit_for_xcom
+from airflow_provider_jicoo.xcom import rows_for_xcom
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -62,9 +62,9 @@ class ListBookingsOperator(JicooOperator):
         """List them."""
         with self._hook() as hook:
             rows = hook.list_bookings(**self._given(self.filter_fields, descending=as_bool, limit=as_int))
-            found = [dict(booking) for booking in rows]
+            found = rows_for_xcom(map(dict, rows), "give limit, or narrow started_at and ended_at")
             self.log.info("%d bookings", len(found))
-            return fit_for_xcom(found, "give limit, or narrow started_at and ended_at")
+            return found
 
 
 class GetBookingOperator(JicooOperator):
@@ -217,27 +217,35 @@ class CreateBookingOperator(JicooOperator):
                 self.body_fields, cc_emails=as_json, tracking=as_json, answers=as_json, payment=as_json
             )
             call = bookings.create_booking(email=fields.pop("guest_email"), **fields)
-            booking = self._made_before(hook, call.body or {}) if context["ti"].try_number > 1 else None
+            booking = None
+            if context["ti"].try_number > 1:
+                _, booking = self._look_for_grace(hook, lambda: self._made_before(hook, call.body or {}))
             if booking is None:
                 booking = self._change(hook, call, context)
             if isinstance(booking, dict):
                 self._link(hook, booking, context)
             return booking
 
-    def _made_before(self, hook: JicooHook, wanted: Mapping[str, Any]) -> Any:
-        """Return the open booking that an earlier try has made, if any."""
-        from airflow_provider_jicoo.api.bookings import same_moment
+    def _made_before(self, hook: JicooHook, wanted: Mapping[str, Any]) -> tuple[bool, Any]:
+        """Tell whether an earlier try has made the open booking, and return it."""
+        from airflow_provider_jicoo.api import times
+        from airflow_provider_jicoo.api.written import reflects
+        from airflow_provider_jicoo.bulk.selection import Selection, select
 
-        for booking in hook.list_bookings(started_at=wanted["startedAt"], order_by="startedAt"):
-            if not same_moment(booking["startedAt"], wanted["startedAt"]):
-                break
-            if booking.get("status") == "cancel" or booking.get("eventTypeId") != wanted["eventTypeId"]:
+        start = times.moment(wanted["startedAt"])
+        selection = Selection(
+            started_after=start.replace(second=0, microsecond=0),  # it may be stored without its seconds
+            started_before=start + timedelta(milliseconds=1),
+            event_type_id=wanted["eventTypeId"],
+        )
+        for booking in select(hook.client, selection):
+            if booking["status"] == "cancel" or not reflects(booking, {"startedAt": wanted["startedAt"]}):
                 continue
             guests = hook.get_booking_contacts(booking["uid"])
             if any(str(guest.get("email")).lower() == wanted["email"].lower() for guest in guests):
                 self.log.info("an earlier try has made booking %s; not made again", booking["uid"])
-                return dict(booking)
-        return None
+                return True, dict(booking)
+        return False, None
 
 
 class UpdateBookingOperator(JicooOperator):
@@ -259,6 +267,9 @@ class UpdateBookingOperator(JicooOperator):
     :param update_message: message to the participants, at most 2,000 characters. (templated)
     :param is_send_updates: whether Jicoo messages the participants; Jicoo's own default, where not given, is not
         documented. (templated)
+    :param on_doubt: where the answer was lost, and the change is not seen in the booking for as long as Jicoo may be at
+        work on it: ``leave`` it and fail, saying how to look, or send it ``again``. By default it is left where it may
+        message the guest. (templated)
     :param jicoo_conn_id: the Airflow connection. (templated)
     :return: the booking; see https://developer.jicoo.com/project-373292/api-5545485.
     """
@@ -275,7 +286,7 @@ class UpdateBookingOperator(JicooOperator):
         "is_send_updates",
     )
     private_fields = frozenset({"name", "description", "update_message"})
-    template_fields: Sequence[str] = ("uid", *body_fields, "jicoo_conn_id")
+    template_fields: Sequence[str] = ("uid", *body_fields, "on_doubt", "jicoo_conn_id")
     operator_extra_links = (EventTypeLink(),)
 
     def __init__(
@@ -291,10 +302,12 @@ class UpdateBookingOperator(JicooOperator):
         priority: str | NotGiven | None = NOT_GIVEN,
         update_message: str | NotGiven = NOT_GIVEN,
         is_send_updates: bool | str | NotGiven = NOT_GIVEN,
+        on_doubt: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.uid = uid
+        self.on_doubt = on_doubt
         self.name = name
         self.description = description
         self.time_zone = time_zone
@@ -311,7 +324,8 @@ class UpdateBookingOperator(JicooOperator):
 
         with self._hook() as hook:
             fields = self._given(self.body_fields, hosts=as_json, is_send_updates=as_bool)
-            booking = dict(self._change(hook, bookings.update_booking(self.uid, **fields), context))
+            call = bookings.update_booking(self.uid, on_doubt=plain("on_doubt", self.on_doubt) or None, **fields)
+            booking = dict(self._change(hook, call, context))
             self._link(hook, booking, context)
             return booking
 
@@ -323,16 +337,20 @@ class CancelBookingOperator(JicooOperator):
     Jicoo refuses.
 
     :param uid: booking id. (templated)
+    :param on_doubt: where the answer was lost, and the change is not seen in the booking for as long as Jicoo may be at
+        work on it: ``leave`` it and fail, saying how to look, or send it ``again``. By default it is left where it may
+        message the guest. (templated)
     :param jicoo_conn_id: the Airflow connection. (templated)
     :return: the booking; see https://developer.jicoo.com/project-373292/api-5467821.
     """
 
-    template_fields: Sequence[str] = ("uid", "jicoo_conn_id")
+    template_fields: Sequence[str] = ("uid", "on_doubt", "jicoo_conn_id")
     operator_extra_links = (EventTypeLink(),)
 
-    def __init__(self, *, uid: str, **kwargs: Any) -> None:
+    def __init__(self, *, uid: str, on_doubt: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.uid = uid
+        self.on_doubt = on_doubt
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Cancel it."""
@@ -341,7 +359,13 @@ class CancelBookingOperator(JicooOperator):
 
         with self._hook() as hook:
             try:
-                booking = dict(self._change(hook, bookings.cancel_booking(self.uid), context))
+                booking = dict(
+                    self._change(
+                        hook,
+                        bookings.cancel_booking(self.uid, on_doubt=plain("on_doubt", self.on_doubt) or None),
+                        context,
+                    )
+                )
             except RejectedError:
                 booking = dict(hook.get_booking(self.uid))
                 if booking.get("status") != "cancel":
@@ -360,15 +384,21 @@ class RescheduleBookingOperator(JicooOperator):
     :param started_at: new start: an aware datetime, ISO 8601 with an offset, or a wall clock in ``time_zone``.
         (templated)
     :param time_zone: IANA name. (templated)
+    :param on_doubt: where the answer was lost, and the change is not seen in the booking for as long as Jicoo may be at
+        work on it: ``leave`` it and fail, saying how to look, or send it ``again``. By default it is left where it may
+        message the guest. (templated)
     :param jicoo_conn_id: the Airflow connection. (templated)
     :return: the booking; see https://developer.jicoo.com/apidoc/project-373292/api-5478461.
     """
 
-    template_fields: Sequence[str] = ("uid", "started_at", "time_zone", "jicoo_conn_id")
+    template_fields: Sequence[str] = ("uid", "started_at", "time_zone", "on_doubt", "jicoo_conn_id")
     operator_extra_links = (EventTypeLink(),)
 
-    def __init__(self, *, uid: str, started_at: Moment, time_zone: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, uid: str, started_at: Moment, time_zone: str, on_doubt: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
+        self.on_doubt = on_doubt
         self.uid = uid
         self.started_at = started_at
         self.time_zone = time_zone
@@ -378,7 +408,12 @@ class RescheduleBookingOperator(JicooOperator):
         from airflow_provider_jicoo.api import bookings
 
         with self._hook() as hook:
-            call = bookings.reschedule_booking(self.uid, started_at=self.started_at, time_zone=self.time_zone)
+            call = bookings.reschedule_booking(
+                self.uid,
+                started_at=self.started_at,
+                time_zone=self.time_zone,
+                on_doubt=plain("on_doubt", self.on_doubt) or None,
+            )
             booking = dict(self._change(hook, call, context))
             self._link(hook, booking, context)
             return booking

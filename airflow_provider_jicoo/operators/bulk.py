@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.selection import Selection
-from airflow_provider_jicoo.given import as_bool, as_int, as_json, plain
+from airflow_provider_jicoo.given import as_bool, as_float, as_int, as_json, as_span, plain
 from airflow_provider_jicoo.operators.base import JicooOperator
 from airflow_provider_jicoo.parts import TakesParts, as_selection
+from airflow_provider_jicoo.storage import open_path, warning_of
+from airflow_provider_jicoo.tries import Tries
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -19,17 +25,37 @@ if TYPE_CHECKING:
     from airflow_provider_jicoo.bulk.plan import Plan
     from airflow_provider_jicoo.bulk.progress import Progress
     from airflow_provider_jicoo.bulk.report import Report
+    from airflow_provider_jicoo.operators.approval import ApproveBookingPlanOperator as ApproveBookingPlanOperator
 
 Booking = Mapping[str, Any]
+
+
+def __getattr__(name: str) -> Any:
+    # Whoever asks nobody does not load what asks.
+    if name == "ApproveBookingPlanOperator":
+        from airflow_provider_jicoo.operators.approval import ApproveBookingPlanOperator
+
+        return ApproveBookingPlanOperator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class _BulkOperator(TakesParts, JicooOperator):
     """What the bulk operators share."""
 
-    def _path(self, path: str) -> Any:
-        from airflow.sdk import ObjectStoragePath
+    plan_path: str
 
-        return ObjectStoragePath(path)
+    def _path(self, path: str) -> Any:
+        return open_path("plan", path)
+
+    def _place(self) -> Any:
+        """Return the path of the plan to be written; warn where only one of several machines would have it."""
+        text = plain("plan_path", self.plan_path)
+        if not isinstance(text, str) or not text:
+            raise ValueError(f"plan_path: {text!r} is no path")
+        warning = warning_of("plan_path", text, self.executor)
+        if warning is not None:
+            self.log.warning("%s", warning)
+        return open_path("plan_path", text)
 
     def _planned(self, plan: Plan, context: Context) -> dict[str, Any]:
         """Log a plan, push its summary, and return its manifest."""
@@ -65,10 +91,37 @@ def _made_by(context: Context) -> str:
     return f"{ti.dag_id}, run {ti.run_id}, task {ti.task_id}"
 
 
+def _owner(context: Context) -> dict[str, Any]:
+    """Return the task that makes a plan, as it stands in the plan's header."""
+    ti = context["ti"]
+    index = getattr(ti, "map_index", None)
+    return {
+        "dagId": ti.dag_id,
+        "runId": ti.run_id,
+        "taskId": ti.task_id,
+        "mapIndex": -1 if index is None else index,
+    }
+
+
+def _warn_about(operator: _BulkOperator) -> None:
+    """Warn while the DAG is parsed of a path that only one of several machines would have."""
+    warning = warning_of(f"{operator.task_id}: plan_path", operator.plan_path, operator.executor)
+    if warning is None:
+        return
+    # What stands between here and the DAG file is Airflow's, and not always as deep.
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_back and frame.f_globals["__name__"].startswith("airflow"):
+        frame = frame.f_back
+    assert frame is not None
+    once = frame.f_globals.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(warning, UserWarning, frame.f_code.co_filename, frame.f_lineno, registry=once)
+
+
 class PlanBookingChangesOperator(_BulkOperator):
     """Write a plan of changes to many bookings, without changing any.
 
-    Returns the manifest: ``{"plan", "digest", "changes", "unchanged", "guests_notified", "irreversible", "shards"}``.
+    Returns the manifest: ``{"plan", "digest", "changes", "unchanged", "guests_notified", "irreversible", "warnings",
+    "shards"}``.
     A further XCom, ``summary``, is Markdown made to be the body of Airflow's ``ApprovalOperator``. The ``shards`` of
     the manifest are manifests too; Airflow maps only over what a task returns, so that a task hands them on::
 
@@ -81,14 +134,18 @@ class PlanBookingChangesOperator(_BulkOperator):
     :param selection: which bookings; its fields are templated.
     :param change: what each becomes: ``UpdateFields``, ``ReplaceHost``, ``ShiftTime``, ``Reschedule``, ``Cancel``
         (their fields are templated), or a Python function of one booking that returns one of them or None.
-    :param plan_path: the file to write, on a local disk or in an object store, as
-        ``s3://bucket/plans/{{ run_id }}.jsonl``. (templated)
+    :param plan_path: the file to write, as ``s3://bucket/plans/{{ dag.dag_id }}/{{ run_id }}.jsonl``: a path of this
+        run alone, where all workers that may run the next tasks, and their retries, read and write it. The plan of
+        another run is never written over, nor one that has begun to be applied. Which storage is safe:
+        :mod:`airflow_provider_jicoo.bulk.files`. (templated)
     :param is_send_updates: whether Update Booking messages the guests. It has no default; cancel and reschedule always
         message. (templated)
     :param update_message: words for those messages, at most 2,000 characters. (templated)
     :param max_changes: fail rather than plan more changes. (templated)
     :param max_notified_guests: fail rather than plan to message the guests of more bookings. (templated)
     :param shards: into how many plans to split it, to be applied by as many workers. (templated)
+    :param on_unproven: what to do where it cannot be proved that these are all the bookings that the selection means:
+        ``fail``, or ``warn`` in manifest and summary; by default as the connection says, which is to fail. (templated)
     :param jicoo_conn_id: the Airflow connection. (templated)
     """
 
@@ -101,6 +158,7 @@ class PlanBookingChangesOperator(_BulkOperator):
         "max_changes",
         "max_notified_guests",
         "shards",
+        "on_unproven",
         "jicoo_conn_id",
     )
 
@@ -115,17 +173,20 @@ class PlanBookingChangesOperator(_BulkOperator):
         max_changes: int | str | None = None,
         max_notified_guests: int | str | None = None,
         shards: int | str = 1,
+        on_unproven: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.selection = selection
         self.change = change
         self.plan_path = plan_path
+        _warn_about(self)
         self.is_send_updates = is_send_updates
         self.update_message = update_message
         self.max_changes = max_changes
         self.max_notified_guests = max_notified_guests
         self.shards = shards
+        self.on_unproven = on_unproven
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Plan."""
@@ -139,10 +200,12 @@ class PlanBookingChangesOperator(_BulkOperator):
             client,
             as_selection(self.selection),
             self.change,
-            self._path(plain("plan_path", self.plan_path)),
+            self._place(),
             shards=as_int("shards", self.shards),
             made_by=_made_by(context),
+            owner=_owner(context),
             progress=self._read,
+            on_unproven=plain("on_unproven", self.on_unproven) or None,
             **self._limits(),
         )
 
@@ -191,6 +254,7 @@ class PlanBookingUndoOperator(_BulkOperator):
         super().__init__(**kwargs)
         self.plan = plan
         self.plan_path = plan_path
+        _warn_about(self)
         self.is_send_updates = is_send_updates
         self.update_message = update_message
         self.max_changes = max_changes
@@ -205,8 +269,9 @@ class PlanBookingUndoOperator(_BulkOperator):
             plan = plan_undo(
                 hook.client,
                 self._path(applied) if isinstance(applied, str) else applied,
-                self._path(plain("plan_path", self.plan_path)),
+                self._place(),
                 made_by=_made_by(context),
+                owner=_owner(context),
                 open_path=self._path,
                 **self._limits(),
             )
@@ -223,10 +288,18 @@ class _ApplyingOperator(_BulkOperator):
         tolerated_failures: int | str = 0,
         concurrency: int | str = 32,
         on_stale: str = "skip",
+        on_stamp: str = "send",
+        on_doubt: str | None = None,
+        reread: str | None = None,
+        lease: float | str | None = None,
         control_variable: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.on_stamp = on_stamp
+        self.on_doubt = on_doubt
+        self.reread = reread
+        self.lease = lease
         self.waves = waves
         self.tolerated_failures = tolerated_failures
         self.concurrency = concurrency
@@ -237,11 +310,16 @@ class _ApplyingOperator(_BulkOperator):
     def _options(self) -> Options:
         from airflow_provider_jicoo.bulk.apply import Options
 
+        given = {name: plain(name, getattr(self, name)) for name in ("on_stamp", "on_doubt", "reread")}
+        lease = plain("lease", self.lease)
+        if lease not in (None, ""):
+            given["lease"] = as_float("lease", lease)
         return Options(
             waves=self._waves(),
             tolerated_failures=self.tolerated_failures,
             concurrency=as_int("concurrency", self.concurrency),
             on_stale=self.on_stale,  # type: ignore[arg-type]
+            **{name: value for name, value in given.items() if value not in (None, "")},
         )
 
     def _waves(self) -> tuple[Any, ...]:
@@ -250,7 +328,9 @@ class _ApplyingOperator(_BulkOperator):
             return () if waves == "" else (waves,)
         return tuple(waves)
 
-    def _apply(self, client: JicooClient, plan: Any, digest: str | None, context: Context) -> dict[str, Any]:
+    def _apply(
+        self, client: JicooClient, plan: Any, digest: str | None, context: Context, **admission: Any
+    ) -> dict[str, Any]:
         from airflow_provider_jicoo.bulk.apply import apply_plan
         from airflow_provider_jicoo.bulk.stop import Stop
 
@@ -263,9 +343,17 @@ class _ApplyingOperator(_BulkOperator):
             control=self._read_variable if self.control_variable else None,
             progress=lambda progress: self._tell(progress, context),
             stop=self._stop,
+            by=self._applied_by(context),
             open_path=self._path,
+            **admission,
         )
         return self._reported(report)
+
+    def _applied_by(self, context: Context) -> str:
+        """Return the same text for a task and its retries, and another one once a person has cleared it."""
+        ti = context["ti"]
+        # Airflow counts the tries of a cleared task anew, from those there were.
+        return f"{_made_by(context)}, map index {getattr(ti, 'map_index', -1)}, of {ti.max_tries + 1} tries"
 
     def _reported(self, report: Report) -> dict[str, Any]:
         self.log.info("%s", report)
@@ -307,12 +395,26 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
         plan. (templated)
     :param digest: what was agreed to; a plan with another one is refused. By default the manifest's own; needed with a
         path. (templated)
+    :param approval: what :class:`~airflow_provider_jicoo.operators.approval.ApproveBookingPlanOperator` returns. A plan
+        that it is not for is refused, and so is one that nobody has agreed to; that of a plan in shards is for each of
+        them. Who agreed, and when, stands in journal and report. (templated)
+    :param max_plan_age: how old a plan may be when its apply begins: a ``timedelta`` or a number of seconds, 24 hours
+        by default; None or an empty text for no limit. What was begun in time may be gone on with later. (templated)
     :param waves: sizes of the first waves, as counts or percentages of the plan; the rest comes last. A wave begins
         when the one before it ended within the tolerance. (templated)
     :param tolerated_failures: how many changes may be rejected, fail or stay unknown before the run stops, as a count
         or a percentage of the plan. (templated)
     :param concurrency: how many requests are under way at once. (templated)
     :param on_stale: ``skip`` a booking that was edited since the plan was made, or ``fail``. (templated)
+    :param on_stamp: what is done with a booking of which only ``updatedAt`` has moved since, every planned field being
+        as planned: ``send`` the change, or ``skip`` it as stale. (templated)
+    :param on_doubt: what follows where the answer to a change was lost and it is not seen in the booking: ``leave`` it
+        as unknown, or send it ``again`` (where it messages a guest, only when Jicoo can no longer be at work on the
+        first). By default ``leave`` where it messages a guest, else ``again``. (templated)
+    :param reread: how a booking is read again before its change: by ``list``, many at once, or ``each`` by itself right
+        before. By default each where the change messages a guest, since a list may lag behind. (templated)
+    :param lease: seconds for which a worker may send after it has looked whether another one has taken the plan; 5 by
+        default. So long a later worker waits before it goes on. Longer for slow storage. (templated)
     :param control_variable: an Airflow Variable that tells the run what to do while it runs: ``{"state": "pause"}``,
         ``{"state": "stop"}``, ``{"state": "run", "max_requests_per_second": 5}``. By default the file
         ``<plan>.control`` beside the plan. (templated)
@@ -323,36 +425,75 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
     template_fields: Sequence[str] = (
         "plan",
         "digest",
+        "approval",
+        "max_plan_age",
         "waves",
         "tolerated_failures",
         "concurrency",
         "on_stale",
+        "on_stamp",
+        "on_doubt",
+        "reread",
+        "lease",
         "control_variable",
         "jicoo_conn_id",
     )
 
-    def __init__(self, *, plan: Mapping[str, Any] | str, digest: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        plan: Mapping[str, Any] | str,
+        digest: str | None = None,
+        approval: Mapping[str, Any] | str | None = None,
+        max_plan_age: timedelta | float | str | None = timedelta(hours=24),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.plan = plan
         self.digest = digest
+        self.approval = approval
+        self.max_plan_age = max_plan_age
+        # A task that asks and returns nothing, since it was skipped or failed, is not the same as nobody to be asked.
+        self._asks = approval is not None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Apply."""
         with self._hook() as hook:
             plan = as_json("plan", plain("plan", self.plan))
             digest = plain("digest", self.digest) or None
+            admission = {
+                "approval": self._approval(),
+                "max_plan_age": as_span("max_plan_age", plain("max_plan_age", self.max_plan_age)),
+            }
             if isinstance(plan, Mapping) and {"plan", "digest"} <= plan.keys():
-                return self._apply(hook.client, plan, digest, context)
+                return self._apply(hook.client, plan, digest, context, **admission)
             if isinstance(plan, str):
-                return self._apply(hook.client, self._path(plan), digest, context)
+                return self._apply(hook.client, self._path(plan), digest, context, **admission)
             raise ValueError(f"plan: a {type(plan).__name__} is neither a manifest, nor one of its shards, nor a path")
+
+    def _approval(self) -> Mapping[str, Any] | None:
+        """Return the approval that was given.
+
+        :raises ValueError: somebody is to be asked, and nobody has agreed.
+        """
+        if not self._asks:
+            return None
+        approval = as_json("approval", plain("approval", self.approval))
+        if not isinstance(approval, Mapping):
+            raise ValueError(
+                f"approval: {approval!r:.100} is none: nobody has agreed to the plan; nothing was sent. Give what "
+                "ApproveBookingPlanOperator returns"
+            )
+        return approval
 
 
 class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
     """Plan and apply in one task, for changes that nobody has to agree to.
 
     The parameters are those of :class:`PlanBookingChangesOperator` and :class:`ApplyBookingPlanOperator`. A further try
-    goes on with the plan of the first one, so that ``plan_path`` must be of this run alone.
+    goes on with the plan of the first one, which it knows by DAG, run, task and map index in its header. It never takes
+    another plan for its own, and does not plan anew where an earlier try may have sent something: where plan and
+    journal are gone, as from the disk of another machine, it fails and says how to look.
 
     :param dry_run: stop after the plan. (templated)
     :return: the manifest, with ``report`` and ``counts`` where it was applied.
@@ -360,7 +501,11 @@ class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
 
     template_fields: Sequence[str] = (
         *(name for name in PlanBookingChangesOperator.template_fields if name != "shards"),
-        *(name for name in ApplyBookingPlanOperator.template_fields if name not in ("plan", "digest", "jicoo_conn_id")),
+        *(
+            name
+            for name in ApplyBookingPlanOperator.template_fields
+            if name not in ("plan", "digest", "approval", "max_plan_age", "jicoo_conn_id")
+        ),
         "plan_only",
     )
 
@@ -377,28 +522,13 @@ class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
             dry = _said("dry_run", self.plan_only)
             if as_int("shards", self.shards) != 1:
                 raise ValueError("shards: one task applies one plan; use PlanBookingChangesOperator for shards")
-            manifest = self._of_an_earlier_try(context) or self._planned(self._plan(hook.client, context), context)
-            return manifest if dry else {**manifest, **self._apply(hook.client, manifest, None, context)}
-
-    def _of_an_earlier_try(self, context: Context) -> dict[str, Any] | None:
-        """Return the manifest of the plan of an earlier try; None where there is none, or it was killed meanwhile."""
-        from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-        from airflow_provider_jicoo.bulk.files import names
-        from airflow_provider_jicoo.bulk.plan import Lines, read_header
-
-        path = self._path(plain("plan_path", self.plan_path))
-        if context["ti"].try_number <= 1 or not path.exists():
-            return None
-        try:
-            header = read_header(path)
-            Lines(path, header["digest"]).close()
-        except PlanMismatchError:
-            # To plan anew what was begun would change twice what is to be moved by an hour.
-            if any(name.startswith(f"{path.name}.") and name.endswith(".journal") for name in names(path.parent)):
-                raise
-            self.log.info("an earlier try was ended while it wrote the plan: planning anew")
-            return None
-        self.log.info("going on with the plan of an earlier try, %s", header["digest"])
-        counts = {name: header[name] for name in ("changes", "unchanged", "guests_notified", "irreversible")}
-        manifest = {"plan": str(path), "digest": header["digest"], **counts}
-        return {**manifest, "shards": [manifest]}
+            tries = Tries(self._place(), _owner(context), context.get("task_state_store"))
+            manifest = tries.earlier_plan() if context["ti"].try_number > 1 else None
+            if manifest is None:
+                tries.begin()
+                manifest = self._planned(self._plan(hook.client, context), context)
+            if dry:
+                return manifest
+            tries.note(manifest)
+            # A plan of this very task is as old as its first try.
+            return {**manifest, **self._apply(hook.client, manifest, None, context, max_plan_age=None)}

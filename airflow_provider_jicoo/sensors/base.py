@@ -126,7 +126,7 @@ class JicooSensor(BaseSensorOperator):
     def _look(self) -> list[Any]:
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-        with failing_at_once(), JicooHook(self.jicoo_conn_id) as hook:
+        with failing_at_once(self.jicoo_conn_id), JicooHook(self.jicoo_conn_id) as hook:
             return self._read(hook)
 
     def _result(self, found: list[Any]) -> Any:

@@ -11,7 +11,7 @@ from airflow_provider_jicoo.bulk.selection import STATUSES, Selection
 from airflow_provider_jicoo.given import as_int, as_json, as_list
 from airflow_provider_jicoo.parts import TakesParts, as_selection
 from airflow_provider_jicoo.sensors.base import JicooSensor
-from airflow_provider_jicoo.triggers.bookings import BookingStatusTrigger, BookingsTrigger, enough, judge
+from airflow_provider_jicoo.triggers.bookings import UNREADABLE, BookingStatusTrigger, BookingsTrigger, enough, judge
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
@@ -23,7 +23,7 @@ class BookingStatusSensor(JicooSensor):
 
     Works in poke, reschedule and deferrable mode. A poll that fails for a passing reason (no connection, 429, 5xx) is
     logged and taken again after the interval; one that fails for good (a refused key, no such booking) fails the task
-    at once, as does a booking that can no longer become right.
+    at once, as does a booking that can no longer become right. One that cannot be read is waited for, and named.
 
     The bookings go to an XCom, in the order of ``uid``; set ``do_xcom_push=False`` where nobody reads them: many
     thousands of bookings do not fit, and the last reading is then saved too.
@@ -53,7 +53,11 @@ class BookingStatusSensor(JicooSensor):
         self.fail_on = fail_on
 
     def _read(self, hook: JicooHook) -> list[Any]:
-        return list(hook.lookup_bookings(self._uids()).values())
+        unreadable: dict[str, Any] = {}
+        found: list[Any] = list(hook.lookup_bookings(self._uids(), unreadable=unreadable).values())
+        for error in unreadable.values():
+            self.log.warning("%s", error)
+        return [*found, *({"uid": uid, "status": UNREADABLE} for uid in unreadable)]
 
     def _judge(self, found: list[Any]) -> Judgement:
         return judge({booking["uid"]: booking for booking in found}, self._statuses(), self._fail_on())
@@ -97,7 +101,8 @@ class BookingStatusSensor(JicooSensor):
 class BookingsSensor(TakesParts, JicooSensor):
     """Wait until enough bookings match a selection, and return as many of them.
 
-    Works in poke, reschedule and deferrable mode, and treats a failing poll as :class:`BookingStatusSensor` does.
+    Works in poke, reschedule and deferrable mode, and treats a failing poll as :class:`BookingStatusSensor` does. Where
+    it cannot be proved that a list has all bookings, or rows of it cannot be used, the log says so at each poll.
 
     :param selection: which bookings; its fields are templated. In deferrable mode it cannot have ``where``: a Python
         function does not get into the triggerer.
@@ -117,7 +122,13 @@ class BookingsSensor(TakesParts, JicooSensor):
     def _read(self, hook: JicooHook) -> list[Any]:
         from airflow_provider_jicoo.bulk.selection import select
 
-        return list(islice(select(hook.client, self.selection), self._count()))
+        # What is waited for may come yet: that a list cannot be proved whole is told, and does not end the waiting.
+        warnings: list[str] = []
+        found = list(islice(select(hook.client, self.selection, on_unproven="warn", warnings=warnings), self._count()))
+        # Of uids that are named it is waited for that they match.
+        for warning in warnings if self.selection.uids is None else ():
+            self.log.warning("%s", warning)
+        return found
 
     def _judge(self, found: list[Any]) -> Judgement:
         return enough(len(found), self._count())

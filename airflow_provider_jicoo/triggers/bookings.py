@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from airflow_provider_jicoo.hooks.jicoo import JicooAsyncHook
 
 _NAMED_AT_MOST = 5
+UNREADABLE = "unreadable"
+"""What stands for the status of a booking that cannot be read."""
 
 
 def judge(bookings: Mapping[str, Mapping[str, Any]], statuses: Collection[str], fail_on: Collection[str]) -> Judgement:
@@ -70,7 +72,12 @@ class BookingStatusTrigger(PollingTrigger):
 
     async def look(self, hook: JicooAsyncHook) -> Judgement:
         """Read the bookings and judge them."""
-        return judge(await hook.lookup_bookings(self.uids), self.statuses, self.fail_on)
+        unreadable: dict[str, Any] = {}
+        found: dict[str, Any] = dict(await hook.lookup_bookings(self.uids, unreadable=unreadable))
+        for error in unreadable.values():
+            self.log.warning("%s", error)
+        found |= {uid: {"status": UNREADABLE} for uid in unreadable}
+        return judge(found, self.statuses, self.fail_on)
 
 
 def enough(found: int, wanted: int) -> Judgement:
@@ -107,8 +114,13 @@ class BookingsTrigger(PollingTrigger):
         from airflow_provider_jicoo.bulk.selection import select_async
 
         found = 0
-        async for _ in select_async(await hook.get_client(), Selection(**self.selection)):
+        warnings: list[str] = []
+        client, selection = await hook.get_client(), Selection(**self.selection)
+        async for _ in select_async(client, selection, on_unproven="warn", warnings=warnings):
             found += 1
             if found >= self.min_count:
                 break
+        # Of uids that are named it is waited for that they match.
+        for warning in warnings if selection.uids is None else ():
+            self.log.warning("%s", warning)
         return enough(found, self.min_count)

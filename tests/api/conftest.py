@@ -15,6 +15,7 @@ import pytest
 
 from airflow_provider_jicoo.api.aio import AsyncJicooClient
 from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.errors import RequestError
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.sandbox import Sandbox
@@ -39,8 +40,9 @@ def _sandbox():
 @pytest.fixture
 def jicoo(_sandbox):
     """The sandbox, empty. One for the whole session: to start it for each of hundreds of tests would take minutes."""
+    _sandbox.settle()  # what comes late in one test must not come in the next
     _sandbox.reset(bookings=0)
-    _sandbox.rate_limit, _sandbox.latency = None, 0
+    _sandbox.rate_limit, _sandbox.latency, _sandbox.quirks = None, 0, ()
     return _sandbox
 
 
@@ -57,8 +59,20 @@ class BlockingDriver:
         with ThreadPoolExecutor(len(calls)) as pool:
             return list(pool.map(self.client.send, calls))
 
-    def iterate(self, listing):
-        return self.client.iterate(listing)
+    def outcomes(self, calls):
+        """What each comes to, all sent at once: its data or its error."""
+
+        def outcome(call):
+            try:
+                return self.client.send(call)
+            except RequestError as error:
+                return error
+
+        with ThreadPoolExecutor(len(calls)) as pool:
+            return list(pool.map(outcome, calls))
+
+    def iterate(self, listing, **options):
+        return self.client.iterate(listing, **options)
 
     def run(self, steps):
         return self.client.run(steps)
@@ -87,8 +101,14 @@ class AsyncDriver:
 
         return self._await(together())
 
-    def iterate(self, listing):
-        rows = self.client.iterate(listing)
+    def outcomes(self, calls):
+        async def together():
+            return await asyncio.gather(*map(self.client.send, calls), return_exceptions=True)
+
+        return self._await(together())
+
+    def iterate(self, listing, **options):
+        rows = self.client.iterate(listing, **options)
         try:
             while True:
                 try:
@@ -116,8 +136,11 @@ def connect(request) -> Iterator[Callable[..., BlockingDriver | AsyncDriver]]:
     """Connect to an address with one client, then in a further test with the other one."""
     with contextlib.ExitStack() as drivers:
 
-        def connect(url, *, key=KEY, policy=FAST, timeout=5.0, rate=None, **options):
-            settings = Settings(key, url, timeout=timeout, max_requests_per_second=rate)
+        def connect(url, *, key=KEY, policy=FAST, timeout=5.0, grace=None, rate=None, **options):
+            more = {name: options.pop(name) for name in ("page_size", "on_unproven") if name in options}
+            settings = Settings(
+                key, url, timeout=timeout, server_grace=grace or timeout, max_requests_per_second=rate, **more
+            )
             driver = DRIVERS[request.param](settings, policy, **options)
             drivers.callback(driver.close)
             return driver

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_jicoo.api import availability, errors, event_types, paging, paths, times
+from airflow_provider_jicoo.api import availability, errors, event_types, paths, times
 from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError, InvalidRequestError, NotFoundError
 from airflow_provider_jicoo.api.event_types import WINDOW, list_available_schedules, pieces
 
@@ -30,13 +32,14 @@ class Server:
         begin, end = (times.moment(value) for value in call.query.values())
         self.periods.append((begin, end))
         assert timedelta(0) < end - begin <= WEEK
-        return [
+        slots = [
             {"startedAt": times.wire(start), "remainingCapacity": 1}
             for start in sorted(self.starts)
             if begin <= start <= end
             and (start > begin or self.ends in ("both", "first"))
             and (start < end or self.ends in ("both", "last"))
         ]
+        return {"data": slots}
 
     def run(self, steps):
         calls = next(steps)
@@ -112,22 +115,23 @@ class TestPieces:
         (first, second) = next(steps)
         twice = [{"startedAt": times.wire(START + WEEK), "of": name} for name in "ab"]
         with pytest.raises(StopIteration) as end:
-            steps.send([twice, twice])
+            steps.send([{"data": twice}, {"data": twice}])
         assert end.value.value == twice
         assert first.query["periodEnd"] == second.query["periodStart"]
 
     def test_the_same_moment_written_otherwise(self):
         steps = list_available_schedules("e1", period_start=START, period_end=START + 2 * WEEK)
         next(steps)
+        pages = [[{"startedAt": "2031-03-10T00:00:00Z"}], [{"startedAt": "2031-03-10T09:00:00.000+09:00"}]]
         with pytest.raises(StopIteration) as end:
-            steps.send([[{"startedAt": "2031-03-10T00:00:00Z"}], [{"startedAt": "2031-03-10T09:00:00.000+09:00"}]])
+            steps.send([{"data": page} for page in pages])
         assert end.value.value == [{"startedAt": "2031-03-10T00:00:00Z"}]
 
     def test_slots_that_do_not_say_when_are_kept(self):
         steps = list_available_schedules("e1", period_start=START, period_end=START + 2 * WEEK)
         next(steps)
         with pytest.raises(StopIteration) as end:
-            steps.send([[{}, {"startedAt": None}], [{}]])
+            steps.send([{"data": [{}, {"startedAt": None}]}, {"data": [{}]}])
         assert end.value.value == [{}, {"startedAt": None}, {}]
 
     def test_other_names_of_the_parameters(self):
@@ -282,7 +286,7 @@ class TestIsItOnTheList:
             ({"totalCount": 3, "count": 2, "currentPage": 1}, False),
             ({"numberOfPages": 1}, True),
             ({"numberOfPages": 2}, False),
-            ({}, True),
+            ({}, False),
         ],
     )
     def test_who_is_not_on_it(self, page, whole):
@@ -290,10 +294,6 @@ class TestIsItOnTheList:
         gone = event_types.delete_event_type_host("e1", "u3").confirm.done(page)
         made = event_types.create_event_type_host("e1", user_id="u3").confirm.done(page)
         assert (gone, made) == ((True, False) if whole else (None, None))
-
-    def test_a_full_page_that_does_not_say_whether_there_are_more(self):
-        page = {"data": [{"uid": f"u{number}"} for number in range(paging.PER_PAGE)]}
-        assert event_types.delete_event_type_host("e1", "x").confirm.done(page) is None
 
     @pytest.mark.parametrize(("priority", "done"), [(1, True), (2, None)])
     def test_a_host_of_another_priority_was_not_made_by_this_request(self, priority, done):
@@ -305,10 +305,48 @@ def test_a_slot_that_is_no_object():
     steps = list_available_schedules("e1", period_start=START, period_end=START + WEEK)
     next(steps)
     with pytest.raises(errors.UnexpectedAnswerError, match="a free slot is a str"):
-        steps.send([["2031-03-03T00:00:00Z"]])
+        steps.send([{"data": ["2031-03-03T00:00:00Z"]}])
 
 
 def test_an_override_with_another_name_in_it(monkeypatch):
     monkeypatch.setitem(paths.INFERRED, "available_schedules", "/v1/event_types/{uid}/slots")
     with pytest.raises(InvalidRequestError, match=r"it can have \{event_type_id\}"):
         next(list_available_schedules("e1", period_start=START, period_end=START + WEEK))
+
+
+class TestSlotsAreProved:
+    """How free slots come is documented nowhere: an answer that tells of more than it gives is not taken for all."""
+
+    def test_an_answer_that_comes_in_pages(self, wire, reply, connect):
+        slots = [{"startedAt": times.wire(START + timedelta(hours=hour))} for hour in range(50)]
+
+        def answer(request, number):
+            page = int(re.search(rb"page=(\d+)", request)[1]) if b"page=" in request else 1
+            part = slots[(page - 1) * 20 : page * 20]
+            return reply(json.dumps({"data": part, "totalCount": 50, "count": len(part), "numberOfPages": 3}))
+
+        server = wire(answer)
+        steps = list_available_schedules("e1", period_start=START, period_end=START + WEEK)
+        assert connect(server.url).run(steps) == slots
+        assert len(server.requests) == 3
+
+    def test_an_answer_that_tells_of_more_and_never_gives_it(self, wire, reply, connect):
+        slots = [{"startedAt": times.wire(START)}]
+        server = wire(reply(json.dumps({"data": slots, "totalCount": 50, "numberOfPages": 3})))
+        steps = list_available_schedules("e1", period_start=START, period_end=START + WEEK)
+        with pytest.raises(errors.UnprovenListError, match=r"tells of 50 slots .* and gives 1"):
+            connect(server.url).run(steps)
+
+    def test_slots_of_another_period(self):
+        steps = list_available_schedules("e1", period_start=START, period_end=START + WEEK)
+        next(steps)
+        with pytest.raises(errors.UnprovenListError, match="does not know the parameters periodStart and periodEnd"):
+            steps.send([{"data": [{"startedAt": times.wire(START + 2 * WEEK)}]}])
+
+    def test_slots_of_the_rest_of_a_day_are_left_out(self):
+        steps = list_available_schedules("e1", period_start=START, period_end=START + WEEK)
+        next(steps)
+        inside, outside = ({"startedAt": times.wire(START + timedelta(hours=hour))} for hour in (1, -1))
+        with pytest.raises(StopIteration) as end:
+            steps.send([{"data": [outside, inside]}])
+        assert end.value.value == [inside]

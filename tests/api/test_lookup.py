@@ -8,11 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_jicoo.api import errors, lookup, paging
+from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.lookup import AT_ONCE, lookup_bookings
 
 SIZE = 5
 COUNTS = ("totalCount", "numberOfPages")
+
+
+def row(uid, source):
+    moment = "2031-01-01T00:00:00.000Z"
+    times = dict.fromkeys(("startedAt", "endedAt", "updatedAt"), moment)
+    return {"uid": uid, "status": "open", "hosts": [], **times, "from": source}
 
 
 def drive(uids, rows, *, size=SIZE, hidden=(), unknown=None, fields=COUNTS, disturb=lambda rows, n: None, **options):
@@ -28,16 +34,16 @@ def drive(uids, rows, *, size=SIZE, hidden=(), unknown=None, fields=COUNTS, dist
             for call in calls:
                 assert call.method == "GET"
                 if call.path == "/v1/bookings":
-                    number = int(call.query["page"])
+                    number = call.page
                     pages.append(number)
                     listed = [uid for uid in rows if uid not in hidden]
                     beside = {"totalCount": len(listed), "numberOfPages": math.ceil(len(listed) / size)}
-                    data = [{"uid": uid, "from": "list"} for uid in listed[(number - 1) * size : number * size]]
+                    data = [row(uid, "list") for uid in listed[(number - 1) * size : number * size]]
                     answers.append({"data": data, **{name: beside[name] for name in fields}})
                 else:
                     uid = call.path.removeprefix("/v1/bookings/")
                     singles.append(uid)
-                    answers.append(unknown.get(uid, {"uid": uid, "from": "itself"}))
+                    answers.append(unknown.get(uid, row(uid, "itself")))
                 disturb(rows, len(pages) + len(singles))
     except StopIteration as end:
         return end.value, pages, singles
@@ -51,7 +57,7 @@ def test_what_is_asked():
     (call,) = next(lookup_bookings(names(3)))
 
     assert (call.method, call.path, call.answers) == ("GET", "/v1/bookings", "page")
-    assert call.query == {"order": "createdAt", "sort": "desc", "page": "1", "perPage": str(paging.PER_PAGE)}
+    assert (call.query, call.page) == ({"order": "createdAt", "sort": "desc"}, 1)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
@@ -94,10 +100,10 @@ def test_only_a_part_of_the_list_is_read_where_it_is_known():
 def test_what_is_read_by_itself_is_read_at_once_but_not_all_of_it():
     steps = lookup_bookings(names(AT_ONCE + 5))
     sizes = [len(next(steps))]
-    sizes.append(len(steps.send([{"data": [{"uid": "other"}], "numberOfPages": 10_000}])))
-    sizes.append(len(steps.send([{"uid": uid} for uid in names(AT_ONCE)])))
+    sizes.append(len(steps.send([{"data": [row("other", "list")], "numberOfPages": 10_000}])))
+    sizes.append(len(steps.send([row(uid, "itself") for uid in names(AT_ONCE)])))
     with pytest.raises(StopIteration):
-        steps.send([{"uid": uid} for uid in names(AT_ONCE + 5)[AT_ONCE:]])
+        steps.send([row(uid, "itself") for uid in names(AT_ONCE + 5)[AT_ONCE:]])
 
     assert sizes == [1, AT_ONCE, 5]
 
@@ -193,10 +199,9 @@ def test_a_bad_id_is_refused_before_any_request(bad):
 # --- through the clients --------------------------------------------------------------------------------------------
 
 
-def test_through_a_client_from_the_sandbox(jicoo, connect, monkeypatch):
+def test_through_a_client_from_the_sandbox(jicoo, connect):
     uids = [jicoo.add_booking(status="request" if n % 5 == 0 else "open")["uid"] for n in range(20)]
-    monkeypatch.setattr(lookup, "PER_PAGE", 6)
-    driver = connect(jicoo.url, key=jicoo.api_key)
+    driver = connect(jicoo.url, key=jicoo.api_key, page_size=6)
 
     found = driver.run(lookup_bookings(uids))
 
@@ -223,10 +228,9 @@ def test_another_failure_of_one_is_the_failure_of_all(jicoo, connect):
         connect(jicoo.url, key=jicoo.api_key).run(lookup_bookings([*uids, "nobody"][1:], absent_ok=True))
 
 
-def test_a_booking_that_crosses_the_seam_is_found(jicoo, connect, monkeypatch):
+def test_a_booking_that_crosses_the_seam_is_found(jicoo, connect):
     uids = [jicoo.add_booking()["uid"] for _ in range(12)]
-    monkeypatch.setattr(lookup, "PER_PAGE", 4)
-    driver = connect(jicoo.url, key=jicoo.api_key)
+    driver = connect(jicoo.url, key=jicoo.api_key, page_size=4)
     steps = lookup_bookings(uids)
 
     def deleting():
@@ -237,7 +241,7 @@ def test_a_booking_that_crosses_the_seam_is_found(jicoo, connect, monkeypatch):
             except StopIteration as end:
                 return end.value
             answers = yield calls
-            if calls[0].query.get("page") == "1":
+            if calls[0].page == 1:
                 jicoo.delete(answers[0]["data"][0]["uid"])
 
     assert list(driver.run(deleting())) == uids

@@ -46,7 +46,7 @@ def complaint(maker, **fields):
         maker(**fields)
     assert str(caught.value).startswith("What: ")
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__ or not caught.value.__context__, "pydantic's own error shows the values"
+    assert caught.value.__suppress_context__ or not caught.value.__cause__, "pydantic's own error shows the values"
     return str(caught.value).removeprefix("What: ")
 
 

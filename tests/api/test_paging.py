@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_jicoo.api import bookings, paging
 from airflow_provider_jicoo.api.call import Listing
 from airflow_provider_jicoo.api.errors import ListingMovedError, UnexpectedAnswerError
-from airflow_provider_jicoo.api.paging import PER_PAGE, SWEEPS, Sweep
+from airflow_provider_jicoo.api.paging import PER_PAGE, SWEEPS, Paging, Sweep
 
 ENVELOPES = {
     "whole": ("totalCount", "count", "currentPage", "numberOfPages"),
@@ -61,8 +61,15 @@ def test_a_calm_list_comes_whole_and_in_order(count, size, fields):
 
     assert given_ == rows
     pages = max(1, math.ceil(count / size))
-    # Where nothing tells the end, an empty page does.
-    assert requests == (pages if fields else pages + bool(count))
+    if "totalCount" in fields:
+        # Behind a full page the next one tells whether the total is true.
+        is_full = count and count % size == 0 and (pages > 1 or size == PER_PAGE)
+        # Where fewer come than were asked for, page 0 tells once whether this was really the first page.
+        is_capped = size < PER_PAGE and count > size
+        assert requests == pages + bool(is_full) + is_capped
+    else:
+        # An empty page tells the end, and once in the life of a client page 0 where the beginning is.
+        assert requests <= pages + 2
 
 
 def test_what_is_asked():
@@ -88,31 +95,49 @@ def test_a_count_that_is_none_is_as_good_as_missing(field, odd):
     assert given_ == rows
 
 
-def test_the_same_page_for_ever_is_an_error():
-    sweep = Sweep(Listing("/v1/things"))
-    answer = {"data": [{"uid": 1}, {"uid": 2}]}
-    assert len(sweep.take(answer)) == 2
+def drive(server, **options):
+    """Read from a function of page and size. Returns the sweep, the uids and what was asked for."""
+    sweep = Sweep(Listing("/v1/things"), **options)
+    given_, asked = [], []
+    while (call := sweep.next_call()) is not None:
+        page, size = int(call.query["page"]), int(call.query["perPage"])
+        asked.append((page, size))
+        assert len(asked) < 200, "it never ends"
+        answer = server(page, size)
+        if isinstance(answer, Exception):
+            sweep.refuse(answer)
+        else:
+            given_ += [row["uid"] for row in sweep.take({**answer, "data": [{"uid": uid} for uid in answer["data"]]})]
+    return sweep, given_, asked
 
-    sweep.next_call()
-    with pytest.raises(UnexpectedAnswerError, match="page 2 has only rows of the pages before it") as caught:
-        sweep.take(answer)
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        lambda page, size: {},
+        lambda page, size: {"numberOfPages": 3},
+        lambda page, size: {"numberOfPages": page + 1},
+        lambda page, size: {"totalCount": 130},
+        lambda page, size: {"totalCount": (page + 1) * size, "numberOfPages": page + 1},
+    ],
+    ids=["nothing", "pages", "growing pages", "total", "growing total"],
+)
+def test_the_same_full_page_for_ever_is_an_error(beside):
+    with pytest.raises(UnexpectedAnswerError, match="has only rows of the pages before it") as caught:
+        drive(lambda page, size: {"data": list(range(size)), **beside(page, size)})
+
+    assert caught.value.permanent
     assert (caught.value.method, caught.value.path, caught.value.status) == ("GET", "/v1/things", 200)
 
 
-def test_the_same_page_for_ever_with_a_number_of_pages_ends_too():
-    sweep = Sweep(Listing("/v1/things"))
-    answer = {"data": [{"uid": 1}, {"uid": 2}], "numberOfPages": 3}
-    for _ in range(3 * SWEEPS - 1):
-        assert sweep.next_call() is not None
-        sweep.take(answer)
-
-    with pytest.raises(ListingMovedError):
-        sweep.take(answer)
+def test_fresh_rows_for_ever_are_an_error(monkeypatch):
+    monkeypatch.setattr(paging, "PAGES_AT_MOST", 30)
+    with pytest.raises(UnexpectedAnswerError, match="after 30 pages there is still no end"):
+        drive(lambda page, size: {"data": range((page - 1) * size, page * size), "totalCount": (page + 1) * size})
 
 
 def test_rows_without_a_key_are_given_as_they_come():
-    sweep = Sweep(Listing("/v1/things"))
+    sweep = Sweep(Listing("/v1/things"), paging=Paging(size=3, first_is_known=True))
     first = sweep.take({"data": [{"name": "a"}, {"name": "a"}, "text"], "numberOfPages": 2})
     second = sweep.take({"data": [{"name": "a"}], "numberOfPages": 2})
 
@@ -120,7 +145,7 @@ def test_rows_without_a_key_are_given_as_they_come():
 
 
 def test_rows_without_a_key_are_not_given_again_by_a_second_sweep():
-    sweep = Sweep(Listing("/v1/things"))
+    sweep = Sweep(Listing("/v1/things"), paging=Paging(size=2))
     given_ = sweep.take({"data": [{"name": "a"}, {"uid": 1}], "numberOfPages": 2, "totalCount": 3})
     given_ += sweep.take({"data": [{"uid": 2}], "numberOfPages": 2, "totalCount": 2})
     given_ += sweep.take({"data": [{"name": "a"}, {"uid": 2}], "numberOfPages": 1, "totalCount": 2})
@@ -195,7 +220,7 @@ def test_a_row_that_goes_behind_the_end_of_the_reading_is_noticed_by_the_seams()
             rows.append({"uid": 1_000 + rows.pop(3)["uid"]})
 
     assert {row["uid"] for row in given_} == set(range(70))
-    assert asked == 2 + 1 + 2 + 1
+    assert asked == 2 + 2 + 2 + 1  # the seam that does not fit is looked at once more, as a page
 
 
 # --- a list that moves ----------------------------------------------------------------------------------------------
@@ -246,9 +271,20 @@ def test_rows_that_leave_for_ever_are_an_error_and_not_a_loss():
     assert (caught.value.method, caught.value.path, caught.value.status) == ("GET", "/v1/things", 200)
 
 
-def test_rows_that_change_places_for_ever_are_an_error_and_not_a_loss():
+def test_rows_that_change_places_for_ever_are_all_there_when_the_sweeps_together_have_as_many_as_there_are():
+    given_, requests = read(list(range(1_000)), disturb=lambda rows, request: rows.insert(0, rows.pop()))
+
+    assert sorted(given_) == list(range(1_000))
+    assert requests > 20
+
+
+def test_rows_that_change_places_for_ever_while_others_go_are_an_error_and_not_a_loss():
+    def disturb(rows, request):
+        rows.insert(0, rows.pop())
+        rows.pop(500)
+
     with pytest.raises(ListingMovedError):
-        read(list(range(1_000)), disturb=lambda rows, request: rows.insert(0, rows.pop()))
+        read(list(range(1_000)), disturb=disturb)
 
 
 SIZE = 3
@@ -349,19 +385,17 @@ def test_whatever_happens_it_ends(case, fields, size):
 def test_through_a_client_from_the_sandbox(jicoo, connect, monkeypatch):
     for hour in (5, 2, 6, 1, 3, 0, 4):
         jicoo.add_booking(startedAt=f"2031-01-01T0{hour}:00:00Z", endedAt=f"2031-01-01T0{hour}:30:00Z")
-    monkeypatch.setattr(paging, "PER_PAGE", 3)
-    driver = connect(jicoo.url, key=jicoo.api_key)
+    driver = connect(jicoo.url, key=jicoo.api_key, page_size=3)
 
     rows = list(driver.iterate(bookings.list_bookings()))
 
     assert rows == sorted(jicoo.bookings(), key=lambda booking: booking["startedAt"])
-    assert [request.query["page"] for request in jicoo.requests] == ["1", "2", "3"]
+    assert [request.query["page"] for request in jicoo.requests][:3] == ["1", "2", "3"]
 
 
 def test_a_booking_that_is_cancelled_meanwhile_costs_no_other_one(jicoo, connect, monkeypatch):
     uids = [jicoo.add_booking()["uid"] for _ in range(9)]
-    monkeypatch.setattr(paging, "PER_PAGE", 3)
-    driver = connect(jicoo.url, key=jicoo.api_key)
+    driver = connect(jicoo.url, key=jicoo.api_key, page_size=3)
 
     found = []
     for booking in driver.iterate(bookings.list_bookings(status="open", order_by="createdAt")):
@@ -375,22 +409,20 @@ def test_a_booking_that_is_cancelled_meanwhile_costs_no_other_one(jicoo, connect
 def test_a_failure_between_two_pages_is_repeated_there(jicoo, connect, monkeypatch):
     for _ in range(9):
         jicoo.add_booking()
-    monkeypatch.setattr(paging, "PER_PAGE", 3)
-    driver = connect(jicoo.url, key=jicoo.api_key)
+    driver = connect(jicoo.url, key=jicoo.api_key, page_size=3)
     rows = driver.iterate(bookings.list_bookings())
     next(rows)
     jicoo.fail("cut_body")
     jicoo.fail("rate_limit")
 
     assert len(list(rows)) == 8
-    assert [request.query["page"] for request in jicoo.requests] == ["1", "2", "2", "2", "3"]
+    assert [request.query["page"] for request in jicoo.requests][:5] == ["1", "2", "2", "2", "3"]
 
 
 def test_pages_are_fetched_only_when_they_are_needed(jicoo, connect, monkeypatch):
     for _ in range(9):
         jicoo.add_booking()
-    monkeypatch.setattr(paging, "PER_PAGE", 3)
-    driver = connect(jicoo.url, key=jicoo.api_key)
+    driver = connect(jicoo.url, key=jicoo.api_key, page_size=3)
     rows = driver.iterate(bookings.list_bookings())
     counts = [jicoo.count()]
     for _ in range(5):
@@ -405,12 +437,14 @@ def test_pages_are_fetched_only_when_they_are_needed(jicoo, connect, monkeypatch
 def test_a_limit_stops_the_requests(jicoo, connect, monkeypatch):
     for _ in range(9):
         jicoo.add_booking()
-    monkeypatch.setattr(paging, "PER_PAGE", 3)
-    driver = connect(jicoo.url, key=jicoo.api_key)
+    driver = connect(jicoo.url, key=jicoo.api_key, page_size=3)
 
     assert len(list(driver.iterate(bookings.list_bookings(limit=4)))) == 4
     assert len(list(driver.iterate(bookings.list_bookings(limit=0)))) == 0
-    assert jicoo.count() == 2
+    # One of the three is to see, once in the life of a client, that page 1 is the first.
+    assert jicoo.count() == 3
+    assert len(list(driver.iterate(bookings.list_bookings(limit=4)))) == 4
+    assert jicoo.count() == 5
 
 
 def test_rows_are_not_held():
@@ -439,14 +473,14 @@ def test_rows_are_not_held():
 
 @given(st.lists(st.text(max_size=3) | st.integers(-1000, 1000)))
 def test_keys_are_a_set(keys):
-    known, reference = paging._Keys(), set()
+    known, reference = paging.Keys(), set()
     for key in keys:
         assert known.add(key) is (str(key) not in reference)
         reference.add(str(key))
 
 
 def test_many_keys_at_16_bytes_each():
-    known = paging._Keys()
+    known = paging.Keys()
     uids = [f"{number:x}PJVBb7RE" for number in range(20_000)]
     tracemalloc.start()
     try:
@@ -458,9 +492,11 @@ def test_many_keys_at_16_bytes_each():
 
 
 def test_rows_without_a_key_on_the_last_page_of_a_sweep_that_moved_are_given():
-    sweep = Sweep(Listing("/v1/things"))
+    sweep = Sweep(Listing("/v1/things"), paging=Paging(size=1))
     first = {"data": [{"uid": 1}], "totalCount": 3, "numberOfPages": 2}
     moved = {"data": [{"name": "without"}], "totalCount": 2, "numberOfPages": 2}  # one fewer: it is read again
     assert sweep.take(first) == [{"uid": 1}]
     assert sweep.take(moved) == [{"name": "without"}]
+    assert sweep.next_call().query["page"] == "3"
+    assert sweep.take({"data": [], "totalCount": 2, "numberOfPages": 2}) == []
     assert sweep.next_call().query["page"] == "1"

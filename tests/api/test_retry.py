@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api.call import Repeat
-from airflow_provider_jicoo.api.retry import Action, Answered, Fault, RetryPolicy, decide, retry_after
+from airflow_provider_jicoo.api.retry import Action, Answered, Fault, RetryPolicy, decide, looks, retry_after
 
 POLICY = RetryPolicy(attempts=3, base=1.0, longest_backoff=5.0, longest_wait=60.0, floor=0.5)
 READ, CHANGE, CREATE = Repeat.HARMLESS, Repeat.READ_BACK, Repeat.NEVER
+LOUD, LOUD_AGAIN = Repeat.LEAVE, Repeat.AFTER_GRACE
 A = Action
 
 EVERY = dict.fromkeys(Repeat)
@@ -39,6 +40,8 @@ TABLE = [
             {
                 READ: (A.AGAIN, A.GIVE_UP),
                 CHANGE: (A.READ_BACK, A.READ_BACK_LAST),
+                LOUD: (A.WATCH, A.WATCH),
+                LOUD_AGAIN: (A.WATCH, A.WATCH),
                 CREATE: (A.AMBIGUOUS, A.AMBIGUOUS),
             },
         )
@@ -50,6 +53,8 @@ TABLE = [
             {
                 READ: (A.REFUSE, A.REFUSE),
                 CHANGE: (A.READ_BACK, A.READ_BACK_LAST),
+                LOUD: (A.WATCH, A.WATCH),
+                LOUD_AGAIN: (A.WATCH, A.WATCH),
                 CREATE: (A.AMBIGUOUS, A.AMBIGUOUS),
             },
         )
@@ -69,6 +74,10 @@ def test_every_cell_of_the_table(repeat, event, with_tries_left, at_the_last):
     found = [decide(repeat, event, attempt=n, luck=0.5, policy=POLICY).action for n in (1, 2, 3, 4)]
 
     assert found == [with_tries_left, with_tries_left, at_the_last, at_the_last]
+
+
+def test_the_table_has_every_cell():
+    assert all(set(row) == set(Repeat) for _, row in TABLE)
 
 
 def test_the_table_has_every_status():
@@ -155,6 +164,38 @@ def test_retry_after_is_heeded_by_a_5xx_too_up_to_the_longest_wait():
 def test_reading_back_lets_the_server_finish_first(event):
     for attempt in (1, 3):
         assert decide(CHANGE, event, attempt=attempt, luck=0.0, policy=POLICY).delay == POLICY.floor
+
+
+# --- when a change in doubt is read back ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("grace", "at"),
+    [
+        (0.25, [0.25]),
+        (1.0, [1.0]),
+        (1.5, [1.0, 1.5]),
+        (5.0, [1.0, 5.0]),
+        (30.0, [1.0, 5.0, 15.0, 30.0]),
+        (60.0, [1.0, 5.0, 15.0, 30.0, 60.0]),
+        (61.0, [1.0, 5.0, 15.0, 30.0, 60.0, 61.0]),
+        (3600.0, [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 3600.0]),
+    ],
+)
+def test_looks(grace, at):
+    assert looks(grace) == at
+
+
+@given(grace=st.floats(0.001, 1e6))
+def test_the_last_look_is_at_the_grace_and_each_later_than_the_one_before(grace):
+    found = looks(grace)
+
+    assert found[-1] == grace
+    assert all(before < after for before, after in zip([0.0, *found], found, strict=False))
+
+
+def test_the_grace_is_a_minute_by_itself():
+    assert looks(RetryPolicy().server_grace) == [1.0, 5.0, 15.0, 30.0, 60.0]
 
 
 # --- the header -----------------------------------------------------------------------------------------------------

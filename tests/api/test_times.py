@@ -237,3 +237,32 @@ def test_an_unknown_time_zone_names_the_nearest(name, hint):
 
 def test_a_known_time_zone():
     assert times.zone("Asia/Tokyo").key == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2031-03-01T20:00:00.000Z",
+        "2031-03-01T20:00:00Z",
+        "2031-03-01T20:00Z",
+        "2031-03-01T20:00:00+00:00",
+        "2031-03-02T05:00:00.000+09:00",
+        "2031-03-01 20:00:00.000000Z",
+        "2031-03-01T20:00:00.000999Z",
+    ],
+)
+def test_a_moment_of_an_answer_in_the_form_in_which_texts_compare_as_moments(text):
+    assert times.as_wire(text) == "2031-03-01T20:00:00.000Z"
+
+
+@pytest.mark.parametrize("text", ["2031-03-01T20:00:00", "2031-03-01", "tomorrow", ""])
+def test_what_is_no_moment_of_an_answer(text):
+    with pytest.raises(ValueError, match=r"has no offset|is not a moment"):
+        times.as_wire(text)
+
+
+@pytest.mark.parametrize("name", ["a" * 60_000, "Asia/Tok" * 10_000])
+def test_a_zone_of_60_000_characters_is_no_zone(name):
+    with pytest.raises(ValueError, match="is not an IANA time zone") as caught:
+        times.zone(name)
+    assert len(str(caught.value)) < 250

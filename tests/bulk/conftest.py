@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.bookings import shows
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.settings import Settings
+from airflow_provider_jicoo.api.written import shows
 from airflow_provider_jicoo.bulk import Cancel, Reschedule, Selection, UpdateFields, plan_changes
 from airflow_provider_jicoo.bulk.files import read
 
@@ -163,7 +163,7 @@ class Case:
         return [json.loads(line) for line in read(self.path).splitlines()[1:]]
 
     def client(self, **settings):
-        settings = {"timeout": 10, **settings}
+        settings = {"timeout": 1, "server_grace": 1, **settings}
         return JicooClient(Settings(self.sandbox.api_key, base_url=self.sandbox.url, **settings))
 
     def job(self, **more):
@@ -173,11 +173,10 @@ class Case:
             "key": self.sandbox.api_key,
             "plan": str(self.path),
             "digest": self.manifest["digest"],
-            "settle": 0.3,
             "chunk": 20,
             "policy": {"base": 0.05, "longest_backoff": 0.2, "floor": 0.1},
             **more,
-            "options": {"lease": 0.2, "concurrency": 16, **more.get("options", {})},
+            "options": {"lease": 0.2, "concurrency": 16, "on_doubt": "again", **more.get("options", {})},
         }
 
     @property

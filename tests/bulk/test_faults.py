@@ -23,9 +23,9 @@ from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk import Selection, ShiftTime, UpdateFields, pace, plan_changes
-from airflow_provider_jicoo.bulk import apply as engine
-from airflow_provider_jicoo.bulk.apply import Options, apply_plan
+from airflow_provider_jicoo.bulk.apply import Options, apply_plan, change, run
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
+from airflow_provider_jicoo.bulk.journal import Journal, history
 from airflow_provider_jicoo.bulk.judge import judge
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.plan import Line
@@ -33,6 +33,7 @@ from airflow_provider_jicoo.bulk.report import merge_reports
 from airflow_provider_jicoo.bulk.stop import Stop
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.conftest import ROOT, WORKER, until
+from tests.bulk.tools import set_timing
 
 QUICK = RetryPolicy(attempts=10, base=0.02, longest_backoff=0.1, floor=0.02)
 LOAD = bool(os.environ.get("JICOO_LOAD"))
@@ -42,9 +43,8 @@ NOW = datetime(2027, 3, 1, tzinfo=timezone.utc)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", QUICK)
-    monkeypatch.setattr(engine, "CHUNK", 20)
-    monkeypatch.setattr(engine, "SETTLE", 0.05)
+    set_timing(monkeypatch, policy=QUICK)
+    set_timing(monkeypatch, chunk=20)
 
 
 @pytest.fixture
@@ -56,7 +56,9 @@ def sandbox():
 def apply(case, *, path=None, settings=None, **more):
     """Apply the plan of a case; options and arguments by their names."""
     names = {field.name for field in dataclasses.fields(Options)}
-    options = Options(**{"lease": 0.5, **{name: more.pop(name) for name in list(more) if name in names}})
+    options = Options(
+        **{"lease": 0.5, "on_doubt": "again", **{name: more.pop(name) for name in list(more) if name in names}}
+    )
     with case.client(**(settings or {})) as client:
         return apply_plan(client, path or case.path, digest=case.manifest["digest"], options=options, **more)
 
@@ -169,8 +171,8 @@ def test_faults_that_pass_leave_no_trace(case, sandbox, kind, fault, monkeypatch
 
 
 FAILING = [
-    ("server_error", {"share": 0.6}),
-    ("server_error", {"share": 0.6, "changed": True}),
+    ("server_error", {"share": 0.6, "status": 500}),
+    ("server_error", {"share": 0.6, "status": 502, "changed": True}),
     ("dropped", {"share": 0.6}),
     ("dropped_before", {"share": 0.6}),
     ("cut_body", {"share": 0.5}),
@@ -186,13 +188,13 @@ FAILING = [
 )
 def test_what_fails_is_said_and_finished_by_the_next_try(case, sandbox, kind, fault, monkeypatch):
     """So often that also reading back fails: some fail, some are unknown, and each is said to be what it is."""
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=2))
-    monkeypatch.setattr(engine, "CHUNK", 100)
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
+    set_timing(monkeypatch, chunk=100)
     made = case(sandbox, kind)
     name, options = fault
     path = "/v1/bookings/{uid}" + {"reschedule": "/reschedule", "cancel": "/cancel"}.get(kind, "")
     sandbox.fail(name, path=path, **options)
-    sandbox.fail("server_error", method="GET", path="/v1/bookings/{uid}", share=0.5)
+    sandbox.fail("server_error", method="GET", path="/v1/bookings/{uid}", share=0.5, status=500)
     with pytest.raises(BulkFailedError):
         apply(made, tolerated_failures="100%", **WAVES_OFF)
     counts = made.check()
@@ -204,7 +206,7 @@ def test_what_fails_is_said_and_finished_by_the_next_try(case, sandbox, kind, fa
 
 
 def test_an_outcome_that_nobody_knows_is_found_out_by_the_next_try(case, sandbox):
-    made = case(sandbox)
+    made = case(sandbox, "silent update")
     sandbox.fail("dropped", method="PATCH", path=of_booking(made, 3))
     sandbox.fail("dropped_before", method="PATCH", path=of_booking(made, 4))
     for number in (3, 4):
@@ -245,7 +247,7 @@ def test_a_key_without_the_permission_changes_nothing(case, sandbox):
     made = case(sandbox)
     with case(sandbox).client() as client:
         forbidden = dataclasses.replace(client.settings, api_key=sandbox.forbidden_key)
-    with engine.JicooClient(forbidden) as client, pytest.raises(errors.PermissionDeniedError):
+    with JicooClient(forbidden) as client, pytest.raises(errors.PermissionDeniedError):
         apply_plan(client, made.path, digest=made.manifest["digest"])
     assert made.sent() == 0
     assert made.check() == {"not_attempted": 50}
@@ -254,8 +256,8 @@ def test_a_key_without_the_permission_changes_nothing(case, sandbox):
 
 
 def test_a_list_that_fails_at_first(case, sandbox, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=2))
-    made = case(sandbox)
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
+    made = case(sandbox, "silent update")
     sandbox.fail("server_error", method="GET", share=1.0)
     with pytest.raises(errors.ServerError):
         apply(made)
@@ -268,8 +270,8 @@ def test_a_list_that_fails_at_first(case, sandbox, monkeypatch):
 
 
 def test_a_list_that_fails_half_way(case, sandbox, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=2))
-    made = case(sandbox)
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
+    made = case(sandbox, "silent update")
     sandbox.latency = 0.02
     with Applying(made, concurrency=4, **WAVES_OFF) as applying:
         until(lambda: made.sent() >= 1)
@@ -331,14 +333,14 @@ def test_a_disk_that_is_full(case, sandbox, files):
 def test_an_answer_that_breaks_the_engine_is_unknown_and_ends_nothing_else(case, sandbox, monkeypatch):
     """What nobody thought of must not leave the others without an outcome, nor the user without a report."""
     made = case(sandbox)
-    chosen, whole = uids(made)[5], engine.bookings.shows
+    chosen, whole = uids(made)[5], change.judge_answer
 
-    def shows(booking, sent):
-        if booking["uid"] == chosen and booking["description"] == sent.get("description"):
+    def judge_answer(line, booking):
+        if booking["uid"] == chosen:
             raise RuntimeError("not thought of")
-        return whole(booking, sent)
+        return whole(line, booking)
 
-    monkeypatch.setattr(engine.bookings, "shows", shows)
+    monkeypatch.setattr(change, "judge_answer", judge_answer)
     with pytest.raises(BulkFailedError, match="1 unknown"):
         apply(made, tolerated_failures=1, concurrency=1, **WAVES_OFF)
     monkeypatch.undo()
@@ -346,21 +348,21 @@ def test_an_answer_that_breaks_the_engine_is_unknown_and_ends_nothing_else(case,
 
 
 def test_a_booking_that_breaks_the_engine_while_it_is_read_leaves_a_report(case, sandbox, monkeypatch):
-    made = case(sandbox)
-    chosen, whole = uids(made)[30], engine.judge
+    made = case(sandbox, "silent update")
+    chosen, whole = uids(made)[30], run.judge
 
     def judge(line, booking, **more):
         if line.uid == chosen:
             raise RuntimeError("not thought of")
         return whole(line, booking, **more)
 
-    monkeypatch.setattr(engine, "judge", judge)
+    monkeypatch.setattr(run, "judge", judge)
     with pytest.raises(RuntimeError, match="not thought of"):
         apply(made)
     counts = made.check()
     assert counts["applied"] >= 5
     assert counts["not_attempted"] >= 20
-    monkeypatch.setattr(engine, "judge", whole)
+    monkeypatch.setattr(run, "judge", whole)
     apply(made)
     made.check_all_applied()
 
@@ -368,7 +370,7 @@ def test_a_booking_that_breaks_the_engine_while_it_is_read_leaves_a_report(case,
 def test_words_that_are_no_unicode_do_no_harm(case, sandbox, monkeypatch):
     made = case(sandbox)
     sandbox.fail("html", method="PATCH", path=of_booking(made, 2), status=400)
-    monkeypatch.setattr(engine.errors.RejectedError, "__str__", lambda self: "half a pair: \ud83d")
+    monkeypatch.setattr(errors.RejectedError, "__str__", lambda self: "half a pair: \ud83d")
     apply(made, tolerated_failures=1)
     assert made.check() == {"applied": 49, "rejected": 1}
 
@@ -376,11 +378,15 @@ def test_words_that_are_no_unicode_do_no_harm(case, sandbox, monkeypatch):
 # --- somebody else ---------------------------------------------------------------------------------------------------
 
 
+def another_priority(sandbox, uid):
+    return "low" if sandbox.booking(uid)["priority"] == "high" else "high"
+
+
 def test_what_others_did_since_the_plan_was_made(case, sandbox):
     made = case(sandbox)
     one, two, three, four = uids(made)[:40:10]
     made.edit(one, description="mine")
-    made.edit(two, priority="high")
+    made.edit(two, priority=another_priority(sandbox, two))
     made.delete(three)
     made.edit(four, description=made.lines[0]["after"]["description"])
     apply(made, tolerated_failures=1)
@@ -408,7 +414,7 @@ def test_what_others_do_while_it_runs(case, sandbox, kind):
 
 def test_an_edit_between_two_sendings_is_not_overwritten(case, sandbox, monkeypatch):
     """The first sending fails, somebody edits the booking, and reading back shows neither the one nor the other."""
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, floor=0.4))
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, floor=0.4))
     made = case(sandbox)
     chosen = uids(made)[10]
     sandbox.fail("server_error", method="PATCH", path=f"/v1/bookings/{chosen}")
@@ -448,8 +454,8 @@ def test_an_edit_while_it_is_paused_is_not_overwritten(case, sandbox):
 
 def test_an_edit_while_a_change_waits_for_long_is_not_overwritten(case, sandbox, monkeypatch):
     """It was read again long before its turn: the pace fell, or nobody knew yet how slow Jicoo is."""
-    monkeypatch.setattr(engine, "CHUNK", 100)
-    monkeypatch.setattr(engine, "FRESH", 0.5)
+    set_timing(monkeypatch, chunk=100)
+    set_timing(monkeypatch, fresh=0.5)
     made = case(sandbox)
     sandbox.latency = 0.1
     with Applying(made, concurrency=2, tolerated_failures=1, **WAVES_OFF) as applying:
@@ -463,9 +469,9 @@ def test_an_edit_while_a_change_waits_for_long_is_not_overwritten(case, sandbox,
 
 def test_reading_once_more_does_not_count_the_tries_anew(case, sandbox, monkeypatch):
     """The waits between the tries are longer than what is read stays fresh: still it is given up."""
-    monkeypatch.setattr(engine, "FRESH", 0.05)
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=4, floor=0.1))
-    made = case(sandbox)
+    set_timing(monkeypatch, fresh=0.05)
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=4, floor=0.1))
+    made = case(sandbox, "silent update")
     sandbox.fail("server_error", method="PATCH", path=of_booking(made, 3), share=1.0)
     with pytest.raises(BulkFailedError, match="1 failed"):
         apply(made, tolerated_failures=1)
@@ -475,8 +481,8 @@ def test_reading_once_more_does_not_count_the_tries_anew(case, sandbox, monkeypa
 @pytest.mark.timeout(60)
 def test_at_a_slow_pace_what_is_read_is_also_changed(case, sandbox, monkeypatch):
     """Each waits for its turn longer than what is read stays fresh, and so does its reading."""
-    monkeypatch.setattr(engine, "FRESH", 0.1)
-    made = case(sandbox)
+    set_timing(monkeypatch, fresh=0.1)
+    made = case(sandbox, "silent update")
     apply(made, settings={"max_requests_per_second": 20})
     made.check_all_applied()
     assert sandbox.count("GET", "/v1/bookings/{uid}") <= 55, "each once, and what was read one by one before"
@@ -484,8 +490,8 @@ def test_at_a_slow_pace_what_is_read_is_also_changed(case, sandbox, monkeypatch)
 
 def test_an_edit_while_it_waits_after_a_refusal_is_no_doubt(case, sandbox, monkeypatch):
     """Jicoo has answered 429 and nothing else: the change was not made, so that who edits it is somebody else."""
-    monkeypatch.setattr(engine, "FRESH", 0.2)
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, floor=1.0))
+    set_timing(monkeypatch, fresh=0.2)
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, floor=1.0))
     made = case(sandbox)
     chosen = uids(made)[5]
     sandbox.fail("rate_limit", method="PATCH", path=f"/v1/bookings/{chosen}")
@@ -499,7 +505,7 @@ def test_an_edit_while_it_waits_after_a_refusal_is_no_doubt(case, sandbox, monke
 
 @pytest.mark.timeout(60)
 def test_a_run_that_has_ended_does_not_wait_long_for_what_is_in_doubt(case, sandbox, monkeypatch):
-    monkeypatch.setattr(engine, "LAST_WAIT", 0.2)
+    set_timing(monkeypatch, last_wait=0.2)
     made = case(sandbox)
     sandbox.fail("dropped", method="PATCH", path=of_booking(made, 3))
     sandbox.fail("rate_limit", method="PATCH", path=of_booking(made, 4), retry_after="3600")
@@ -547,7 +553,7 @@ def test_where_an_edited_booking_keeps_its_slot_none_is_moved_into_it(sandbox, t
 
 
 def test_a_move_whose_slot_is_held_by_what_failed_is_made_by_the_next_try(sandbox, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=2))
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
     manifest = a_chain(sandbox, tmp_path)
     before = {row["uid"]: row["startedAt"] for row in sandbox.bookings()}
     last = max(before, key=before.__getitem__)
@@ -578,9 +584,9 @@ def test_an_edit_while_the_worker_stood_still_is_not_overwritten(case, sandbox, 
     sandbox.latency = 0.05
     with Applying(made, concurrency=2, tolerated_failures=1, lease=0.5, **WAVES_OFF) as applying:
         until(lambda: made.sent() >= 2)
-        whole, standing = engine.Journal.mine, time.monotonic() + 1.5
+        whole, standing = Journal.mine, time.monotonic() + 1.5
         monkeypatch.setattr(
-            engine.Journal, "mine", lambda self: time.sleep(max(0.0, standing - time.monotonic())) or whole(self)
+            Journal, "mine", lambda self: time.sleep(max(0.0, standing - time.monotonic())) or whole(self)
         )
         until(lambda: time.monotonic() > standing - 0.3)
         made.edit(uids(made)[-1], description="mine")
@@ -591,7 +597,8 @@ def test_an_edit_while_the_worker_stood_still_is_not_overwritten(case, sandbox, 
 
 def test_stale_may_end_the_run(case, sandbox):
     made = case(sandbox)
-    made.edit(uids(made)[30], priority="high")
+    chosen = uids(made)[30]
+    made.edit(chosen, priority=another_priority(sandbox, chosen))
     with pytest.raises(BulkFailedError, match="edited since the plan was made"):
         apply(made, on_stale="fail")
     counts = made.check()
@@ -632,7 +639,7 @@ def test_how_many_failures_of_fifty_are_tolerated(case, sandbox, tolerated, wron
 
 
 def test_a_failure_within_the_tolerance_is_not_green(case, sandbox, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, attempts=2))
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
     made = case(sandbox)
     sandbox.fail("server_error", method="PATCH", path=of_booking(made, 30), share=1.0)
     with pytest.raises(BulkFailedError, match="1 failed"):
@@ -961,19 +968,19 @@ def test_stop_before_it_began(case, sandbox):
 
 
 def test_what_waits_to_be_sent_again_is_not_sent_after_a_stop(case, sandbox, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", dataclasses.replace(QUICK, floor=0.7))
-    made = case(sandbox)
+    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, floor=0.7))
+    made = case(sandbox, "silent update")
     stop = Stop()
     with Applying(made, stop=stop, concurrency=8, **WAVES_OFF) as applying:
-        sandbox.fail("server_error", method="PATCH", share=1.0)
-        until(lambda: sum(request.status == 503 for request in changes(sandbox)) >= 8)
+        sandbox.fail("server_error", method="PATCH", share=1.0, status=500)
+        until(lambda: sum(request.status == 500 for request in changes(sandbox)) >= 8)
         sent = made.sent()
         stop()
         with pytest.raises(StoppedError):
             applying.result()
     assert made.sent() == sent
     counts = made.check()
-    assert counts["failed"] >= 8
+    assert counts["failed"] >= 2
     assert counts["unknown"] == 0
     sandbox.heal()
     apply(made)
@@ -982,9 +989,9 @@ def test_what_waits_to_be_sent_again_is_not_sent_after_a_stop(case, sandbox, mon
 
 def test_a_doubt_that_was_resolved_is_none_after_a_stop(case, sandbox):
     """An earlier try was killed over it, this one has found that it was not made, and is stopped before its turn."""
-    made = case(sandbox)
-    journal = engine.Journal(made.journal, 0.1)
-    journal.claim(engine.history(made.journal))
+    made = case(sandbox, "silent update")
+    journal = Journal(made.journal, 0.1)
+    journal.claim(history(made.journal))
     journal.write([], uids(made)[:20])
     control = made.path.parent / f"{made.path.name}.control"
     control.write_text('{"state": "pause"}')

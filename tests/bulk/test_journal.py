@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.bulk.errors import StoppedError
-from airflow_provider_jicoo.bulk.journal import Entry, History, Journal, history, journal_of
+from airflow_provider_jicoo.bulk.journal import Entry, History, Journal, history, journal_of, outcome_line
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 
 
@@ -43,6 +43,12 @@ def test_another_plan_at_the_same_path_has_another_journal(tmp_path):
     assert one != other
 
 
+def segment(folder, claim, number):
+    """The path of a segment."""
+    (found,) = folder.glob(f"{claim:06d}-*-{number:06d}.jsonl")
+    return found
+
+
 def test_nothing_was_tried_yet(folder):
     assert history(folder) == History({}, 0, True)
     assert not folder.exists()
@@ -58,8 +64,8 @@ def test_an_intent_is_in_doubt_until_its_outcome(folder):
     journal.write([done("a", updatedAt="2026-09-01T00:00:00.000Z", detail="why")], ["c"])
     assert history(folder).entries == {
         "a": Entry(Outcome.APPLIED, "2026-09-01T00:00:00.000Z", "why"),
-        "b": Entry(),
-        "c": Entry(),
+        "b": Entry(sends=1),
+        "c": Entry(sends=1),
     }
 
 
@@ -106,7 +112,7 @@ def test_more_segments_than_digits_of_the_first(folder):
 def test_nothing_to_say_writes_nothing(folder):
     journal = claimed(folder)
     journal.write([], [])
-    assert [path.name.split("-")[0] for path in folder.iterdir()] == ["claim"]
+    assert sorted(path.name.split("-")[0] for path in folder.iterdir()) == ["claim", "taken"]
 
 
 def test_texts_of_any_kind(folder):
@@ -144,7 +150,7 @@ def test_a_torn_segment_counts_for_nothing(folder):
     journal = claimed(folder)
     journal.write([done("a")], ["b"])
     journal.write([done("b", "rejected", detail="no")], ["c"])
-    last = folder / "000001-000002.jsonl"
+    last = segment(folder, 1, 2)
     whole = last.read_bytes()
     for end in range(len(whole) - 1):  # without its last line break it is whole
         last.write_bytes(whole[:end])
@@ -155,7 +161,7 @@ def test_a_torn_segment_counts_for_nothing(folder):
 
 def test_an_empty_or_torn_claim_is_a_claim(folder):
     claimed(folder, lease=3.0)
-    (claim,) = folder.iterdir()
+    (claim,) = folder.glob("claim-*")
     whole = claim.read_bytes()
     for content in (whole[:end] for end in range(len(whole))):
         claim.write_bytes(content)
@@ -164,7 +170,7 @@ def test_an_empty_or_torn_claim_is_a_claim(folder):
         assert (found.claims, found.released) == (1, False)
         journal.claim(found)
         assert journal.lease_before == 0.5, "its own lease where nothing better is known"
-        for path in folder.glob("claim-000002-*"):
+        for path in (*folder.glob("claim-000002-*"), *folder.glob("taken-000002*")):
             path.unlink()
 
 
@@ -231,7 +237,7 @@ def test_each_claim_writes_segments_of_its_own(folder):
     for number in (1, 2):
         journal = claimed(folder)
         journal.write([], ["a"])
-        assert (folder / f"{number:06d}-000001.jsonl").exists()
+        assert segment(folder, number, 1).exists()
         assert history(folder).claims == number
 
 
@@ -242,6 +248,129 @@ def test_a_journal_that_was_never_claimed_is_nobodys(folder):
 
 def test_what_is_written_is_whole_lines_of_json(folder):
     claimed(folder).write([done("a")], ["b"])
-    lines = (folder / "000001-000001.jsonl").read_bytes().split(b"\n")
+    lines = segment(folder, 1, 1).read_bytes().split(b"\n")
     assert [json.loads(line) for line in lines[:-1]] == [done("a"), {"intent": ["b"]}, {"end": True}]
     assert lines[-1] == b""
+
+
+def test_of_two_with_one_number_each_gives_up_at_a_later_look(folder):
+    """Their listings lagged at the moment of the claim: neither has seen the other."""
+    first, second = Journal(folder, 5.0), Journal(folder, 5.0)
+    first.claim(history(folder))
+    second._number = 1
+    (folder / second._name).write_bytes(b"{}")
+    assert not first.mine()
+    assert not second.mine()
+    later = claimed(folder)
+    assert later.mine()
+
+
+class Lagging:
+    """A folder whose listing lags behind its files for ever."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __getattr__(self, name):
+        return getattr(self._path, name)
+
+    def __truediv__(self, part):
+        return self._path / part
+
+    def exists(self):
+        return True
+
+    def iterdir(self):
+        return iter(())
+
+
+def test_a_listing_that_lags_hides_no_later_claim(folder):
+    """What is asked for by its name is there at once, on S3 as on a disk."""
+    folder.mkdir()
+    first, second = Journal(Lagging(folder), 5.0), Journal(Lagging(folder), 5.0)
+    first.claim(History())
+    assert first.mine()
+    with pytest.raises(StoppedError, match="another worker"):
+        second.claim(History())
+    third = Journal(Lagging(folder), 5.0)
+    third.claim(History(claims=1))
+    assert third.mine()
+    assert not first.mine()
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+def three_segments(folder, *, released=False):
+    journal = claimed(folder)
+    journal.write([], ["a", "b"])
+    journal.write([done("a")], ["c"])
+    journal.write([done("b")], [])
+    if released:
+        journal.release()
+    return journal
+
+
+def test_a_foreign_file_is_left_alone(folder):
+    three_segments(folder)
+    for name in ("claim-000001-copy of it.json", "claim-000009 copy.json", "000001-000009.jsonl", "notes.txt", ".tmp"):
+        (folder / name).write_text("whatever")
+    found = history(folder)
+    assert (found.claims, found.damage) == (1, [])
+    assert known(folder) == {"a": "applied", "b": "applied", "c": None}
+    assert claimed(folder).mine()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_hole_in_the_numbering_is_damage(folder, number):
+    three_segments(folder)
+    segment(folder, 1, number).unlink()
+    (damage,) = history(folder).damage
+    assert f"-{number:06d}.jsonl is missing" in damage
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"uid": 7}\n{"end":true}\n', b'[1]\n{"end":true}\n', b"\xff\xfe", b"\0" * 64]
+)
+def test_a_segment_that_cannot_be_read_is_damage(folder, content):
+    three_segments(folder)
+    segment(folder, 1, 2).write_bytes(content)
+    (damage,) = history(folder).damage
+    assert "000002.jsonl cannot be read" in damage
+    assert known(folder)["b"] == "applied", "the others are read"
+
+
+def test_the_last_segment_of_a_worker_that_was_done_is_missed_too(folder):
+    three_segments(folder, released=True)
+    assert history(folder).damage == []
+    segment(folder, 1, 3).unlink()
+    (damage,) = history(folder).damage
+    assert "000003.jsonl is missing" in damage
+
+
+def test_all_segments_of_a_worker_that_was_done_are_missed(folder):
+    three_segments(folder, released=True)
+    for number in (1, 2, 3):
+        segment(folder, 1, number).unlink()
+    assert len(history(folder).damage) == 3
+
+
+def test_a_claim_that_is_gone_is_damage(folder):
+    claimed(folder)
+    claimed(folder)
+    for path in folder.glob("claim-000001-*"):
+        path.unlink()
+    assert history(folder).damage == ["the claim 000001 is missing"]
+
+
+def test_what_jicoo_stored_is_kept(folder):
+    entry = Entry(Outcome.APPLIED, "2026-09-01T00:00:00.000Z", "", {"name": "A b"}, True, 2)
+    claimed(folder).write([outcome_line("a", entry)], [])
+    assert history(folder).entries == {"a": entry}
+
+
+def test_a_stop_is_remembered_until_the_next_claim(folder):
+    claimed(folder).note_stop("dag, run, task")
+    assert history(folder).stopped_by == "dag, run, task"
+    claimed(folder)
+    assert history(folder).stopped_by == ""

@@ -20,6 +20,7 @@ from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.journal import Journal, history
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.conftest import until
+from tests.bulk.tools import set_timing
 
 LOAD = bool(os.environ.get("JICOO_LOAD"))
 BOOKINGS = 300
@@ -239,7 +240,7 @@ def test_a_successor_is_fenced_while_it_waits(case, nursery, suspended):
         sandbox.latency = 0.05
         first = nursery.start(made.job(waves=[], rate=100.0))
         until(lambda: made.sent() >= 20)
-        second = nursery.start(made.job(settle=1.0))
+        second = nursery.start(made.job(options={"lease": 1.0}))
         until(lambda: (made.journal / "claim-000002.json").exists() or len(list(made.journal.glob("claim-*"))) > 1)
         time.sleep(0.1)
         with suspended(second):
@@ -377,7 +378,7 @@ def storage(tmp_path):
 @pytest.mark.parametrize("kind", ["files", "store"])
 def test_a_journal_in_airflows_object_storage(case, storage, tmp_path, monkeypatch, kind):
     """What the operators use for every path."""
-    monkeypatch.setattr(engine, "CHUNK", 7)
+    set_timing(monkeypatch, chunk=7)
     path = storage("one") if kind == "store" else storage("one").__class__(f"file://{tmp_path}/plan.jsonl")
     with Sandbox(bookings=30, seed=4) as sandbox:
         made = case(sandbox, path=path)

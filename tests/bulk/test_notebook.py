@@ -15,14 +15,13 @@ import threading
 import pytest
 
 import airflow_provider_jicoo.bulk as bulk
-from airflow_provider_jicoo.bulk import apply as engine
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, dump, read_plan
+from tests.bulk.tools import FAST, dump, read_plan, set_timing
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", FAST)
+    set_timing(monkeypatch, policy=FAST)
 
 
 @pytest.fixture

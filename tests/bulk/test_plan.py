@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.bookings import shows
 from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError
+from airflow_provider_jicoo.api.written import shows
 from airflow_provider_jicoo.bulk import (
     Cancel,
     Options,
@@ -29,11 +29,12 @@ from airflow_provider_jicoo.bulk import (
     plan_changes,
     plan_undo,
 )
-from airflow_provider_jicoo.bulk import apply as engine
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.bulk.plan import Lines, read_header
+from airflow_provider_jicoo.bulk.seen import fingerprint
+from airflow_provider_jicoo.bulk.tally import SAMPLE
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, read_plan
+from tests.bulk.tools import FAST, connect, read_plan, set_timing
 
 NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
 EVERYTHING = Selection()
@@ -96,6 +97,8 @@ def test_a_line_says_what_is_and_what_will_be(sandbox, jicoo, path):
             "updatedAt": row["updatedAt"],
             "startedAt": row["startedAt"],
             "endedAt": row["endedAt"],
+            "status": row["status"],
+            "seen": fingerprint(row),
         }
     assert [line["startedAt"] for line in lines] == sorted(line["startedAt"] for line in lines)
     assert header["changes"] == manifest["changes"] == len(wanted) > 0
@@ -145,7 +148,7 @@ def test_nothing_is_changed_by_planning(sandbox, jicoo, path):
     before = sandbox.bookings()
     plan(jicoo, path, Cancel(), said=None)
     assert sandbox.bookings() == before
-    assert sandbox.count() == sandbox.count("GET", "/v1/bookings")
+    assert sandbox.count() == sandbox.count("GET")
     assert sandbox.messages == []
 
 
@@ -239,7 +242,8 @@ def test_a_plan_that_is_too_large_is_refused(sandbox, jicoo, tmp_path, name):
         plan(jicoo, tmp_path / "sub" / "plan.jsonl", said=True, **{name: most})
     text = str(refused.value)
     assert f"{name} is 5, and the plan has {count}: {count - 5} too many; nothing was sent" in text
-    assert re.findall(r"- `[\w-]+` update: priority: .* → high", text)
+    assert re.findall(r"- \d+ × priority low → high\n", text)
+    assert re.findall(r"- `[\w-]+` \w{3} 202\d-\d\d-\d\d \d\d:\d\d [\w/]+: priority \w+ → high", text)
     nothing_happened(sandbox, tmp_path)
 
 
@@ -406,7 +410,7 @@ def onto(neighbour):
 
 @pytest.mark.parametrize("shards", [1, 3])
 def test_moves_stand_behind_those_they_wait_for(sandbox, jicoo, path, shards, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", FAST)
+    set_timing(monkeypatch, policy=FAST)
     uids = one_host_back_to_back(sandbox, 12)
     starts = [sandbox.booking(uid)["startedAt"] for uid in uids]
     change = onto(dict(zip(uids, [*starts[1:], "2030-01-01T00:00Z"], strict=True)))
@@ -497,7 +501,7 @@ def test_the_summary_shows_no_words_of_or_for_a_guest(sandbox, jicoo, path):
         assert words not in json.dumps(made.manifest)
     assert "name changes" in made.summary
     assert "description changes" in made.summary
-    assert re.search(r"priority: \w+ → high", made.summary)
+    assert re.search(r"priority \w+ → high", made.summary)
     assert made._repr_markdown_() == made.summary
 
 
@@ -508,21 +512,21 @@ def test_the_limits_sample_shows_no_words_either(sandbox, jicoo, path):
     assert not [row["name"] for row in sandbox.bookings() if row["name"] in str(refused.value)]
 
 
-def test_the_summary_shows_the_first_and_says_so(jicoo, path):
+def test_the_summary_shows_some_and_says_so(jicoo, path):
     made = plan(jicoo, path)
-    assert made.summary.count("\n- `") == 24
-    assert "The first 24:" in made.summary
+    assert made.summary.count("` |\n") == SAMPLE
+    assert f"{SAMPLE} of {made.manifest['changes']}, spread over the kinds of changes." in made.summary
     few = plan(jicoo, path, selection=Selection(uids=[line["uid"] for line in read_plan(path)[1][:3]]))
-    assert few.summary.count("\n- `") == 3
-    assert "All of them:" in few.summary
+    assert few.summary.count("` |\n") == 3
+    assert "spread over" not in few.summary
     assert f"Digest: `{few.manifest['digest']}`" in few.summary
 
 
 def test_the_key_is_in_no_file(sandbox, jicoo, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", FAST)
+    set_timing(monkeypatch, policy=FAST)
     sandbox.fail("server_error", method="PATCH", times=3)
     made = plan(jicoo, tmp_path / "plan.jsonl", said=True, update_message="We move.")
-    apply_plan(jicoo, made, options=Options(lease=0.2))
+    apply_plan(jicoo, made, options=Options(lease=0.2, on_doubt="again"))
     undo = plan_undo(jicoo, made, tmp_path / "undo.jsonl", is_send_updates=False)
     apply_plan(jicoo, undo, options=Options(lease=0.2))
     files = [file for file in tmp_path.rglob("*") if file.is_file()]

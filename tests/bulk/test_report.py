@@ -13,25 +13,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_jicoo.bulk import Options, Selection, UpdateFields, apply_plan, merge_reports, plan_changes
-from airflow_provider_jicoo.bulk import apply as engine
+from airflow_provider_jicoo.bulk import (
+    Options,
+    Selection,
+    Timing,
+    UpdateFields,
+    apply_plan,
+    merge_reports,
+    plan_changes,
+)
 from airflow_provider_jicoo.bulk.errors import BulkFailedError
-from airflow_provider_jicoo.bulk.html import ROWS, page, plot
+from airflow_provider_jicoo.bulk.html import ROWS, WORST_FIRST, page, plot
 from airflow_provider_jicoo.bulk.journal import Entry
 from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Outcome
 from airflow_provider_jicoo.bulk.plan import Lines
 from airflow_provider_jicoo.bulk.progress import Progress
 from airflow_provider_jicoo.bulk.report import SAMPLES, Report, Timeline, write_report
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, outcomes, read_plan
+from tests.bulk.tools import FAST, connect, outcomes, read_plan, set_timing
 
-QUICK = Options(lease=0.2)
+QUICK = Options(lease=0.2, timing=Timing(policy=FAST))
 EVIL = "<script>alert(1)</script> & \"x\" 'y' <img src=https://evil.example/x.png>"
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", FAST)
+    set_timing(monkeypatch, policy=FAST)
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +135,7 @@ def test_all_went_well(sandbox, jicoo, plan):
 def test_every_outcome_once(sandbox, jicoo, plan):
     made = plan()
     uids = [line["uid"] for line in read_plan(made.manifest["plan"])[1]]
-    sandbox.edit(uids[3], priority="low")
-    sandbox.edit(uids[3], priority="high")
+    sandbox.edit(uids[3], priority="low" if sandbox.booking(uids[3])["priority"] == "high" else "high")
     sandbox.edit(uids[5], description="Room 2")
     sandbox.delete(uids[7])
     sandbox.fail("server_error", method="PATCH", path=f"/v1/bookings/{uids[9]}", times=20)
@@ -179,7 +185,16 @@ def test_a_further_try_writes_it_anew(sandbox, jicoo, plan):
 
 
 def written(path, digest, entries, **more):
-    facts = {"timeline": Timeline(), "requests": 7, "refused": 2, "tries": 1, "reason": "", "error": None}
+    facts = {
+        "timeline": Timeline(),
+        "requests": 7,
+        "refused": 2,
+        "sent_again": 3,
+        "tries": 1,
+        "approval": None,
+        "reason": "",
+        "error": None,
+    }
     with closing(Lines(path, digest)) as lines:
         return write_report(path, lines, entries, **{**facts, **more})
 
@@ -290,8 +305,7 @@ def test_merged_reports_add_up(sandbox, jicoo, plan, tmp_path):
     parts = made.manifest["shards"]
     uids = [line["uid"] for part in parts for line in read_plan(part["plan"])[1]]
     sandbox.delete(uids[-1])
-    sandbox.edit(uids[0], priority="low")
-    sandbox.edit(uids[0], priority="high")
+    sandbox.edit(uids[0], priority="low" if sandbox.booking(uids[0])["priority"] == "high" else "high")
     reports = [apply_plan(jicoo, part, options=QUICK) for part in parts[:2]]
     with pytest.raises(BulkFailedError):
         apply_plan(jicoo, parts[2], options=QUICK)
@@ -328,6 +342,85 @@ def test_of_no_shards(tmp_path):
     assert merged.ok
     assert sum(merged.counts.values()) == 0
     check_self_contained((tmp_path / "all" / "report.html").read_text())
+
+
+def shard(folder, outcomes, started, ended):
+    """Write the report of a shard: how many changes ended in which outcome, one outcome after the other."""
+    folder.mkdir(parents=True)
+    made = [(outcome, number) for outcome, count in outcomes.items() for number in range(count)]
+    lines = [
+        json.dumps({"uid": f"{folder.name}-{name}-{number}", "action": "update", "outcome": name})
+        for name, number in made
+    ]
+    (folder / "outcomes.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    counts = {each.value: outcomes.get(each.value, 0) for each in Outcome}
+    clock = "2027-03-02T{}:00.000+00:00"
+    # Whatever else a report may hold and a merged one adds up.
+    zeros = dict.fromkeys(("requests", "refused", "sentAgain", "adjusted", "sentMoreThanOnce"), 0)
+    facts = facts_of(startedAt=clock.format(started), endedAt=clock.format(ended), counts=counts, **zeros)
+    (folder / "report.json").write_text(json.dumps({**facts, "changes": len(made), "seconds": 600.0}))
+    return folder
+
+
+def rows_of(folder):
+    """What the page's table shows: uid and outcome of each row."""
+    return re.findall(r"<tr><td>(.*?)</td><td>update</td><td>(.*?)</td>", (folder / "report.html").read_text())
+
+
+def test_the_worst_of_all_shards_comes_first(tmp_path):
+    one = shard(tmp_path / "one", {"applied": 7, "not_attempted": 5_200, "stale": 2}, "10:00", "10:10")
+    two = shard(tmp_path / "two", {"stale": 1, "failed": 3, "unknown": 1, "rejected": 2}, "10:30", "10:40")
+    merged = merge_reports([one, two], tmp_path / "all")
+    assert [outcome for _, outcome in rows_of(merged.path)] == (
+        ["unknown"] + 3 * ["failed"] + 2 * ["rejected"] + 3 * ["stale"]
+    )
+    assert [uid for uid, outcome in rows_of(merged.path) if outcome == "failed"] == [
+        f"two-failed-{number}" for number in range(3)
+    ]
+    text = check_self_contained((merged.path / "report.html").read_text()).shown
+    assert "5,200 not attempted: the run ended before their turn." in text
+    assert "more are in outcomes.jsonl" not in text
+    assert merged.counts["not_attempted"] == 5_200
+    assert len((merged.path / "outcomes.jsonl").read_bytes().splitlines()) == 5_216
+
+
+def test_what_is_bad_is_not_hidden_by_what_is_less_so(tmp_path):
+    one = shard(tmp_path / "one", {"stale": ROWS + 10, "rejected": ROWS - 5}, "10:00", "10:10")
+    two = shard(tmp_path / "two", {"stale": 1, "unknown": 1}, "10:00", "10:10")
+    merged = merge_reports([one, two], tmp_path / "all")
+    shown = [outcome for _, outcome in rows_of(merged.path)]
+    assert shown == ["unknown"] + (ROWS - 5) * ["rejected"] + 4 * ["stale"]
+    assert f"{ROWS + 7:,} more are in outcomes.jsonl" in (merged.path / "report.html").read_text()
+
+
+def test_the_times_of_a_merged_report_are_those_of_the_whole(tmp_path):
+    two = shard(tmp_path / "two", {"applied": 1}, "10:30", "10:40")
+    one = shard(tmp_path / "one", {"applied": 1}, "10:00", "10:10")
+    merged = merge_reports([two, one], tmp_path / "all")
+    assert merged.facts["startedAt"] == "2027-03-02T10:00:00.000+00:00"
+    assert merged.facts["endedAt"] == "2027-03-02T10:40:00.000+00:00"
+    assert merged.facts["seconds"] == 2400.0
+
+
+def test_the_report_of_one_run_shows_the_worst_first_too(plan):
+    made = plan()
+    path = report_of(made).parent / "plan.jsonl"
+    uids = [line["uid"] for line in read_plan(path)[1]]
+    ends = {uids[3]: Outcome.STALE, uids[9]: Outcome.FAILED, uids[20]: Outcome.UNKNOWN, uids[30]: Outcome.REJECTED}
+    report = written(path, made.manifest["digest"], {uid: Entry(end) for uid, end in ends.items()})
+    assert [uid for uid, _ in rows_of(report.path)] == [uids[20], uids[9], uids[30], uids[3]]
+    assert "36 not attempted" in (report.path / "report.html").read_text()
+
+
+def test_where_nothing_was_attempted_not_everything_went_through(tmp_path):
+    merged = merge_reports([shard(tmp_path / "one", {"not_attempted": 3}, "10:00", "10:01")], tmp_path / "all")
+    text = (merged.path / "report.html").read_text()
+    assert "Everything went through" not in text
+    assert "3 not attempted" in text
+
+
+def test_each_outcome_is_a_row_or_a_number():
+    assert {*WORST_FIRST, "applied", "unchanged", "not_attempted"} == {each.value for each in Outcome}
 
 
 # --- over time -------------------------------------------------------------------------------------------------------

@@ -175,12 +175,15 @@ def test_jicoo_filters_what_it_can(sandbox, jicoo, status):
     before = sandbox.count()
     start = NOW + timedelta(days=3)
     found(jicoo, Selection(status=status, started_after=start, name_matches="John", event_type_id="x"))
-    for request in arrived(sandbox, before):
+    *reading, _end, _no_start, _no_status, _no_status_end = arrived(sandbox, before)
+    assert len(reading) >= 1
+    for request in reading:
         assert (request.method, request.path) == ("GET", "/v1/bookings")
         asked = {name: value for name, value in request.query.items() if name != "page"}
         assert asked == {
             "status": status,
-            "startedAt": "2026-09-04T03:00:00.000Z",
+            # A day more than is meant: what the filter does at the very moment is not known.
+            "startedAt": "2026-09-03T03:00:00.000Z",
             "order": "createdAt",
             "sort": "asc",
             "perPage": "50",
@@ -190,7 +193,7 @@ def test_jicoo_filters_what_it_can(sandbox, jicoo, status):
 def test_requests_awaiting_approval_are_filtered_here(sandbox, jicoo, rows):
     before = sandbox.count()
     assert found(jicoo, Selection(status="request"))
-    assert all("status" not in request.query for request in arrived(sandbox, before))
+    assert all(request.query.get("status") != "request" for request in arrived(sandbox, before))
     assert all(request.status == 200 for request in arrived(sandbox, before))
 
 
@@ -201,6 +204,10 @@ def test_the_end_of_a_range_is_never_sent_as_an_end_of_bookings(sandbox, jicoo):
     assert all("endedAt" not in request.query for request in arrived(sandbox, before))
 
 
+PROOFS = 7
+"""How many requests the proofs of a reading take at the most, whatever its length."""
+
+
 @pytest.mark.parametrize("number", [0, 1, 49, 51, 120, 300])
 def test_reading_stops_at_the_end_of_the_range(sandbox, jicoo, rows, number):
     starts = sorted(row["startedAt"] for row in rows)
@@ -209,8 +216,17 @@ def test_reading_stops_at_the_end_of_the_range(sandbox, jicoo, rows, number):
     before = sandbox.count()
     assert len(found(jicoo, Selection(started_before=starts[number]))) == number
     # One request a page, and one for the seam of each two.
-    assert len(arrived(sandbox, before)) == number // PAGE + 1 + number // PAGE
+    requests = number // PAGE + 1 + number // PAGE
+    assert requests < len(arrived(sandbox, before)) <= requests + PROOFS
     assert all(request.query["order"] == "startedAt" for request in arrived(sandbox, before))
+
+
+@pytest.mark.parametrize("fields", [{}, {"status": "open"}, {"status": "request"}, {"started_after": NOW}])
+def test_the_proofs_cost_a_few_requests_whatever_the_length(sandbox, jicoo, fields):
+    before = sandbox.count()
+    count = len(found(jicoo, Selection(**fields)))
+    read = len(meant(Selection(**{**fields, "status": None}), sandbox.bookings())) if fields.get("status") else count
+    assert len(arrived(sandbox, before)) <= read // PAGE + 1 + PROOFS
 
 
 def test_nothing_is_read_before_it_is_wanted(sandbox, jicoo):

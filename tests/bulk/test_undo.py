@@ -20,10 +20,9 @@ from airflow_provider_jicoo.bulk import (
     plan_changes,
     plan_undo,
 )
-from airflow_provider_jicoo.bulk import apply as engine
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, dump, read_plan
+from tests.bulk.tools import FAST, connect, dump, read_plan, set_timing
 
 NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
 OPTIONS = Options(lease=0.2)
@@ -32,7 +31,7 @@ OPEN = Selection(status="open")
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(engine, "POLICY", FAST)
+    set_timing(monkeypatch, policy=FAST)
 
 
 @pytest.fixture(scope="module")

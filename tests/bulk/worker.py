@@ -30,11 +30,18 @@ from airflow_provider_jicoo.bulk import apply as engine
 
 def run(job):
     """Apply a plan; write how it ended; return the exit code."""
-    engine.SETTLE = job.get("settle", engine.SETTLE)
-    engine.CHUNK = job.get("chunk", engine.CHUNK)
-    engine.POLICY = dataclasses.replace(engine.POLICY, **job.get("policy", {}))
-    options = engine.Options(**{**job.get("options", {}), "waves": tuple(job.get("waves", ("1", "1%", "10%")))})
-    settings = Settings(job["key"], base_url=job["url"], timeout=10, max_requests_per_second=job.get("rate"))
+    timing = engine.Timing(
+        chunk=job.get("chunk", 1_000), policy=dataclasses.replace(engine.Timing().policy, **job.get("policy", {}))
+    )
+    waves = tuple(job.get("waves", ("1", "1%", "10%")))
+    options = engine.Options(**{**job.get("options", {}), "waves": waves, "timing": timing})
+    settings = Settings(
+        job["key"],
+        base_url=job["url"],
+        timeout=job.get("timeout", 2.0),
+        server_grace=job.get("grace", 2.0),
+        max_requests_per_second=job.get("rate"),
+    )
     try:
         with JicooClient(settings) as client:
             text, code = str(engine.apply_plan(client, path_of(job["plan"]), digest=job["digest"], options=options)), 0

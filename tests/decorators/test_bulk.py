@@ -142,7 +142,7 @@ class TestExecute:
 
         with pytest.raises(AirflowFailException, match=r"booking [\w-]+: KeyError: 'no such field'") as caught:
             operator(broken).execute(made)
-        assert isinstance(caught.value.__cause__.__cause__, KeyError)
+        assert isinstance(caught.value.__context__.__cause__, KeyError)
 
 
 class TestInADag:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import types
@@ -90,10 +91,30 @@ class TestAddress:
             ({"host": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080"),
             ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
             ({"host": "http://[::1]", "port": 8080}, "http://[::1]:8080"),
+            ({"port": 443}, "https://api.jicoo.com"),
+            ({"port": 8443}, "https://api.jicoo.com:8443"),
+            ({"host": "api.example.com", "port": 443}, "https://api.example.com"),
+            ({"host": "http://localhost", "port": 80}, "http://localhost"),
+            ({"host": "http://localhost", "port": 443}, "http://localhost:443"),
+            ({"host": "http://127.0.0.1:8080", "port": 8080}, "http://127.0.0.1:8080"),
+            ({"host": "https://proxy.example.com/jicoo/", "port": 8443}, "https://proxy.example.com:8443/jicoo"),
         ],
     )
     def test_it_is_put_together(self, settings, fields, address):
         assert settings(**fields).base_url == address
+
+    @pytest.mark.parametrize(
+        "host", [None, "", "api.example.com", "http://127.0.0.1:8080", "https://proxy.example.com/jicoo"]
+    )
+    def test_port_0_is_none(self, host):
+        """Airflow's Test button sends it for a connection without a port."""
+        fields = {"conn_id": "one", "schema": None, "password": "sk_live_1", "extra_dejson": {}, "host": host}
+        with_0, without = (types.SimpleNamespace(**fields, port=port) for port in (0, None))
+        assert connection.settings(with_0).base_url == connection.settings(without).base_url
+
+    def test_two_ports(self, settings):
+        with pytest.raises(InvalidRequestError, match=r"'jicoo_default': host names port 8080, and the field .* 8443"):
+            settings(host="https://user:sk_live_2@a.example:8080", port=8443)
 
     @pytest.mark.parametrize(
         "fields",
@@ -112,9 +133,10 @@ class TestAddress:
     @pytest.mark.parametrize(
         "host", ["ftp://api.jicoo.com", "https://", "https://host:port", "https://a.example?x=1", "https://a.example#x"]
     )
-    def test_what_is_no_address(self, settings, host):
+    @pytest.mark.parametrize("port", [None, 8443])
+    def test_what_is_no_address(self, settings, host, port):
         with pytest.raises(InvalidRequestError, match=r"connection 'jicoo_default': host .* is no address"):
-            settings(host=host)
+            settings(host=host, port=port)
 
     def test_a_key_in_the_address_is_refused_and_not_repeated(self, settings):
         with pytest.raises(InvalidRequestError, match="belongs in the password field") as caught:
@@ -143,16 +165,31 @@ class TestKey:
 
 class TestExtras:
     def test_numbers(self, settings):
-        found = settings(extra={"timeout": 2.5, "max_requests_per_second": 40})
-        assert (found.timeout, found.max_requests_per_second) == (2.5, 40)
+        found = settings(extra={"timeout": 2.5, "server_grace": 90, "max_requests_per_second": 40})
+        assert (found.timeout, found.server_grace, found.max_requests_per_second) == (2.5, 90, 40)
 
     def test_numbers_as_texts(self, settings):
-        found = settings(extra={"timeout": "2.5", "max_requests_per_second": "40"})
-        assert (found.timeout, found.max_requests_per_second) == (2.5, 40)
+        found = settings(extra={"timeout": "2.5", "server_grace": "90", "max_requests_per_second": "40"})
+        assert (found.timeout, found.server_grace, found.max_requests_per_second) == (2.5, 90, 40)
 
     def test_empty_ones_are_as_good_as_none(self, settings):
-        found = settings(extra={"timeout": "", "max_requests_per_second": None, "team_slug": "", "webhook_secret": ""})
-        assert (found.timeout, found.max_requests_per_second) == (30, None)
+        empty = {"timeout": "", "server_grace": "", "max_requests_per_second": None, "team_slug": ""}
+        found = settings(extra={**empty, "webhook_secret": ""})
+        assert (found.timeout, found.server_grace, found.max_requests_per_second) == (30, 60, None)
+
+    @pytest.mark.parametrize(
+        ("extra", "grace"),
+        [
+            ({}, 60),
+            ({"timeout": 90}, 90),
+            ({"timeout": 90, "server_grace": 30}, 90),
+            ({"timeout": 20, "server_grace": 30}, 30),
+            ({"server_grace": "0.5"}, 30),
+            ({"server_grace": 600}, 600),
+        ],
+    )
+    def test_the_servers_grace_is_never_less_than_the_timeout(self, settings, extra, grace):
+        assert settings(extra=extra).server_grace == grace
 
     def test_names_of_the_parameters_of_free_slots(self, settings):
         assert settings().period_parameters == ("periodStart", "periodEnd")
@@ -165,6 +202,39 @@ class TestExtras:
         with pytest.raises(InvalidRequestError, match=r"period parameters: .* are not two names"):
             settings(extra=extra)
 
+    @pytest.mark.parametrize(
+        ("extra", "name", "value"),
+        [
+            ({}, "page_size", 50),
+            ({"page_size": 20}, "page_size", 20),
+            ({"page_size": "20"}, "page_size", 20),
+            ({"page_size": ""}, "page_size", 50),
+            ({}, "on_unproven", "fail"),
+            ({"on_unproven": "warn"}, "on_unproven", "warn"),
+            ({}, "lists_requests", False),
+            ({"lists_requests": "true"}, "lists_requests", True),
+            ({"lists_requests": True}, "lists_requests", True),
+            ({"lists_requests": "False"}, "lists_requests", False),
+        ],
+    )
+    def test_how_lists_are_read(self, settings, extra, name, value):
+        assert getattr(settings(extra=extra), name) == value
+
+    @pytest.mark.parametrize(
+        ("extra", "words"),
+        [
+            ({"page_size": "many"}, "page_size: 'many' is not a number"),
+            ({"page_size": 2.5}, "page_size: 2.5 is not a whole number"),
+            ({"page_size": "nan"}, "page_size: 'nan' is not a whole number"),
+            ({"page_size": 0}, "page_size: 0 is not 1 or more rows"),
+            ({"on_unproven": "ignore"}, "on_unproven: 'ignore' is neither 'fail' nor 'warn'"),
+            ({"lists_requests": "perhaps"}, "lists_requests: 'perhaps' is neither true nor false"),
+        ],
+    )
+    def test_how_lists_cannot_be_read(self, settings, extra, words):
+        with pytest.raises(InvalidRequestError, match=f"connection 'jicoo_default': {words}"):
+            settings(extra=extra)
+
     def test_an_unknown_one_names_the_nearest(self, settings):
         with pytest.raises(
             InvalidRequestError, match=r"connection 'jicoo_default': unknown extra 'timout'; did you mean 'timeout'\?"
@@ -172,11 +242,11 @@ class TestExtras:
             settings(extra={"timout": 3})
 
     def test_an_unknown_one_that_is_near_to_none_names_all(self, settings):
-        with pytest.raises(InvalidRequestError, match="unknown extra 'zzz'; known are timeout, max_"):
+        with pytest.raises(InvalidRequestError, match="unknown extra 'zzz'; known are timeout, server_grace, max_"):
             settings(extra={"zzz": 3})
 
     @pytest.mark.parametrize("value", ["soon", "0", -1, "nan", "inf", [1], {}])
-    @pytest.mark.parametrize("name", ["timeout", "max_requests_per_second"])
+    @pytest.mark.parametrize("name", ["timeout", "server_grace", "max_requests_per_second"])
     def test_no_number(self, settings, name, value):
         with pytest.raises(InvalidRequestError, match=f"connection 'jicoo_default': {name}: "):
             settings(extra={name: value})
@@ -198,6 +268,37 @@ class TestExtras:
         with JicooHook() as hook, pytest.raises(TransportError, match="no answer"):
             hook.get_booking("mzgdPJVBb7RE")
         assert jicoo_sandbox.count() == quick_retries
+
+    @pytest.mark.parametrize(("late", "seen"), [(0.5, True), (1.6, False)])
+    @pytest.mark.asyncio
+    async def test_the_servers_grace_reaches_both_clients(self, jicoo_sandbox, jicoo_connection, late, seen):
+        from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
+
+        jicoo_connection(extra={"timeout": "0.8", "server_grace": "1"})
+        one, other = (jicoo_sandbox.add_booking()["uid"] for _ in range(2))
+        jicoo_sandbox.fail("dropped", method="POST", times=2, late=late)
+        expected = contextlib.nullcontext() if seen else pytest.raises(AmbiguousOutcomeError, match="over 1 s")
+
+        with JicooHook() as hook, expected:
+            hook.cancel_booking(one)
+        async with JicooAsyncHook() as hook:
+            with expected:
+                await hook.cancel_booking(other)
+        jicoo_sandbox.settle()
+
+        assert jicoo_sandbox.count("POST") == 2
+        assert sorted(message.uid for message in jicoo_sandbox.messages) == sorted([one, other])
+
+    def test_what_the_user_lets_be_sent_again(self, jicoo_sandbox, jicoo_connection):
+        jicoo_connection(extra={"timeout": "0.5", "server_grace": "0.5"})
+        uid = jicoo_sandbox.add_booking()["uid"]
+        jicoo_sandbox.fail("dropped_before", method="POST")
+
+        with JicooHook() as hook:
+            assert hook.cancel_booking(uid, on_doubt="again")["status"] == "cancel"
+
+        assert jicoo_sandbox.count("POST") == 2
+        assert len(jicoo_sandbox.messages) == 1
 
 
 class TestTestConnection:

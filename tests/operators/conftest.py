@@ -6,6 +6,14 @@ import pytest
 
 
 @pytest.fixture
+def grace(jicoo_connection):
+    """Let Jicoo be at work on a lost request for no longer than this, in seconds; a minute otherwise."""
+    seconds = 1.0
+    jicoo_connection(extra={"timeout": seconds, "server_grace": seconds})
+    return seconds
+
+
+@pytest.fixture
 def run(context):
     """Render an operator's templates with ``params`` and execute it; returns its result.
 

@@ -85,7 +85,7 @@ class TestLists:
         jicoo_connection(password=jicoo_sandbox.forbidden_key)
         with pytest.raises(AirflowFailException, match="name the event types by hand") as caught:
             run(ListEventTypesOperator)
-        assert isinstance(caught.value.__cause__, errors.PermissionDeniedError)
+        assert isinstance(caught.value.__context__, errors.PermissionDeniedError)
 
     def test_too_large_for_an_xcom(self, run, uid, monkeypatch):
         monkeypatch.setattr(xcom, "XCOM_BYTES", 10)
@@ -172,7 +172,7 @@ class TestHosts:
         more = {} if operator is ListEventTypesOperator else {"event_type_id": "e1"}
         with pytest.raises(AirflowFailException, match=words) as caught:
             run(operator, **more, **arguments)
-        assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+        assert isinstance(caught.value.__context__, errors.InvalidRequestError)
         assert jicoo_sandbox.count() == 0
 
 

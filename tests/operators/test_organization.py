@@ -88,7 +88,7 @@ class TestNothingIsSentTwice:
             AirflowFailException, match=r"was not repeated\. Before you repeat it, list the org"
         ) as caught:
             run(operator, **costly(jicoo_sandbox)[operator])
-        assert isinstance(caught.value.__cause__, errors.AmbiguousOutcomeError)
+        assert isinstance(caught.value.__context__, errors.AmbiguousOutcomeError)
         assert len(jicoo_sandbox.requests) == 1
         assert ADDRESS not in str(caught.value)
 
@@ -120,7 +120,7 @@ class TestBadInput:
     def test_fails_at_once_and_sends_nothing(self, run, jicoo_sandbox, operator, arguments, said):
         with pytest.raises(AirflowFailException, match=said) as caught:
             run(operator, **arguments)
-        assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+        assert isinstance(caught.value.__context__, errors.InvalidRequestError)
         assert jicoo_sandbox.requests == []
 
     def test_what_jicoo_refuses(self, run, jicoo_sandbox):

@@ -49,7 +49,7 @@ def test_a_change_is_not(run, jicoo_sandbox, quick_retries, fault):
     jicoo_sandbox.fail(fault, times=9)
     with pytest.raises(AirflowFailException, match="may or may not have been done") as caught:
         run(method="POST", path=f"/v1/bookings/{uid}/cancel", json={})
-    assert isinstance(caught.value.__cause__, errors.AmbiguousOutcomeError)
+    assert isinstance(caught.value.__context__, errors.AmbiguousOutcomeError)
     assert jicoo_sandbox.count() == 1
 
 
@@ -59,7 +59,7 @@ class TestRetriesOfAirflow:
     def test_a_change_is_not_sent_at_a_retry(self, run, jicoo_sandbox):
         with pytest.raises(AirflowFailException, match=r"this is a retry.*then clear the task") as caught:
             run(try_number=2, retries=2, max_tries=2, **self.CHANGE)
-        assert isinstance(caught.value.__cause__, errors.AmbiguousOutcomeError)
+        assert isinstance(caught.value.__context__, errors.AmbiguousOutcomeError)
         assert jicoo_sandbox.count() == 0
 
     @pytest.mark.parametrize("retries", [0, 2])
@@ -93,7 +93,7 @@ class TestRetriesOfAirflow:
 def test_refused_before_a_request(run, jicoo_sandbox, arguments, words):
     with pytest.raises(AirflowFailException, match=words) as caught:
         run(**arguments)
-    assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+    assert isinstance(caught.value.__context__, errors.InvalidRequestError)
     assert jicoo_sandbox.count() == 0
 
 

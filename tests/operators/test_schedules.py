@@ -127,7 +127,7 @@ class TestBadInput:
     def test_fails_at_once_and_sends_nothing(self, run, jicoo_sandbox, create, fields, said):
         with pytest.raises(AirflowFailException, match=said) as caught:
             run(CreateScheduleOperator, **{**create, **fields})
-        assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+        assert isinstance(caught.value.__context__, errors.InvalidRequestError)
         assert jicoo_sandbox.requests == []
 
     def test_a_time_without_an_offset(self, run, jicoo_sandbox):
@@ -153,7 +153,7 @@ class TestRetries:
         arguments = arguments.get(operator, {"uid": uid})
         with pytest.raises(AirflowFailException, match=r"this is a retry, .* list the schedules and") as caught:
             run(operator, try_number=2, max_tries=3, retries=3, **arguments)
-        assert isinstance(caught.value.__cause__, errors.AmbiguousOutcomeError)
+        assert isinstance(caught.value.__context__, errors.AmbiguousOutcomeError)
         assert jicoo_sandbox.requests == []
 
         run(operator, try_number=2, max_tries=4, retries=3, **arguments)  # somebody has cleared it

@@ -67,6 +67,25 @@ class TestThereAlready:
         found = sensor(form(uids)).execute(context())
         assert [booking["uid"] for booking in found] == uids
 
+    @pytest.mark.parametrize("how", ["hosts=null", "no-startedAt", "name=7"])
+    def test_what_it_does_not_need_may_be_wrong(self, sensor, context, jicoo_sandbox, add, mode, how):
+        uids = add("open", "open", "open", "open")
+        jicoo_sandbox.break_row(uids[1], how)
+        assert len(sensor(uids, **mode).execute(context())) == 4
+
+    @pytest.mark.parametrize("how", ["surrogate", "status=null", "null"])
+    def test_one_that_cannot_be_read_is_waited_for_and_named(self, sensor, context, jicoo_sandbox, add, how):
+        uids = add("open", "open", "open", "open")
+        jicoo_sandbox.break_row(uids[1], how)
+        with pytest.raises(AirflowSensorTimeout, match=f"1 of 4 are not open: booking {uids[1]} is unreadable"):
+            sensor(uids, timeout=0.01).execute(context())
+
+    def test_one_that_can_no_longer_become_right_is_seen_beside_it(self, sensor, context, jicoo_sandbox, add):
+        uids = add("open", "cancel")
+        jicoo_sandbox.break_row(uids[0], "status=null")
+        with pytest.raises(AirflowFailException, match=f"booking {uids[1]} is cancel"):
+            sensor(uids).execute(context())
+
     def test_several_statuses(self, sensor, context, add):
         uids = add("open", "cancel")
         for status in (["open", "cancel"], '["cancel", "open"]'):
@@ -310,19 +329,19 @@ class TestWhatIsRefused:
         arguments = {"uid": "mzgdPJVBb7RE", "status": "open", **arguments}
         with pytest.raises(AirflowFailException, match=words) as caught:
             sensor(**arguments, **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+        assert isinstance(caught.value.__context__, errors.InvalidRequestError)
         assert jicoo_sandbox.count() == 0
 
     def test_no_such_booking(self, sensor, context, jicoo_sandbox, add, mode):
         with pytest.raises(AirflowFailException) as caught:
             sensor([*add("open"), "mzgdPJVBb7RE"], **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.NotFoundError)
+        assert isinstance(caught.value.__context__, errors.NotFoundError)
 
     def test_a_refused_key(self, sensor, context, jicoo_sandbox, mode):
         jicoo_sandbox.revoke_key()
         with pytest.raises(AirflowFailException) as caught:
             sensor("mzgdPJVBb7RE", **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.AuthenticationError)
+        assert isinstance(caught.value.__context__, errors.AuthenticationError)
         assert jicoo_sandbox.count() == 1
 
     def test_a_connection_that_cannot_be_right(self, sensor, context, jicoo_connection, mode):

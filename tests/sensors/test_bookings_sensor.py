@@ -79,6 +79,25 @@ class TestThereAlready:
         sensor(Selection(), min_count=1, **mode).execute(context())
         assert jicoo_sandbox.count() <= 4
 
+    @pytest.mark.parametrize("quirk", ["no-cancelled", "page-cap=20", "pages-from-zero", "page-limit", "order-ignored"])
+    def test_however_jicoo_lists(self, sensor, context, jicoo_sandbox, add, mode, quirk):
+        there = add(2, status="cancel")
+        jicoo_sandbox.quirks = [quirk]
+        assert uids(sensor(min_count=2, **mode).execute(context())) == there
+
+    def test_one_that_cannot_be_read_does_not_keep_it_from_the_others(self, sensor, context, jicoo_sandbox, add, mode):
+        there = add(3)
+        broken = there.pop()
+        jicoo_sandbox.break_row(broken, "hosts=null")
+        assert uids(sensor(min_count=2, **mode).execute(context())) == there
+
+    def test_a_request_that_is_not_there_yet_is_waited_for(self, sensor, context, jicoo_sandbox, add, caplog):
+        for booking in jicoo_sandbox.bookings():
+            if booking["status"] == "request":
+                jicoo_sandbox.delete(booking["uid"])
+        with pytest.raises(AirflowSensorTimeout):
+            sensor(Selection(status="request"), timeout=0.01).execute(context())
+
     def test_a_python_filter(self, sensor, context, add):
         add(3)
         (right,) = add(priority="high")
@@ -264,7 +283,7 @@ class TestDeferrable:
         task = sensor(Selection(where=lambda booking: True), deferrable=True)
         with pytest.raises(AirflowFailException, match=r"where is a Python function.*mode='reschedule'") as caught:
             task.execute(context())
-        assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+        assert isinstance(caught.value.__context__, errors.InvalidRequestError)
         assert jicoo_sandbox.count() == 0
 
     def test_a_failure_at_the_first_look_is_survived(self, sensor, context, jicoo_sandbox, quick_retries):
@@ -316,7 +335,7 @@ class TestWhatIsRefused:
     def test_bad_input(self, sensor, context, jicoo_sandbox, mode, selection, count, words):
         with pytest.raises(AirflowFailException, match=words) as caught:
             sensor(selection, min_count=count, **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+        assert isinstance(caught.value.__context__, errors.InvalidRequestError)
         assert jicoo_sandbox.count() == 0
 
     @pytest.mark.parametrize("selection", ["open", {"status": "open"}, None])
@@ -329,13 +348,13 @@ class TestWhatIsRefused:
     def test_no_such_booking(self, sensor, context, add, mode):
         with pytest.raises(AirflowFailException) as caught:
             sensor(Selection(uids=["mzgdPJVBb7RE"]), **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.NotFoundError)
+        assert isinstance(caught.value.__context__, errors.NotFoundError)
 
     def test_a_refused_key(self, sensor, context, jicoo_sandbox, mode):
         jicoo_sandbox.revoke_key()
         with pytest.raises(AirflowFailException) as caught:
             sensor(**mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.AuthenticationError)
+        assert isinstance(caught.value.__context__, errors.AuthenticationError)
         assert jicoo_sandbox.count() == 1
 
     @pytest.mark.parametrize("soft", ["soft_fail", "never_fail"])

@@ -295,19 +295,19 @@ class TestWhatIsRefused:
     def test_bad_input(self, sensor, context, jicoo_sandbox, mode, arguments, words):
         with pytest.raises(AirflowFailException, match=words) as caught:
             sensor(**arguments, **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.InvalidRequestError)
+        assert isinstance(caught.value.__context__, errors.InvalidRequestError)
         assert jicoo_sandbox.count() == 0
 
     def test_no_such_event_type(self, sensor, context, mode):
         with pytest.raises(AirflowFailException) as caught:
             sensor(event_type_id="nothing", **mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.NotFoundError)
+        assert isinstance(caught.value.__context__, errors.NotFoundError)
 
     def test_a_refused_key(self, sensor, context, jicoo_sandbox, mode):
         jicoo_sandbox.revoke_key()
         with pytest.raises(AirflowFailException) as caught:
             sensor(**mode).execute(context())
-        assert isinstance(caught.value.__cause__, errors.AuthenticationError)
+        assert isinstance(caught.value.__context__, errors.AuthenticationError)
         assert jicoo_sandbox.count() == 1
 
 

@@ -95,6 +95,18 @@ class TestSerialisation:
         assert jicoo_sandbox.api_key not in repr(made) + json.dumps(made.serialize())
 
 
+@pytest.mark.asyncio
+async def test_one_that_cannot_be_read_is_waited_for_and_named(trigger, jicoo_sandbox):
+    uids = [jicoo_sandbox.add_booking()["uid"] for _ in range(4)]
+    jicoo_sandbox.break_row(uids[2], "surrogate")
+    (event,) = await events(trigger(*uids, deadline=1.0))
+    assert event.payload["status"] == "timeout"
+    assert f"booking {uids[2]} is unreadable" in event.payload["message"]
+    jicoo_sandbox.mend_row(uids[2])
+    (event,) = await events(trigger(*uids))
+    assert event.payload["status"] == "success"
+
+
 class TestJudge:
     @pytest.mark.parametrize(
         ("now", "verdict", "reason"),

@@ -35,6 +35,12 @@ def add(jicoo_sandbox):
     ]
 
 
+@pytest.fixture
+def said(caplog, capfd):
+    """What was logged: where to depends on the version of Airflow."""
+    return lambda: caplog.text + "".join(capfd.readouterr())
+
+
 async def events(trigger):
     """Run a trigger to its end, as the triggerer does, and return what its events say."""
     return [event.payload async for event in trigger.run()]
@@ -136,6 +142,27 @@ class TestEvents:
         await events(trigger(name_matches=None))
         assert jicoo_sandbox.count() <= 4
 
+    @pytest.mark.parametrize("quirk", ["no-cancelled", "page-cap=20", "pages-from-zero", "page-limit", "order-ignored"])
+    async def test_however_jicoo_lists(self, trigger, jicoo_sandbox, add, quirk):
+        add(3, status="cancel")
+        jicoo_sandbox.quirks = [quirk]
+        assert [event["status"] for event in await events(trigger(3))] == ["success"]
+
+    async def test_one_that_cannot_be_read_does_not_keep_it_from_the_others(self, trigger, jicoo_sandbox, add, said):
+        uids = add(3)
+        jicoo_sandbox.break_row(uids[1], "hosts=null")
+        assert [event["status"] for event in await events(trigger(2))] == ["success"]
+        assert [event["status"] for event in await events(trigger(3, deadline=1.0))] == ["timeout"]
+        assert "hosts is null, not a list" in said()
+
+    async def test_a_list_that_cannot_be_proved_whole_is_told_and_does_not_end_the_waiting(
+        self, trigger, jicoo_sandbox, said
+    ):
+        jicoo_sandbox.reset(bookings=130)
+        jicoo_sandbox.quirks = ["list-cap-told=60"]
+        assert [event["status"] for event in await events(trigger(1, deadline=1.0))] == ["timeout"]
+        assert "it ends at a limit of its own" in said()
+
     async def test_by_uids(self, trigger, jicoo_sandbox, add):
         uids = add(3, status="open")
         jicoo_sandbox.edit(uids[0], status="cancel")
@@ -217,7 +244,7 @@ class TestPace:
     async def test_a_healthy_server(self, trigger, jicoo_sandbox, add):
         add()
         await run_for(trigger(2, poll_interval=0.25), 1.1)
-        per_poll = 2  # pages of 50 for 51 bookings
+        per_poll = 2 + 4  # pages of 50 for 51 bookings, and what proves that they are all
         assert 2 <= jicoo_sandbox.count() <= 5 * per_poll + 1
 
     @pytest.mark.parametrize("fault", ["server_error", "rate_limit", "dropped", "cut_body"])

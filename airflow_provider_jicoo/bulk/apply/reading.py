@@ -1,0 +1,123 @@
+"""Read planned bookings again: many at once by listing, or one by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_jicoo.api.aio import AsyncJicooClient
+from airflow_provider_jicoo.api.call import Call
+from airflow_provider_jicoo.api.exchange import Broken, Hurry, Reply
+from airflow_provider_jicoo.api.lookup import lookup_bookings
+from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.bulk.apply.gate import Gate
+from airflow_provider_jicoo.bulk.errors import PlanMismatchError
+from airflow_provider_jicoo.bulk.plan import Line, Lines
+
+log = logging.getLogger(__name__)
+
+
+class Reader:
+    """Reads the bookings of a plan. Once the run has ended, it reads no more lists; single bookings it does.
+
+    :param lines: the plan's.
+    :param most: how many are looked for at the most to tell one account from another.
+    :param known: whether an earlier try has found the account to be the plan's.
+    :param last_wait: seconds that a reading waits at the most once the run has ended.
+    """
+
+    def __init__(
+        self, client: AsyncJicooClient, gate: Gate, lines: Lines, *, most: int, known: bool, last_wait: float
+    ) -> None:
+        self._client = client
+        self._last_wait = last_wait
+        self._gate = gate
+        self._lines = lines
+        self._most = most
+        self._known = known
+
+    async def many(self, lines: Sequence[Line]) -> dict[str, Booking]:
+        """Read the bookings of some lines, by listing where that takes fewer requests.
+
+        :return: those that exist, by uid.
+        :raises WithheldError: the run has ended meanwhile.
+        :raises PlanMismatchError: they are of another account.
+        """
+        found = await self._list(lines)
+        await self._mind_account(found)
+        return found
+
+    async def one(self, line: Line) -> Booking | None:
+        """Read the booking of a line by itself; None where it does not exist.
+
+        :raises RequestError: it cannot be read.
+        :raises PlanMismatchError: the plan is of another account.
+        """
+        found = await self._client.run(
+            lookup_bookings([line.uid], absent_ok=True), passage=_Needed(self._gate, self._last_wait)
+        )
+        await self._mind_account(found)
+        return found.get(line.uid)
+
+    async def _list(self, lines: Sequence[Line]) -> dict[str, Booking]:
+        within = (min(line.started_at for line in lines), max(line.ended_at for line in lines))
+        steps = lookup_bookings([line.uid for line in lines], within=within, absent_ok=True)
+        return await self._client.run(steps, passage=_WhileOpen(self._gate))
+
+    async def _mind_account(self, found: Mapping[str, Booking]) -> None:
+        """Tell bookings that are gone from those of another account: of these not one is there."""
+        if self._known or found:
+            self._known = True
+            return
+        first = self._lines.read(0, min(self._most, len(self._lines)))
+        if len(first) > 1 and not await self._list(first):
+            raise PlanMismatchError(
+                f"none of the first {len(first)} planned bookings exists for this API key: "
+                "the plan is of another Jicoo account; nothing was sent"
+            )
+        self._known = True
+
+
+class _Needed:
+    """The passage of a reading that is needed whatever comes; at the end of the run it does not wait long.
+
+    :param last_wait: seconds.
+    """
+
+    def __init__(self, gate: Gate, last_wait: float = 0.0) -> None:
+        self._gate = gate
+        self._last_wait = last_wait
+
+    async def ready(self, call: Call[Any]) -> bool:
+        """Let it leave."""
+        return True
+
+    async def leave(self, call: Call[Any]) -> bool:
+        """Let it leave."""
+        return True
+
+    def returned(self, call: Call[Any], came: Reply | Broken) -> None:
+        """Do nothing."""
+
+    async def wait(self, call: Call[Any], seconds: float, why: str) -> Hurry | None:
+        """Wait."""
+        if why:
+            log.debug("%s %s: %s", call.method, call.path, why)
+        until = time.monotonic() + seconds
+        await self._gate.wait(seconds)
+        if self._gate.closed:
+            await asyncio.sleep(max(0.0, min(until - time.monotonic(), self._last_wait)))
+        return None
+
+
+class _WhileOpen(_Needed):
+    """The passage of a reading that the end of the run ends."""
+
+    async def ready(self, call: Call[Any]) -> bool:
+        """Let it leave while the run goes on."""
+        return not self._gate.closed
+
+    leave = ready

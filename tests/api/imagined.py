@@ -1,0 +1,168 @@
+"""An imagined Jicoo that lists as it likes, as data: no socket, no clock."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from airflow_provider_jicoo.api import errors, times
+from airflow_provider_jicoo.api.listing import next_step, read
+from airflow_provider_jicoo.api.paging import Paging
+
+BEGIN = datetime(2031, 1, 1, tzinfo=timezone.utc)
+OLDEST = "1970-01-02"
+
+
+def booking(number, start, status="open", created=None):
+    moment = BEGIN + timedelta(minutes=start)
+    return {
+        "uid": f"b{number}",
+        "name": f"Booking {number}",
+        "status": status,
+        "startedAt": times.wire(moment),
+        "endedAt": times.wire(moment + timedelta(minutes=30)),
+        "updatedAt": times.wire(BEGIN),
+        "createdAt": times.wire(BEGIN + timedelta(seconds=number if created is None else created)),
+        "hosts": [{"userId": "h", "role": "admin"}],
+    }
+
+
+@dataclass
+class Ways:
+    """How it lists; the defaults are the documented ways. ``largest`` refuses a larger ``perPage`` than that."""
+
+    cap: int | None = None
+    offset_by_asked: bool = False
+    pages_by_asked: bool = False
+    fixed: int | None = None
+    largest: int | None = None
+    first: int = 1
+    totals: str = "true"
+    behind: str = "empty"
+    order: str = "honoured"
+    start: str = "inclusive"
+    end: str = "inclusive"
+    without_status: str = "all"
+    status: str = "honoured"
+    requests: str = "refused"
+    list_cap: int | None = None
+    future_only: bool = False
+
+
+class Imagined:
+    """Answers calls.
+
+    :param rows: its bookings.
+    :param ways: how it lists them.
+    :param disturb: called with it after each answer.
+    """
+
+    def __init__(self, rows, ways, disturb=lambda server: None):
+        self.rows, self.ways, self._disturb = list(rows), ways, disturb
+        self.asked = []
+
+    def answer(self, call):
+        self.asked.append(dict(call.query))
+        assert len(self.asked) < 3_000, "it never ends"
+        try:
+            return self._page(call.query)
+        finally:
+            self._disturb(self)
+
+    def _page(self, query):
+        ways, page, size = self.ways, int(query["page"]) - self.ways.first, int(query["perPage"])
+        if page < 0:
+            return refused(400, "page")
+        if ways.largest is not None and size > ways.largest:
+            return refused(422, "perPage")
+        if query.get("status") == "request" and ways.requests == "refused":
+            return refused(400, "status")
+        rows = self._arranged(query)
+        whole = len(rows)
+        rows = rows[: ways.list_cap]
+        if ways.totals == "capped":
+            whole = len(rows)
+        given = ways.fixed or min(size, ways.cap or size)
+        if ways.totals == "unpaged":
+            return {"data": rows}
+        pages = max(1, math.ceil(len(rows) / given))
+        if page >= pages and ways.behind == "last again":
+            page = pages - 1
+        if page >= pages and ways.behind in ("404", "422"):
+            return refused(int(ways.behind), "page")
+        at = page * (size if ways.offset_by_asked and not ways.fixed else given)
+        part = rows[at : at + given]
+        return {"data": part, **self._told(whole, part, page, size if ways.pages_by_asked else given)}
+
+    def _told(self, whole, part, page, size):
+        total, pages = whole, math.ceil(whole / size)
+        return {
+            "true": {"totalCount": total, "numberOfPages": pages},
+            "capped": {"totalCount": total, "numberOfPages": pages},
+            "none": {},
+            "total only": {"totalCount": total},
+            "pages only": {"numberOfPages": pages},
+            "text": {"totalCount": str(total), "numberOfPages": str(pages)},
+            "of page": {"totalCount": len(part), "numberOfPages": pages},
+            "one page": {"totalCount": total, "numberOfPages": 1},
+            "all": {"totalCount": len(self.rows), "numberOfPages": pages},
+        }[self.ways.totals]
+
+    def _arranged(self, query):
+        ways = self.ways
+        rows = [row for row in self.rows if self._has_status(row, query.get("status"))]
+        rows = [row for row in rows if self._is_in_time(row, query.get("startedAt"), query.get("endedAt"))]
+        column, direction = query["order"], query["sort"]
+        if ways.order == "by uid":
+            column, direction = "uid", "asc"
+        elif ways.order == "by createdAt":
+            column, direction = "createdAt", "asc"
+        elif ways.order == "reversed":
+            direction = "asc" if direction == "desc" else "desc"
+        elif ways.order == "always asc":
+            direction = "asc"
+        if ways.order == "ties shuffled":
+            random.shuffle(rows)
+        return sorted(rows, key=lambda row: row[column], reverse=direction == "desc")
+
+    def _has_status(self, row, asked):
+        if asked is None or self.ways.status == "ignored":
+            left_out = {"all": (), "open": ("request", "cancel"), "no cancel": ("cancel",), "no request": ("request",)}
+            return row["status"] not in left_out[self.ways.without_status]
+        return row["status"] == asked
+
+    def _is_in_time(self, row, after, before):
+        ways = self.ways
+        if ways.future_only and after is before is None:
+            return row["startedAt"] >= times.wire(BEGIN)
+        if after is not None and ways.start != "ignored":
+            after = times.moment(after) + timedelta(hours=9 if ways.start == "shifted" else 0)
+            start = times.moment(row["startedAt"])
+            if start < after or (ways.start == "exclusive" and start == after):
+                return False
+            if ways.start == "that day" and start >= after + timedelta(days=2):
+                return False
+        if before is not None and ways.end != "ignored":
+            end = times.moment(row["endedAt"])
+            if end > times.moment(before) or (ways.end == "exclusive" and end == times.moment(before)):
+                return False
+        return True
+
+
+def refused(status, field):
+    kind = errors.NotFoundError if status == 404 else errors.RejectedError
+    return kind("refused", method="GET", path="/v1/bookings", status=status, errors={field: ["is wrong"]})
+
+
+def read_all(server, listing, *, size=5, paging=None, **options):
+    """Read a list from an imagined Jicoo. Returns the rows; what fails, fails."""
+    steps, found, came = read(listing, paging or Paging(size), **options), [], None
+    while (step := next_step(steps, came)) is not None:
+        came = None
+        if isinstance(step, list):
+            found += step
+        else:
+            came = server.answer(step)
+    return found

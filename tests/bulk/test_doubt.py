@@ -1,0 +1,388 @@
+"""A server that works late, answers with the state before, or writes things its own way: what is said is what is so."""
+
+from __future__ import annotations
+
+import collections
+import json
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.bulk import (
+    Cancel,
+    Options,
+    ReplaceHost,
+    Reschedule,
+    Selection,
+    ShiftTime,
+    Timing,
+    UpdateFields,
+    apply_plan,
+    plan_changes,
+    plan_undo,
+)
+from airflow_provider_jicoo.bulk.control import parse
+from airflow_provider_jicoo.bulk.errors import BulkFailedError, JournalDamagedError, PlanError, StoppedError
+from airflow_provider_jicoo.bulk.journal import Journal, history
+from airflow_provider_jicoo.sandbox import Sandbox
+from tests.bulk.tools import FAST, connect, outcomes
+
+NOW = datetime(2027, 3, 1, tzinfo=timezone.utc)
+QUICK = Timing(policy=FAST, last_wait=0.2)
+LOUD = {"is_send_updates": True}
+QUIET = {"is_send_updates": False}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Plan and apply over a sandbox: ``run(sandbox, change, ...)`` returns the report, ``run.plan`` is the plan."""
+
+    def run(sandbox, change, *, selection=None, between=None, settings=None, said=None, **options):
+        path = tmp_path / "plan.jsonl"
+        with connect(sandbox, **{"timeout": 1, "server_grace": 1.5, **(settings or {})}) as client:
+            selection = selection or Selection(status="open")
+            run.plan = plan_changes(client, selection, change, path, **(said or {}))
+            if between is not None:
+                between()
+            given = {"lease": 0.2, "timing": QUICK, "tolerated_failures": "100%", "waves": (), **options}
+            return apply_plan(client, run.plan, options=Options(**given))
+
+    return run
+
+
+def said_of(run):
+    """What the report says of each booking, by uid."""
+    return {each["uid"]: each for each in outcomes(run.plan.manifest["plan"])}
+
+
+def messaged(sandbox):
+    """How often each guest was messaged, at the most."""
+    each = collections.Counter((message.uid, message.guest) for message in sandbox.messages)
+    return max(each.values(), default=0)
+
+
+def facts(run):
+    with open(f"{run.plan.manifest['plan']}.report/report.json") as file:
+        return json.load(file)
+
+
+# --- late ------------------------------------------------------------------------------------------------------------
+
+LATE = {
+    "dropped": ("dropped", {"late": "0.5s"}),
+    "504": ("server_error", {"late": "0.5s", "status": 504}),
+}
+
+
+@pytest.mark.parametrize("fault", LATE)
+@pytest.mark.parametrize("change", [UpdateFields(description="Room 2"), Cancel()], ids=["update", "cancel"])
+def test_what_is_made_late_is_seen_and_not_sent_again(run, fault, change):
+    said = LOUD if isinstance(change, UpdateFields) else {}
+    name, options = LATE[fault]
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        for method in ("PATCH", "POST"):
+            sandbox.fail(name, method=method, times=5, **options)
+        report = run(sandbox, change, said=said)
+        sandbox.settle()
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+        assert messaged(sandbox) == 1
+        assert facts(run)["sentMoreThanOnce"] == 0
+
+
+@pytest.mark.parametrize("on_doubt", [None, "leave"])
+def test_what_is_made_after_the_grace_is_unknown_and_not_sent_again(run, on_doubt):
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        sandbox.fail("dropped", method="PATCH", times=3, late="3s")
+        with pytest.raises(BulkFailedError, match="3 unknown"):
+            run(sandbox, UpdateFields(description="Room 2"), said=LOUD, on_doubt=on_doubt)
+        sandbox.settle()
+        assert messaged(sandbox) == 1
+        unknown = [each for each in said_of(run).values() if each["outcome"] == "unknown"]
+        assert all("Before you repeat it" in each["detail"] for each in unknown)
+
+
+def test_a_change_that_was_never_made_is_unknown_where_it_messages(run):
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        sandbox.fail("dropped_before", method="PATCH", times=2)
+        with pytest.raises(BulkFailedError, match="2 unknown"):
+            run(sandbox, UpdateFields(description="Room 2"), said=LOUD)
+        assert messaged(sandbox) == 1
+        with connect(sandbox, timeout=1, server_grace=1) as client:
+            options = Options(lease=0.2, timing=QUICK, on_doubt="again", waves=())
+            report = apply_plan(client, run.plan, options=options)
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+        assert messaged(sandbox) == 1
+
+
+def test_again_waits_for_the_grace(run):
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        sandbox.fail("dropped_before", method="PATCH", times=1)
+        began = time.monotonic()
+        report = run(sandbox, UpdateFields(description="Room 2"), said=LOUD, on_doubt="again")
+        assert time.monotonic() - began > 1.5
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+        assert messaged(sandbox) == 1
+
+
+def test_a_quiet_change_is_sent_again_and_counted(run):
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        sandbox.fail("dropped", method="PATCH", times=4, late="0.8s")
+        report = run(sandbox, UpdateFields(description="Room 2"), said=QUIET)
+        sandbox.settle()
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+        assert sandbox.messages == []
+        assert facts(run)["sentMoreThanOnce"] == sum(each.get("sends", 1) > 1 for each in said_of(run).values()) > 0
+        assert "may have been sent more than once" in str(report)
+
+
+def test_others_go_on_while_one_is_read_back(run):
+    with Sandbox(bookings=40, seed=7, now=NOW) as sandbox:
+        sandbox.fail("dropped_before", method="PATCH", times=1)
+        with pytest.raises(BulkFailedError, match="1 unknown"):
+            run(sandbox, UpdateFields(description="Room 2"), said=LOUD, concurrency=2, settings={"server_grace": 5})
+        sent = [request for request in sandbox.requests if request.method == "PATCH"]
+        meanwhile = [each for each in sent if each.at - sent[0].at < timedelta(seconds=5)]
+        assert len(meanwhile) > 20
+
+
+# --- an answer of success --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quirk", ["answers-before", "late-effect=0.6s", "answers-part"])
+@pytest.mark.parametrize("said", [LOUD, QUIET], ids=["loud", "quiet"])
+def test_an_answer_that_does_not_show_the_change_is_read_back(run, quirk, said):
+    with Sandbox(bookings=25, seed=7, now=NOW, quirks=[quirk]) as sandbox:
+        report = run(sandbox, UpdateFields(description="Room 2"), said=said)
+        sandbox.settle()
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+        assert messaged(sandbox) == (1 if said is LOUD else 0)
+        assert sandbox.count("PATCH") == run.plan.manifest["changes"]
+
+
+def test_what_jicoo_ignores_is_unknown(run):
+    with Sandbox(bookings=8, seed=7, now=NOW, quirks=["ignored-field=description"]) as sandbox:
+        with pytest.raises(BulkFailedError, match="unknown"):
+            run(sandbox, UpdateFields(description="Room 2", priority="high"), said=QUIET)
+        assert {each["outcome"] for each in said_of(run).values()} == {"unknown"}
+        assert all("as before in description" in each["detail"] for each in said_of(run).values())
+
+
+def test_another_value_is_adjusted(run):
+    with Sandbox(bookings=25, seed=7, now=NOW, quirks=["stored-otherwise=priority"]) as sandbox:
+        stored = {"low", "middle"}
+        selection = Selection(status="open", where=lambda booking: booking["priority"] not in stored)
+        report = run(sandbox, UpdateFields(priority="high"), said=QUIET, selection=selection)
+        adjusted = [each for each in said_of(run).values() if each.get("adjusted")]
+        assert len(adjusted) == facts(run)["adjusted"] > 0
+        assert all(each["detail"].startswith("Jicoo stored priority = ") for each in adjusted)
+        assert report.ok
+
+
+@pytest.mark.parametrize("which", ["new", "old"])
+def test_a_booking_that_a_reschedule_cancelled_is_not_moved(run, which):
+    def later(booking):
+        return Reschedule(times.moment(booking["startedAt"]) + timedelta(days=3640))
+
+    with Sandbox(bookings=12, seed=7, now=NOW, quirks=[f"reschedule-makes-new={which}"]) as sandbox:
+        with pytest.raises(BulkFailedError):
+            run(sandbox, later)
+        assert {each["outcome"] for each in said_of(run).values()} == {"unknown"}
+        assert messaged(sandbox) == 1
+
+
+# --- ways of writing -------------------------------------------------------------------------------------------------
+
+WRITING = [
+    "trimmed-names",
+    "collapsed-blanks",
+    "nfc",
+    "crlf",
+    "null-for-empty",
+    "empty-for-null",
+    "cut-to-minute",
+    "cut-to-second",
+    "first-host-admin",
+    "sorted-hosts",
+    "host-fields",
+    "extra-fields",
+    "escaped-html",
+    "plain-times",
+    "offset-times",
+    "second-stamps",
+    "hosts-keep-stamp",
+    "frozen-stamps",
+]
+
+
+def changes_of(sandbox):
+    users = [user["uid"] for user in sandbox.users]
+    return {
+        "name": UpdateFields(name=" Cafe\u0301  for two\u3000& more "),
+        "text": UpdateFields(description="Room 2\n\nPlease  ring. "),
+        "empty": UpdateFields(description=""),
+        "hosts": ReplaceHost(users[0], users[1]),
+        "time": ShiftTime(minutes=1440),
+    }
+
+
+@pytest.mark.parametrize("quirk", WRITING)
+@pytest.mark.parametrize("kind", ["name", "text", "empty", "hosts", "time"])
+def test_however_jicoo_writes_it(run, tmp_path, quirk, kind):
+    """Applied, gone on with, and taken back."""
+    with Sandbox(bookings=16, seed=7, now=NOW, quirks=[quirk]) as sandbox:
+        before = {booking["uid"]: booking for booking in sandbox.bookings()}
+        report = run(sandbox, changes_of(sandbox)[kind], said=QUIET)
+        total = run.plan.manifest["changes"]
+        assert report.counts["applied"] == total > 0
+        sent = sandbox.count("PATCH")
+        with connect(sandbox, timeout=1) as client:
+            again = apply_plan(client, run.plan, options=Options(lease=0.2, timing=QUICK))
+            assert again.counts["applied"] == total
+            assert sandbox.count("PATCH") == sent
+            # Where Jicoo writes both the same ("" as null), there is nothing to take back.
+            other = sum(
+                {**sandbox.booking(uid), "updatedAt": ""} != {**row, "updatedAt": ""} for uid, row in before.items()
+            )
+            undo = plan_undo(client, run.plan, tmp_path / "undo.jsonl", **QUIET)
+            assert undo.manifest["changes"] == other
+            apply_plan(client, undo, options=Options(lease=0.2, timing=QUICK))
+        for uid, booking in before.items():
+            now = sandbox.booking(uid)
+            assert {host["userId"] for host in now["hosts"]} == {host["userId"] for host in booking["hosts"]}
+            assert now["startedAt"][:16] == booking["startedAt"][:16]
+            assert " ".join((now["description"] or "").split()) == " ".join((booking["description"] or "").split())
+
+
+# --- edits -----------------------------------------------------------------------------------------------------------
+
+
+def test_where_only_the_stamp_moved_the_change_is_sent(run):
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        report = run(sandbox, UpdateFields(description="Room 2"), said=QUIET, between=sandbox.touch_all)
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+
+
+def test_a_run_in_which_everything_was_stale_is_not_green(run):
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        with pytest.raises(BulkFailedError, match="Every booking was edited") as caught:
+            run(sandbox, UpdateFields(description="Room 2"), said=QUIET, between=sandbox.touch_all, on_stamp="skip")
+        assert caught.value.permanent
+        assert sandbox.count("PATCH") == 0
+
+
+@pytest.mark.parametrize("quirk", ["second-stamps", "frozen-stamps"])
+@pytest.mark.parametrize("said", [LOUD, QUIET], ids=["loud", "quiet"])
+def test_an_edit_that_the_stamp_does_not_tell_is_not_overwritten(run, quirk, said):
+    with Sandbox(bookings=25, seed=7, now=NOW, quirks=[quirk]) as sandbox:
+        chosen = [booking["uid"] for booking in sandbox.bookings() if booking["status"] == "open"][:5]
+
+        def edit():
+            for uid in chosen:
+                sandbox.edit(uid, description="mine", updatedAt=sandbox.booking(uid)["updatedAt"])
+
+        report = run(sandbox, UpdateFields(description="Room 2"), said=said, between=edit)
+        assert report.counts["stale"] == len(chosen)
+        assert all(sandbox.booking(uid)["description"] == "mine" for uid in chosen)
+
+
+def test_a_list_that_lags_does_not_let_an_edit_be_overwritten(run):
+    with Sandbox(bookings=25, seed=7, now=NOW, quirks=["late-list=2.5s"]) as sandbox:
+        time.sleep(2.6)
+        chosen = [booking["uid"] for booking in sandbox.bookings() if booking["status"] == "open"][:5]
+
+        def edit():
+            for uid in chosen:
+                sandbox.edit(uid, description="mine")
+
+        report = run(sandbox, UpdateFields(description="Room 2"), said=LOUD, between=edit)
+        assert report.counts["stale"] == len(chosen)
+        assert all(sandbox.booking(uid)["description"] == "mine" for uid in chosen)
+        assert sandbox.count("GET", "/v1/bookings/{uid}") >= run.plan.manifest["changes"], "each by itself"
+
+
+def test_an_undo_over_a_list_that_lags_has_them_all(run, tmp_path):
+    with Sandbox(bookings=25, seed=7, now=NOW, quirks=["late-list=5s"]) as sandbox:
+        run(sandbox, UpdateFields(description="Room 2"), said=QUIET, reread="each")
+        with connect(sandbox) as client:
+            undo = plan_undo(client, run.plan, tmp_path / "undo.jsonl", **QUIET)
+        assert undo.manifest["changes"] == run.plan.manifest["changes"]
+
+
+# --- limits, damage, stops -------------------------------------------------------------------------------------------
+
+
+def test_a_limit_that_is_told_by_503_teaches_the_pace(run):
+    with Sandbox(bookings=40, seed=7, now=NOW, quirks=["limit-503"]) as sandbox:
+        sandbox.rate_limit = 20
+        report = run(sandbox, UpdateFields(description="Room 2"), said=QUIET, timing=Timing())
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+        assert facts(run)["refused"] > 0
+
+
+def test_under_an_unknown_limit_the_first_burst_is_gentle(run):
+    with Sandbox(bookings=120, seed=7, now=NOW) as sandbox:
+        sandbox.latency = 0.05
+        sandbox.rate_limit = 20
+        run(sandbox, UpdateFields(description="Room 2"), said=QUIET, timing=Timing(), selection=Selection())
+        first = [request.status for request in sandbox.requests if request.method == "PATCH"][:38]
+        assert first.count(429) <= 16, f"{first.count(429)} of the first {len(first)} were refused"
+
+
+def damaged(sandbox, tmp_path, said):
+    """A plan of which ten changes were made, and of whose journal a segment is gone."""
+    with connect(sandbox) as client:
+        plan = plan_changes(
+            client, Selection(status="open"), UpdateFields(description="Room 2"), tmp_path / "p", **said
+        )
+        digest = plan.manifest["digest"]
+        lines = [json.loads(line) for line in (tmp_path / "p").read_bytes().splitlines()[1:]]
+        journal = Journal(tmp_path / f"p.{digest[:12]}.journal", 0.2)
+        journal.claim(history(tmp_path / f"p.{digest[:12]}.journal"))
+        made = [line["uid"] for line in lines[:10]]
+        journal.write([], made)
+        journal.write([], [lines[10]["uid"]])
+        journal.release()
+        for uid in made:
+            sandbox.edit(uid, description="Room 2")
+        next((tmp_path / f"p.{digest[:12]}.journal").glob("*-000001.jsonl")).unlink()
+    return plan, made
+
+
+def test_a_damaged_journal_sends_nothing_that_could_message_twice(tmp_path):
+    with Sandbox(bookings=30, seed=7, now=NOW) as sandbox:
+        plan, _ = damaged(sandbox, tmp_path, LOUD)
+        with connect(sandbox, timeout=1) as client, pytest.raises(JournalDamagedError, match="is missing"):
+            apply_plan(client, plan, options=Options(lease=0.2, timing=QUICK))
+        assert sandbox.count("PATCH") == 0
+
+
+def test_over_a_damaged_journal_a_quiet_plan_goes_on_and_nothing_is_called_unchanged(tmp_path):
+    with Sandbox(bookings=30, seed=7, now=NOW) as sandbox:
+        plan, made = damaged(sandbox, tmp_path, QUIET)
+        with connect(sandbox, timeout=1) as client:
+            report = apply_plan(client, plan, options=Options(lease=0.2, timing=QUICK))
+        assert report.counts["applied"] == plan.manifest["changes"]
+        assert report.counts["unchanged"] == 0
+        assert sandbox.count("PATCH") == plan.manifest["changes"] - len(made)
+
+
+def test_a_stop_by_the_control_is_final_for_who_was_stopped(run, tmp_path):
+    with Sandbox(bookings=30, seed=7, now=NOW) as sandbox, connect(sandbox) as client:
+        plan = plan_changes(client, Selection(status="open"), UpdateFields(priority="high"), tmp_path / "p", **QUIET)
+        options = Options(lease=0.2, timing=QUICK)
+        with pytest.raises(StoppedError, match="told to stop") as caught:
+            apply_plan(client, plan, options=options, control=lambda: '{"state": "stop"}', by="the task")
+        assert caught.value.permanent
+        with pytest.raises(StoppedError, match="somebody has stopped this plan"):
+            apply_plan(client, plan, options=options, control=lambda: None, by="the task")
+        assert sandbox.count("PATCH") == 0
+        report = apply_plan(client, plan, options=options, control=lambda: None, by="the task, cleared")
+        assert report.counts["applied"] == plan.manifest["changes"]
+
+
+@pytest.mark.parametrize("told", ["NaN", "Infinity", "-Infinity", "-1", "0", "true", '"5"'])
+def test_a_ceiling_that_is_no_number_is_a_clear_error(told):
+    with pytest.raises(PlanError, match="max_requests_per_second"):
+        parse(f'{{"max_requests_per_second": {told}}}')
