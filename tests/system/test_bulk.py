@@ -88,10 +88,10 @@ def test_reassign_waits_for_approval_and_is_taken_back(stack: AirflowStack, jico
 
     question = asked(stack, REASSIGN, run_id)
 
-    assert question["options"] == ["Approve", "Reject"]
-    assert f"**{len(affected)} bookings will be changed**" in question["body"]
-    assert "Guests of **0** bookings will be messaged" in question["body"]
     manifest = stack.xcom(REASSIGN, run_id, "plan")
+    assert question["options"] == [f"Approve {manifest['digest'][:12]}", "Reject"]
+    assert f"**{len(affected)} bookings will be changed**" in question["body"]
+    assert "No guest will be messaged" in question["body"]
     assert manifest["digest"] in question["body"]
     assert changed(jicoo) == {}, "nothing is changed before somebody agrees"
     assert state(jicoo) == before
@@ -124,9 +124,10 @@ def test_a_rejected_plan_is_not_applied(stack: AirflowStack, jicoo: Sandbox, pla
     run_id = stack.run_dag(REASSIGN, {"from_user_id": leaves, "to_user_id": takes_over, "plans": str(plans)})
 
     answer(stack, REASSIGN, run_id, "Reject")
-    stack.wait_for_run(REASSIGN, run_id)
+    stack.wait_for_run(REASSIGN, run_id, expect="failed")
 
-    assert [stack.task_state(REASSIGN, run_id, task) for task in ("remember", "apply", "tell")] == ["skipped"] * 3
+    states = [stack.task_state(REASSIGN, run_id, task) for task in ("remember", "apply", "tell")]
+    assert states == ["upstream_failed"] * 3
     assert changed(jicoo, until) == {}
     assert jicoo.bookings() == before
     assert not list(Path(stack.xcom(REASSIGN, run_id, "plan")["plan"]).parent.glob(f"{run_id}*.journal"))
@@ -192,6 +193,7 @@ def test_four_workers_at_once_bear_one_rate_limit(stack: AirflowStack, jicoo: Sa
     try:
         conf = {"day": "2031-03-03", "to_day": "2031-03-10", "message": "Sorry", "plans": str(plans)}
         run_id = stack.run_dag(CLOSE, conf)
+        answer(stack, CLOSE, run_id, "Approve")
         stack.wait_for_run(CLOSE, run_id)
     finally:
         jicoo.rate_limit = None
