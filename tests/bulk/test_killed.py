@@ -219,7 +219,7 @@ def test_a_zombie_that_had_only_its_report_to_write_leaves_it_to_its_successor(c
 def test_a_plan_that_is_taken_at_the_last_moment_leaves_the_report_to_the_other(case):
     """The last look was long ago, and the next one would come after the report."""
     with Sandbox(bookings=20, seed=5) as sandbox, ThreadPoolExecutor(1) as pool:
-        made = case(sandbox)
+        made = case(sandbox, "silent update")
         sandbox.fail("hang", method="PATCH", share=1.0, seconds=1.0)
         options = engine.Options(waves=(), concurrency=32, lease=60.0)
         with made.client() as client:
@@ -321,7 +321,7 @@ def test_of_two_that_claim_in_the_same_moment_one_at_the_most_gets_the_plan(tmp_
     first.join()
     assert len(got) <= 1, "both believe that the plan is theirs"
     for _, journal in got:
-        assert journal.mine()
+        assert not journal.mine(), "it has not seen the other one when it claimed, and gives up at its next look"
     later = Journal(folder, 5.0)
     later.claim(history(folder))
     assert later.mine()
