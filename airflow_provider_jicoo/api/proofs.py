@@ -312,12 +312,13 @@ class BookingReading:
 
     def _read_tail(self, listing: BookingListing, sweep: Sweep[Booking]) -> Steps:
         """Read the end of a list again, from the last page that had rows."""
-        page = sweep.last_page
+        page, last = sweep.last_page, None
         while (found := (yield from self._ask(listing, page))) is not None and found.rows:
             yield from self._take_in(found)
-            if len(found.rows) < sweep.size:
+            uids = [row["uid"] for row in found.rows]
+            if len(uids) < sweep.size or uids == last:  # behind the end may come the last page again, for ever
                 return
-            page += 1
+            page, last = page + 1, uids
 
     def _take_in(self, page: _Page) -> Steps:
         """Yield those rows of a page that never came, where they are meant."""

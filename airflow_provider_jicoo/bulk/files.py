@@ -91,8 +91,8 @@ def try_to_write(path: Folder) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with probe.open("wb") as file:
         file.write(b"A plan is to be written here.\n")
-    # Some storage lets files be written and not removed; and what somebody else has put there meanwhile stays.
-    with suppress(OSError):
+    # Some storage, or its path, lets files be written and not removed; and what somebody else has put there stays.
+    with suppress(OSError, AttributeError):
         probe.unlink()
         for each in made:
             each.rmdir()
