@@ -16,12 +16,16 @@ def failing_at_once(jicoo_conn_id: str = "") -> Iterator[None]:
     """Turn what a retry cannot mend into an :class:`AirflowFailException`, so that no retry is spent on it.
 
     Its text is the whole message, and ends the log without a second traceback; that of the error is logged at DEBUG.
-    Its ``__context__`` is the :class:`~airflow_provider_jicoo.api.errors.JicooError`, with its fields, or the
-    ValueError of an argument.
+    Its ``__context__`` is the :class:`~airflow_provider_jicoo.api.errors.JicooError`, with its fields.
 
     :param jicoo_conn_id: the Airflow connection in use, named where Jicoo does not accept its key.
     """
-    from airflow_provider_jicoo.api.errors import AuthenticationError, JicooError, PermissionDeniedError
+    from airflow_provider_jicoo.api.errors import (
+        AuthenticationError,
+        InvalidRequestError,
+        JicooError,
+        PermissionDeniedError,
+    )
 
     try:
         yield
@@ -33,4 +37,7 @@ def failing_at_once(jicoo_conn_id: str = "") -> Iterator[None]:
         raise AirflowFailException(f"connection {jicoo_conn_id!r}: {error}" if named else str(error)) from None
     except ValueError as error:
         log.debug("what failed", exc_info=True)
-        raise AirflowFailException(str(error)) from None
+        try:
+            raise InvalidRequestError(str(error)) from None
+        except InvalidRequestError:
+            raise AirflowFailException(str(error)) from None

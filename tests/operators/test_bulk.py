@@ -187,13 +187,13 @@ class TestPlan:
 
         shards = manifest.pop("shards")
         digest = manifest.pop("digest")
+        assert (manifest.pop("requests"), manifest.pop("warnings")) == (50, [])
         assert manifest == {
             "plan": path,
             "changes": 49,
             "unchanged": 1,
             "guests_notified": 0,
             "irreversible": 0,
-            "warnings": [],
         }
         assert shards == [{**manifest, "digest": digest}]
         assert len(digest) == 64
@@ -1012,6 +1012,7 @@ class TestBulkUpdate:
             "unchanged",
             "guests_notified",
             "irreversible",
+            "requests",
             "warnings",
             "shards",
         }

