@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.api.errors import AuthenticationError
 from airflow_provider_jicoo.bulk import (
     Cancel,
     Options,
@@ -386,3 +387,19 @@ def test_a_stop_by_the_control_is_final_for_who_was_stopped(run, tmp_path):
 def test_a_ceiling_that_is_no_number_is_a_clear_error(told):
     with pytest.raises(PlanError, match="max_requests_per_second"):
         parse(f'{{"max_requests_per_second": {told}}}')
+
+
+def test_a_refused_key_lets_go_of_moves_that_wait_for_a_slot(run):
+    """Each waits for the one before it to leave; the key is refused at the first, and the run ends."""
+    with Sandbox(bookings=0, seed=7, now=NOW) as sandbox:
+        host = [{"userId": sandbox.users[0]["uid"], "role": "admin"}]
+        for number in range(6):
+            start = NOW + timedelta(days=9, minutes=30 * number)
+            sandbox.add_booking(status="open", startedAt=start, endedAt=start + timedelta(minutes=30), hosts=host)
+
+        def refuse():
+            sandbox.fail("refused", status=401, share=1.0)
+
+        with pytest.raises(AuthenticationError):
+            run(sandbox, ShiftTime(minutes=30), said=LOUD, between=refuse)
+        assert sandbox.count("PATCH") <= 1

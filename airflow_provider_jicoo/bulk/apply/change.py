@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_jicoo.api import errors
@@ -36,6 +36,7 @@ class Sending:
 
     :param client: sends them.
     :param terms: the terms of the plan.
+    :param close: ends the run, and lets go of all that wait.
     :param grace: seconds that the server may still be at work on a request whose answer was lost.
     :param doubts_until: until when the requests of an earlier worker may still be at work, by a monotonic clock.
     """
@@ -49,11 +50,13 @@ class Sending:
         options: Options,
         *,
         terms: Mapping[str, Any],
+        close: Callable[[str, Exception | None], None],
         grace: float,
         doubts_until: float,
     ) -> None:
         self.client, self.gate, self.ledger, self.reader = client, gate, ledger, reader
         self.options, self.terms = options, terms
+        self.close = close
         self.grace, self.doubts_until = grace, doubts_until
         self.sent_again = 0
 
@@ -127,7 +130,7 @@ class Change:
             self._refuse(error, error.__cause__)
             return self._entry(outcome_of(error), str(error))
         except PlanMismatchError as error:
-            self._run.gate.close(str(error), error)
+            self._run.close(str(error), error)
             return None
         except OSError:
             raise
@@ -157,7 +160,7 @@ class Change:
         """End the run where the key was refused, before that counts as a change that went wrong."""
         for error in found:
             if isinstance(error, (errors.AuthenticationError, errors.PermissionDeniedError)):
-                self._run.gate.close(f"the API key was refused: {error}", error)
+                self._run.close(f"the API key was refused: {error}", error)
 
     def _withheld(self) -> Entry | None:
         # It would have been sent again only where it is known that it was not made.

@@ -54,11 +54,6 @@ class Ledger:
         """How many changes have an outcome."""
         return sum(self.counts.values())
 
-    @property
-    def sent_twice(self) -> int:
-        """How many changes may have arrived more than once."""
-        return sum(entry.sends > 1 for entry in self.entries.values())
-
     def record(self, uid: str, entry: Entry, *, inherited: bool = False) -> None:
         """Record the outcome of a change.
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_jicoo.api.aio import AsyncJicooClient
+from airflow_provider_jicoo.api.aio import AsyncJicooClient, Free
 from airflow_provider_jicoo.api.call import Call
-from airflow_provider_jicoo.api.exchange import Broken, Hurry, Reply
+from airflow_provider_jicoo.api.exchange import Hurry
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.bulk.apply.gate import Gate
@@ -81,7 +81,7 @@ class Reader:
         self._known = True
 
 
-class _Needed:
+class _Needed(Free):
     """The passage of a reading that is needed whatever comes; at the end of the run it does not wait long.
 
     :param last_wait: seconds.
@@ -90,17 +90,6 @@ class _Needed:
     def __init__(self, gate: Gate, last_wait: float = 0.0) -> None:
         self._gate = gate
         self._last_wait = last_wait
-
-    async def ready(self, call: Call[Any]) -> bool:
-        """Let it leave."""
-        return True
-
-    async def leave(self, call: Call[Any]) -> bool:
-        """Let it leave."""
-        return True
-
-    def returned(self, call: Call[Any], came: Reply | Broken) -> None:
-        """Do nothing."""
 
     async def wait(self, call: Call[Any], seconds: float, why: str) -> Hurry | None:
         """Wait."""

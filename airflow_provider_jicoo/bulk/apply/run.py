@@ -125,6 +125,7 @@ class Run:
                 self._reader,
                 self._options,
                 terms=self._lines.header["terms"],
+                close=self._watch.close,
                 grace=self._settings.server_grace,
                 doubts_until=self._doubts_until,
             )
