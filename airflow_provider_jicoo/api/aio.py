@@ -21,7 +21,7 @@ from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, Serv
 from airflow_provider_jicoo.api.exchange import Broken, Came, Hurry, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
-from airflow_provider_jicoo.api.retry import Fault, RetryPolicy, retry_after
+from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
 from airflow_provider_jicoo.api.settings import Settings
 
 T = TypeVar("T")
@@ -250,8 +250,7 @@ class AsyncJicooClient:
         came = await self._ask(call)
         passage.returned(call, came)
         if isinstance(came, Reply):
-            wait = retry_after(came.headers.get("Retry-After"), came.at) if came.status >= 400 else None
-            self._pace.answered(came.status, wait, sent, time.monotonic())
+            self._pace.answered(came.status, came.retry_after, sent, time.monotonic())
         else:
             self._pace.answered(None, None, sent, time.monotonic())
         return came

@@ -105,6 +105,17 @@ def test_429_is_waited_for_as_long_as_it_asks(jicoo, driver, uid, form):
     assert (0.4 if form == "seconds" else 0.9) <= time.monotonic() - start < 10
 
 
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+def test_a_server_whose_clock_is_ahead_is_waited_for_as_long_as_it_means(connect, wire, reply, status):
+    date, until = (email.utils.formatdate(time.time() + ahead, usegmt=True) for ahead in (300, 301))
+    refusal = reply(b"{}", status, headers=[f"Date: {date}", f"Retry-After: {until}"])
+    server = wire(lambda request, number: refusal if number == 1 else reply())
+
+    connect(server.url).send(GET)
+
+    assert 0.9 <= server.times[1] - server.times[0] < 5
+
+
 @every_act
 def test_429_for_ever_is_given_up(jicoo, driver, uid, act, fast):
     jicoo.fail("rate_limit", method=act.method, path=act.path, share=1, retry_after="0")
