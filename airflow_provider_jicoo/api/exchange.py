@@ -302,7 +302,8 @@ def _fail(outcome: _Outcome, action: Action) -> NoReturn:
         )
     event = outcome.event
     if isinstance(event, Fault):
-        raise outcome.error(errors.TransportError, outcome.what)
+        is_large = event is Fault.TOO_LARGE
+        raise outcome.error(errors.UnexpectedAnswerError if is_large else errors.TransportError, outcome.what)
     kind, summary = _BY_STATUS.get(event.status, (None, ""))
     if kind is errors.PermissionDeniedError:
         summary = f"{summary} {outcome.call.forbidden}".rstrip()

@@ -7,6 +7,7 @@ could not connect; 429  wait, again wait, again                wait, again      
 5xx, 408                wait, again wait, read back, or again  read back for the server's      ambiguous, no repeat
                                                                grace, then ambiguous
 sent, no whole answer   wait, again wait, read back, or again  the same                        ambiguous, no repeat
+2xx too large, too slow give up     wait, read back, or again  the same                        ambiguous, no repeat
 2xx that is not Jicoo's refuse      wait, read back, or again  the same                        ambiguous, no repeat
 3xx, other 4xx          refuse      refuse                     refuse                          refuse
 ======================= =========== ========================== =============================== ===================
@@ -29,6 +30,8 @@ class Fault(enum.Enum):
 
     NOT_SENT = "could not connect"
     NO_ANSWER = "no answer"
+    TOO_LARGE = "the answer is too large"
+    TOO_SLOW = "the answer takes too long"
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,9 @@ def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, luck: float,
     if repeat in (Repeat.LEAVE, Repeat.AFTER_GRACE):
         return Decision(Action.WATCH)
     if repeat is Repeat.HARMLESS:
-        return Decision(Action.GIVE_UP) if last else Decision(Action.AGAIN, backoff)
+        # What is too large would be so again, and what is too slow has had several timeouts.
+        is_over = last or what in (Fault.TOO_LARGE, Fault.TOO_SLOW)
+        return Decision(Action.GIVE_UP) if is_over else Decision(Action.AGAIN, backoff)
     return Decision(Action.READ_BACK_LAST if last else Action.READ_BACK, max(backoff, policy.floor))
 
 
