@@ -20,7 +20,7 @@ DEADLINE = 4.0
 """How many timeouts a whole answer may take, head and body. The timeout itself is between two of its pieces: a server
 that sends a byte now and then would never meet it."""
 PIECE = 64 * 1024
-"""Bytes to read at once."""
+"""Bytes to read, and to unpack, at once: where zlib makes more of them, it needs twice the memory meanwhile."""
 ENCODINGS = "gzip, deflate"
 """What is asked for. The libraries ask for brotli and zstd too where they find them, which nothing here bounds."""
 
@@ -82,12 +82,12 @@ class Body:
         """
         self._came += len(piece)
         # One byte more than allowed tells that there is more; to zlib, a most of 0 would be no limit.
-        part = piece if self._unpack is None else self._unpack.some(piece, ANSWER_AT_MOST - self._size + 1)
-        self._size += len(part)
+        parts = [piece] if self._unpack is None else self._unpack.some(piece, ANSWER_AT_MOST - self._size + 1)
+        self._size += sum(map(len, parts))
         if max(self._came, self._size) > ANSWER_AT_MOST:
             self._parts.clear()
             raise _too_large()
-        self._parts.append(part)
+        self._parts += parts
 
     def whole(self) -> bytes:
         """Return the body, of which all has been taken in.
@@ -111,12 +111,12 @@ class _Unpack:
         self._head = b""
         self._is_complete = self._is_over = False
 
-    def some(self, piece: bytes, most: int) -> bytes:
-        """Unpack a piece to at most so many bytes, of which there must be one at least.
+    def some(self, piece: bytes, most: int) -> list[bytes]:
+        """Unpack a piece to at most so many bytes, one at least.
 
         :raises BodyError: it cannot be unpacked.
         """
-        parts = []
+        parts: list[bytes] = []
         while most > 0 and not self._is_over:
             if self._stream is None:
                 piece, self._head = self._head + piece, b""
@@ -125,17 +125,21 @@ class _Unpack:
                     break
                 self._begin(piece[0], piece[1])
                 continue
+            step = min(most, PIECE)
             try:
-                part = self._stream.decompress(piece, most)
+                part = self._stream.decompress(piece, step)
             except zlib.error:
                 raise BodyError(Fault.NO_ANSWER, "its body cannot be unpacked") from None
             parts.append(part)
             most -= len(part)
-            if not self._stream.eof:
+            if self._stream.eof:
+                piece = self._stream.unused_data
+                self._stream, self._is_complete, self._is_over = None, True, not self._gzip
+            elif len(part) < step:
                 break
-            piece = self._stream.unused_data
-            self._stream, self._is_complete, self._is_over = None, True, not self._gzip
-        return b"".join(parts)
+            else:  # there is more in zlib, also where it has taken in the whole piece
+                piece = self._stream.unconsumed_tail
+        return parts
 
     def _begin(self, first: int, second: int) -> None:
         if not self._gzip:
