@@ -134,6 +134,8 @@ def bare(error: E, outside: BaseException | None = None) -> E:
         done.add(id(one))
         _note_places(one)
         one.__traceback__ = None
+        if one.__suppress_context__ and not isinstance(one.__context__, JicooError):
+            one.__context__ = None  # a library's words, which "from None" only hides
         left += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
     return error
 
