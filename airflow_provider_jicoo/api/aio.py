@@ -21,7 +21,9 @@ from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, Serv
 from airflow_provider_jicoo.api.exchange import Broken, Came, Hurry, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
-from airflow_provider_jicoo.api.retry import Fault, RetryPolicy, retry_after
+from airflow_provider_jicoo.api.reading import DEADLINE, Body, BodyError, too_slow, without_body
+from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
+from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings
 
 T = TypeVar("T")
@@ -117,26 +119,28 @@ class AsyncJicooClient:
         self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
         self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._turn = asyncio.Lock()
-        self._connections = connections
+        self._connections = asyncio.Semaphore(connections)
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> aiohttp.ClientSession:
         # The timeout is for connecting and between two pieces of an answer, as with requests; a whole answer may
-        # take longer, and waiting for a free connection is not the server's fault.
+        # take longer, up to the deadline.
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 headers=self._settings.headers(f"aiohttp/{aiohttp.__version__}"),
                 # A server closes an idle connection after some seconds (uvicorn and Node: 5); a change that is sent
-                # into that moment is in doubt, although the server never saw it.
-                connector=aiohttp.TCPConnector(
-                    limit=self._connections, ssl=self._settings.tls(), keepalive_timeout=_KEEP_ALIVE
-                ),
+                # into that moment is in doubt, although the server never saw it. The number of connections is limited
+                # in _ask: a wait for a free one is not to count as the server's time.
+                connector=aiohttp.TCPConnector(limit=0, ssl=self._settings.tls(), keepalive_timeout=_KEEP_ALIVE),
                 timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=self._settings.timeout, sock_read=self._settings.timeout
+                    total=DEADLINE * self._settings.timeout,
+                    sock_connect=self._settings.timeout,
+                    sock_read=self._settings.timeout,
                 ),
                 # Not trust_env: that would read ~/.netrc in a thread for each request, and send what it finds there.
                 proxy=self._settings.proxy(),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
             )
         return self._session
 
@@ -150,6 +154,7 @@ class AsyncJicooClient:
         """How the server pages lists, as far as this client has learnt it."""
         return self._paging
 
+    @discreet
     async def send(self, call: Call[T], passage: Passage = FREE) -> T:
         """Send a call and return the ``data`` of its answer.
 
@@ -170,6 +175,7 @@ class AsyncJicooClient:
             result: T = end.value
             return result
 
+    @discreet
     async def iterate(
         self, listing: Listing[T], *, on_unproven: str | None = None, warnings: list[str] | None = None
     ) -> AsyncIterator[T]:
@@ -201,6 +207,7 @@ class AsyncJicooClient:
                 raise
             return error
 
+    @discreet
     async def run(self, steps: Generator[list[Call[Any]], list[Any], T], passage: Passage = FREE) -> T:
         """Send the calls that ``steps`` yields at once, send it their results, and return what it returns.
 
@@ -250,29 +257,58 @@ class AsyncJicooClient:
         came = await self._ask(call)
         passage.returned(call, came)
         if isinstance(came, Reply):
-            wait = retry_after(came.headers.get("Retry-After"), came.at) if came.status >= 400 else None
-            self._pace.answered(came.status, wait, sent, time.monotonic())
+            self._pace.answered(came.status, came.retry_after, sent, time.monotonic())
         else:
             self._pace.answered(None, None, sent, time.monotonic())
         return came
 
     async def _ask(self, call: Call[Any]) -> Reply | Broken:
+        body = None if call.body is None else BytesPayload(msgspec.json.encode(call.body), content_type=_JSON)
         try:
-            async with self._open().request(
-                call.method,
-                URL(self._settings.base_url + call.path, encoded=True),
-                params=fit(call, self._paging) or None,
-                data=None if call.body is None else BytesPayload(msgspec.json.encode(call.body), content_type=_JSON),
-                allow_redirects=False,
-                middlewares=(_once,) if call.method in ("GET", "PUT", "DELETE") else None,
-            ) as response:
-                return Reply(response.status, response.headers, await response.read(), time.time())
+            async with (
+                self._connections,
+                self._open().request(
+                    call.method,
+                    URL(self._settings.base_url + call.path, encoded=True),
+                    params=fit(call, self._paging) or None,
+                    data=body,
+                    headers=self._settings.key_header(),
+                    allow_redirects=False,
+                    middlewares=(_once,) if call.method in ("GET", "PUT", "DELETE") else None,
+                ) as response,
+            ):
+                return await self._read(response)
         except _NEVER_SENT as error:
             return Broken(Fault.NOT_SENT, _reason(error))
         except _Lost as error:
             return Broken(Fault.NO_ANSWER, str(error))
         except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
+            if _is_over(error):
+                return Broken(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
             return Broken(Fault.NO_ANSWER, _reason(error))
+
+    async def _read(self, response: aiohttp.ClientResponse) -> Reply | Broken:
+        """Read the body of an answer.
+
+        :raises aiohttp.ClientError: it breaks off.
+        """
+        status, headers = response.status, response.headers
+        try:
+            body = Body(headers)
+            if body.is_plain:
+                body.feed(await response.read())
+            else:
+                async for piece in response.content.iter_any():
+                    body.feed(piece)
+            return Reply(status, headers, body.whole(), time.time())
+        except BodyError as error:
+            response.close()
+            return without_body(status, headers, error)
+        except asyncio.TimeoutError as error:
+            if not _is_over(error):
+                raise
+            response.close()
+            return without_body(status, headers, too_slow(self._settings.timeout))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -306,7 +342,19 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise _Lost(_reason(error)) from error
 
 
+def _is_over(error: BaseException) -> bool:
+    """Tell whether the time for the whole answer is over, and not that between two pieces of it."""
+    return isinstance(error, asyncio.TimeoutError) and not isinstance(error, aiohttp.ServerTimeoutError)
+
+
 def _reason(cause: BaseException) -> str:
-    # The text of this one has the URL in it: the proxy's, with its password, where the proxy failed.
-    text = f"{cause.status} {cause.message}" if isinstance(cause, aiohttp.ClientResponseError) else str(cause)
+    """Name the cause, in words only where they are this machine's: a server's may name a guest, and so may an address.
+
+    So do the words of a time-out while connecting; those of a proxy that refuses have its address, with its password.
+    """
+    text = ""
+    if isinstance(cause, aiohttp.ClientHttpProxyError):
+        text = f"{cause.status} {cause.message}"
+    elif isinstance(cause, (OSError, asyncio.TimeoutError)) and not isinstance(cause, aiohttp.ConnectionTimeoutError):
+        text = str(cause)
     return f"{type(cause).__name__}: {text}" if text else type(cause).__name__

@@ -23,6 +23,7 @@ from airflow_provider_jicoo.api.models import (
     body,
 )
 from airflow_provider_jicoo.api.paths import checked_id, checked_limit
+from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.written import reflects
 
 
@@ -78,6 +79,7 @@ def get_booking(uid: str) -> Call[Booking]:
     return Call("GET", _path(uid))
 
 
+@discreet
 def create_booking(**fields: Any) -> Call[Booking]:
     """Create Booking (https://developer.jicoo.com/api-5531352). The answer's form is inferred.
 
@@ -98,6 +100,7 @@ def create_booking(**fields: Any) -> Call[Booking]:
     )
 
 
+@discreet
 def update_booking(uid: str, *, on_doubt: OnDoubt | None = None, **fields: Any) -> Call[Booking]:
     """Update Booking (https://developer.jicoo.com/project-373292/api-5545485). Only what is given is sent.
 

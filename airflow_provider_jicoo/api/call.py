@@ -55,7 +55,7 @@ def _itself(found: Any) -> Any:
     return found
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Confirm(Generic[T]):
     """How to find out whether a change was made: read the thing with the call that ``read`` makes, then ask ``done``.
 
@@ -70,7 +70,8 @@ class Confirm(Generic[T]):
 
 
 # Not frozen, which would cost four times as much; thousands are made in a bulk change. Nothing changes one, though.
-@dataclass(slots=True)
+# What it sends is not in its repr: a traceback with locals would show it.
+@dataclass(slots=True, repr=False)
 class Call(Generic[T]):
     """One request; ``T`` is the type of the ``data`` in its answer.
 
@@ -105,6 +106,9 @@ class Call(Generic[T]):
     forbidden: str = ""
     page: int | None = None
     is_optional: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Call {self.method} {self.path}>"
 
 
 @dataclass(frozen=True)

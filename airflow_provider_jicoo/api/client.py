@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.cookiejar
 import logging
+import re
 import ssl
 import time
 from collections.abc import Generator, Iterator
@@ -14,15 +15,17 @@ from typing import Any, TypeVar
 import msgspec
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
+from airflow_provider_jicoo.api.adapter import Adapter
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling
 from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, ServerError, UnexpectedAnswerError
 from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
+from airflow_provider_jicoo.api.reading import DEADLINE, PIECE, Body, BodyError, too_slow, without_body
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
+from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings
 
 T = TypeVar("T")
@@ -34,6 +37,8 @@ _NEVER_SENT = (
     urllib3.exceptions.ProxyError,
     ssl.SSLCertVerificationError,  # any other SSL error may come after the request has left
 )
+_OBJECT = re.compile(r"^(<[^>]*>|\w+\([^)]*\)): ")
+_FAILED = (requests.RequestException, urllib3.exceptions.HTTPError)
 
 
 class _Session(requests.Session):
@@ -63,7 +68,7 @@ class JicooClient:
         self._session = _Session()
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
         self._session.headers.update(settings.headers(f"requests/{requests.__version__}"))
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        adapter = Adapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._fix_environment()
@@ -71,7 +76,9 @@ class JicooClient:
     def _fix_environment(self) -> None:
         """Look up proxy and CA bundle once instead of with each request, and leave ``~/.netrc`` out of it."""
         found = self._session.merge_environment_settings(self._settings.base_url, {}, None, None, None)
-        self._session.proxies.update(found["proxies"])
+        # Plain http is for this machine alone, and a proxy would get the key in the open.
+        if self._settings.base_url.startswith("https:"):
+            self._session.proxies.update(found["proxies"])
         self._session.verify = found["verify"]
         self._session.trust_env = False
 
@@ -85,6 +92,7 @@ class JicooClient:
         """How the server pages lists, as far as this client has learnt it."""
         return self._paging
 
+    @discreet
     def send(self, call: Call[T]) -> T:
         """Send a call and return the ``data`` of its answer.
 
@@ -105,6 +113,7 @@ class JicooClient:
             result: T = end.value
             return result
 
+    @discreet
     def iterate(
         self, listing: Listing[T], *, on_unproven: str | None = None, warnings: list[str] | None = None
     ) -> Iterator[T]:
@@ -135,6 +144,7 @@ class JicooClient:
                 raise
             return error
 
+    @discreet
     def run(self, steps: Generator[list[Call[Any]], list[Any], T]) -> T:
         """Send the calls that ``steps`` yields, send it their results, and return what it returns.
 
@@ -164,21 +174,51 @@ class JicooClient:
 
     def _send_once(self, call: Call[Any]) -> Reply | Broken:
         time.sleep(self._ceiling.reserve(time.monotonic()))
+        until = time.monotonic() + DEADLINE * self._settings.timeout
+        headers = self._settings.key_header()
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
         try:
-            response = self._session.request(
+            with self._session.request(
                 call.method,
                 self._settings.base_url + call.path,
                 params=fit(call, self._paging) or None,
                 data=None if call.body is None else msgspec.json.encode(call.body),
-                headers=None if call.body is None else {"Content-Type": "application/json"},
+                headers=headers,
                 timeout=(self._settings.timeout, self._settings.timeout),
                 allow_redirects=False,
-            )
-            return Reply(response.status_code, response.headers, response.content, time.time())
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                stream=True,
+            ) as response:
+                return self._read(response, until)
+        except _FAILED as error:
             cause = _root(error)
-            fault = Fault.NOT_SENT if isinstance(cause, _NEVER_SENT) else Fault.NO_ANSWER
-            return Broken(fault, _reason(cause))
+            if isinstance(cause, _NEVER_SENT):
+                return Broken(Fault.NOT_SENT, _reason(cause))
+            if time.monotonic() >= until:
+                return Broken(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
+            return Broken(Fault.NO_ANSWER, _reason(cause))
+
+    def _read(self, response: requests.Response, until: float) -> Reply | Broken:
+        """Read the body of an answer.
+
+        :param until: when its time is over, on the monotonic clock.
+        :raises requests.RequestException: it breaks off. Also urllib3's HTTPError.
+        """
+        status, headers, raw = response.status_code, response.headers, response.raw
+        try:
+            body = Body(headers)
+            if body.is_plain:
+                body.feed(raw.read(decode_content=False))
+            else:
+                while piece := raw.read(PIECE, decode_content=False):
+                    body.feed(piece)
+            return Reply(status, headers, body.whole(), time.time())
+        except BodyError as error:
+            return without_body(status, headers, error)
+        except _FAILED:
+            if time.monotonic() < until:
+                raise
+            return without_body(status, headers, too_slow(self._settings.timeout))
 
     def close(self) -> None:
         """Close the connections."""
@@ -202,6 +242,12 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _reason(cause: BaseException) -> str:
-    """Name the cause without the object in front of urllib3's messages."""
-    text = str(cause).rsplit(">: ", 1)[-1].split(" (Caused by", 1)[0]
+    """Name the cause, in words only where they are this machine's: a server's may name a guest, and so may an address.
+
+    Also without the object in front of urllib3's messages.
+    """
+    is_ours = isinstance(cause, OSError) and not isinstance(cause, requests.RequestException)
+    if not is_ours and not isinstance(cause, (*_NEVER_SENT, urllib3.exceptions.ReadTimeoutError)):
+        return type(cause).__name__
+    text = _OBJECT.sub("", str(cause)).split(" (Caused by", 1)[0]
     return f"{type(cause).__name__}: {text}" if text else type(cause).__name__

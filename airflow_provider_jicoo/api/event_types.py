@@ -33,6 +33,7 @@ from airflow_provider_jicoo.api.models import (
 from airflow_provider_jicoo.api.paging import count
 from airflow_provider_jicoo.api.paths import INFERRED, checked_id, checked_limit, inferred
 from airflow_provider_jicoo.api.rows import row_problem
+from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings
 
 WINDOW = timedelta(days=7)
@@ -85,6 +86,7 @@ def list_event_type_hosts(event_type_id: str, *, limit: int | None = None) -> Li
     )
 
 
+@discreet
 def create_event_type_host(event_type_id: str, **fields: Any) -> Call[EventTypeHost]:
     """Create Event Type Host. Path and body are inferred.
 
@@ -142,6 +144,7 @@ def delete_event_type_host(event_type_id: str, uid: str) -> Call[None]:
     )
 
 
+@discreet
 def validate_guest(team_id: str | int, event_type_id: str, *, name: str, email: str) -> Call[BookingPage]:
     """Account Integration (https://developer.jicoo.com/apidoc/project-373292/api-4059407): a page for a known guest.
 

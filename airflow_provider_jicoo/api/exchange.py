@@ -38,9 +38,9 @@ class Sleep:
     why: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Reply:
-    """A whole answer.
+    """A whole answer. What it holds is not in its repr: a traceback with locals would show it.
 
     :param headers: its headers, looked up without regard to case.
     :param at: when it came, in seconds since the epoch.
@@ -50,6 +50,15 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
     at: float
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.status}>"
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the API asks to wait, where it is an error."""
+        headers = self.headers
+        return retry_after(headers.get("Retry-After"), headers.get("Date"), self.at) if self.status >= 400 else None
 
 
 @dataclass(frozen=True)
@@ -237,7 +246,7 @@ class _Outcome:
             self.event = self._read(came)
 
     def _read(self, reply: Reply) -> Answered:
-        wait = retry_after(reply.headers.get("Retry-After"), reply.at) if reply.status >= 400 else None
+        wait = reply.retry_after
         try:
             self._parsed = _decoded(self.call, reply.body)
         except _UNREADABLE:
@@ -293,7 +302,8 @@ def _fail(outcome: _Outcome, action: Action) -> NoReturn:
         )
     event = outcome.event
     if isinstance(event, Fault):
-        raise outcome.error(errors.TransportError, outcome.what)
+        is_large = event is Fault.TOO_LARGE
+        raise outcome.error(errors.UnexpectedAnswerError if is_large else errors.TransportError, outcome.what)
     kind, summary = _BY_STATUS.get(event.status, (None, ""))
     if kind is errors.PermissionDeniedError:
         summary = f"{summary} {outcome.call.forbidden}".rstrip()

@@ -23,6 +23,7 @@ from airflow_provider_jicoo.api.models import (
 )
 from airflow_provider_jicoo.api.paths import checked_id, checked_limit, inferred
 from airflow_provider_jicoo.api.rows import row_problem
+from airflow_provider_jicoo.api.secret import discreet
 
 _ID_FIELDS = ("uid", "userId", "id")
 """Which of them identifies a row is not documented."""
@@ -49,6 +50,7 @@ def get_organization_user(user_id: str) -> Call[OrganizationUser]:
     return Call("GET", _user(user_id))
 
 
+@discreet
 def update_organization_user(user_id: str, **fields: Any) -> Call[OrganizationUser]:
     """Update Organization User (https://developer.jicoo.com/project-373292/api-5611265): change the role.
 
@@ -83,6 +85,7 @@ def delete_organization_user(user_id: str) -> Call[Any]:
     )
 
 
+@discreet
 def create_organization_invitation(**fields: Any) -> Call[OrganizationInvitation]:
     """Create Organization Invitation (https://developer.jicoo.com/api-5622157). The answer's form is inferred.
 

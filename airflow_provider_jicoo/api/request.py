@@ -11,11 +11,13 @@ import msgspec
 
 from airflow_provider_jicoo.api.call import Call, Method, Repeat
 from airflow_provider_jicoo.api.errors import InvalidRequestError
+from airflow_provider_jicoo.api.secret import discreet
 
 _PATH = re.compile(r"(/([A-Za-z0-9_~:@!$&'()*+,;=.-]|%[0-9A-Fa-f]{2})+)+")
 _DOTS = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 
 
+@discreet
 def request(
     method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Mapping[str, Any] | None = None
 ) -> Call[Any]:

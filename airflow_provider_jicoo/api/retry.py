@@ -7,6 +7,7 @@ could not connect; 429  wait, again wait, again                wait, again      
 5xx, 408                wait, again wait, read back, or again  read back for the server's      ambiguous, no repeat
                                                                grace, then ambiguous
 sent, no whole answer   wait, again wait, read back, or again  the same                        ambiguous, no repeat
+2xx too large, too slow give up     wait, read back, or again  the same                        ambiguous, no repeat
 2xx that is not Jicoo's refuse      wait, read back, or again  the same                        ambiguous, no repeat
 3xx, other 4xx          refuse      refuse                     refuse                          refuse
 ======================= =========== ========================== =============================== ===================
@@ -29,6 +30,8 @@ class Fault(enum.Enum):
 
     NOT_SENT = "could not connect"
     NO_ANSWER = "no answer"
+    TOO_LARGE = "the answer is too large"
+    TOO_SLOW = "the answer takes too long"
 
 
 @dataclass(frozen=True)
@@ -129,15 +132,19 @@ def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, luck: float,
     if repeat in (Repeat.LEAVE, Repeat.AFTER_GRACE):
         return Decision(Action.WATCH)
     if repeat is Repeat.HARMLESS:
-        return Decision(Action.GIVE_UP) if last else Decision(Action.AGAIN, backoff)
+        # What is too large would be so again, and what is too slow has had several timeouts.
+        is_over = last or what in (Fault.TOO_LARGE, Fault.TOO_SLOW)
+        return Decision(Action.GIVE_UP) if is_over else Decision(Action.AGAIN, backoff)
     return Decision(Action.READ_BACK_LAST if last else Action.READ_BACK, max(backoff, policy.floor))
 
 
-def retry_after(value: str | None, now: float) -> float | None:
+def retry_after(value: str | None, date: str | None, now: float) -> float | None:
     """Read a ``Retry-After`` header: seconds, or an HTTP date (RFC 9110, section 10.2.3).
 
     :param value: the header, or None.
-    :param now: seconds since the epoch, which a date is measured from.
+    :param date: the ``Date`` header of the same answer, which a date is measured from: the server's clock may be
+        minutes away from ours.
+    :param now: seconds since the epoch by our clock, for an answer without a readable ``Date``.
     :return: seconds from now, at least 0; None where there is none or it cannot be read.
     """
     if value is None:
@@ -145,10 +152,19 @@ def retry_after(value: str | None, now: float) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            date = email.utils.parsedate_to_datetime(value)
-            # A date without a zone, as in the oldest of the three forms, is in UTC too.
-            seconds = (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp() - now
-        except (ValueError, TypeError, OverflowError):
+        until = _moment(value)
+        if until is None:
             return None
+        sent = None if date is None else _moment(date)
+        seconds = until - (now if sent is None else sent)
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _moment(date: str) -> float | None:
+    """Return an HTTP date as seconds since the epoch; None where it cannot be read."""
+    try:
+        read = email.utils.parsedate_to_datetime(date)
+        # A date without a zone, as in the oldest of the three forms, is in UTC too.
+        return (read if read.tzinfo else read.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

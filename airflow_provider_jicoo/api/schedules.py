@@ -14,6 +14,7 @@ from airflow_provider_jicoo.api.call import Call, Listing, Repeat
 from airflow_provider_jicoo.api.models import CreateScheduleBody, Schedule, UpdateScheduleBody, body
 from airflow_provider_jicoo.api.paths import checked_id, checked_limit, inferred
 from airflow_provider_jicoo.api.rows import row_problem
+from airflow_provider_jicoo.api.secret import discreet
 
 _UID = "a schedule id such as 'mzgdPJVBb7RE'"
 
@@ -27,6 +28,7 @@ def list_schedules(*, limit: int | None = None) -> Listing[Schedule]:
     return Listing("/v1/schedules", limit=checked_limit("List Schedules", limit), check=row_problem(("uid",)))
 
 
+@discreet
 def create_schedule(**fields: Any) -> Call[Schedule]:
     """Create Schedule (https://developer.jicoo.com/apidoc/project-373292/api-5577216). The answer's form is inferred.
 
@@ -46,6 +48,7 @@ def create_schedule(**fields: Any) -> Call[Schedule]:
     )
 
 
+@discreet
 def update_schedule(uid: str, **fields: Any) -> Call[Schedule]:
     """Update Schedule (https://developer.jicoo.com/apidoc/project-373292/api-5547058). Only what is given is sent.
 

@@ -10,9 +10,12 @@ import ssl
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
+from typing import Any
 
 from airflow_provider_jicoo import __version__
 from airflow_provider_jicoo.api.errors import InvalidRequestError
+from airflow_provider_jicoo.api.reading import ENCODINGS
+from airflow_provider_jicoo.api.secret import Secret, discreet
 
 BASE_URL = "https://api.jicoo.com"
 """Source: https://developer.jicoo.com/apidoc/project-373292/doc-468187"""
@@ -26,11 +29,12 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True)
 class Settings:
-    """Key, address, and limits of a client.
+    """Key, address, and limits of a client. A pickle of them has no key, and makes no client.
 
     :param api_key: the API key, from https://www.jicoo.com/dashboard/integrations/api_keys. Never shown.
     :param base_url: where the API is. Plain http is refused except on loopback: the key would travel in the open.
-    :param timeout: seconds to wait for a connection, and between two pieces of an answer.
+    :param timeout: seconds to wait for a connection, and between two pieces of an answer. A whole answer may take four
+        times that.
     :param server_grace: seconds that Jicoo may still be at work on a request whose answer was lost; what messages a
         guest is not sent again within them, and by default not at all. Never less than ``timeout``.
     :param max_requests_per_second: hard ceiling of this client, or None. Jicoo publishes no limit.
@@ -53,12 +57,7 @@ class Settings:
     lists_requests: bool = False
 
     def __post_init__(self) -> None:
-        key = self.api_key.strip() if isinstance(self.api_key, str) else ""
-        if not key:
-            raise InvalidRequestError("there is no API key; make one in Jicoo's dashboard under integrations, API keys")
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise InvalidRequestError("the API key has a blank, a line break or a character that no key has")
-        object.__setattr__(self, "api_key", key)
+        object.__setattr__(self, "api_key", _checked_key(self.api_key))
         object.__setattr__(self, "base_url", _checked(self.base_url))
         _positive("timeout", self.timeout, "seconds")
         _positive("server_grace", self.server_grace, "seconds")
@@ -72,12 +71,25 @@ class Settings:
             if not _PARAMETER.fullmatch(name) or len(set(self.period_parameters)) < 2:
                 raise InvalidRequestError(f"period parameters: {self.period_parameters} are not two names")
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "api_key"}
+
+    def __copy__(self) -> Settings:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Settings:
+        return self
+
     def proxy(self) -> str | None:
-        """Return the proxy that the environment names for this address (``https_proxy``, ``no_proxy``), or None."""
+        """Return the proxy that the environment names for this address (``https_proxy``, ``no_proxy``), or None.
+
+        There is none for plain http: that is for this machine alone, and a proxy would get the key in the open.
+        """
         parts = urllib.parse.urlsplit(self.base_url)
-        if urllib.request.proxy_bypass(parts.netloc):
+        if parts.scheme == "http" or urllib.request.proxy_bypass(parts.netloc):
             return None
-        return urllib.request.getproxies().get(parts.scheme)
+        proxies = urllib.request.getproxies()
+        return proxies.get(parts.scheme) or proxies.get("all")
 
     def tls(self) -> ssl.SSLContext | bool:
         """Return how to check certificates: by the bundle that the environment names for requests, or as usual."""
@@ -87,16 +99,51 @@ class Settings:
         folder = os.path.isdir(bundle)
         return ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
 
+    def key_header(self) -> dict[str, str]:
+        """Return the header with the key. It goes with each request: what a session sends, it sends to a proxy too."""
+        return {KEY_HEADER: self.api_key}
+
     def headers(self, library: str) -> dict[str, str]:
-        """Return the headers of every request.
+        """Return the headers of every request, but for that with the key.
 
         :param library: name and version of the HTTP library, for the User-Agent.
         """
         return {
-            KEY_HEADER: self.api_key,
             "Accept": "application/json",
+            "Accept-Encoding": ENCODINGS,
             "User-Agent": f"airflow-provider-jicoo/{__version__} ({library}; python/{platform.python_version()})",
         }
+
+
+class _Key:
+    """The attribute ``api_key``: a text to whoever asks for it, held as a :class:`Secret`."""
+
+    def __get__(self, settings: Any, kind: type) -> Any:
+        if settings is None:
+            return self
+        held = vars(settings).get("api_key")
+        if held is None:
+            raise InvalidRequestError(
+                "these settings were pickled, and a pickle has no API key: make them where they are used"
+            )
+        return held.reveal()
+
+    def __set__(self, settings: Any, key: object) -> None:
+        vars(settings)["api_key"] = Secret(key if isinstance(key, str) else "")
+
+
+# Behind the back of the dataclass, which would take the descriptor for a default.
+Settings.api_key = _Key()  # type: ignore[assignment]
+Settings.__init__ = discreet(Settings.__init__)  # type: ignore[method-assign]
+
+
+def _checked_key(key: str) -> str:
+    key = key.strip()
+    if not key:
+        raise InvalidRequestError("there is no API key; make one in Jicoo's dashboard under integrations, API keys")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise InvalidRequestError("the API key has a blank, a line break or a character that no key has")
+    return key
 
 
 def checked_word(name: str, value: object) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from airflow_provider_jicoo.api.errors import InvalidRequestError
+from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import BASE_URL, Settings
 from airflow_provider_jicoo.hooks.forms import EXTRA_FIELDS
 
@@ -26,6 +27,7 @@ class ConnectionLike(Protocol):
         """The extras."""
 
 
+@discreet
 def settings(connection: ConnectionLike) -> Settings:
     """Return the settings that a connection describes.
 

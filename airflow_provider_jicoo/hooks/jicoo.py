@@ -24,6 +24,7 @@ from airflow_provider_jicoo.api.models import AvailableSchedule, Booking
 from airflow_provider_jicoo.api.request import request
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.rows import status_problem
+from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.compat import get_async_connection
 from airflow_provider_jicoo.hooks import connection, forms
 
@@ -36,8 +37,10 @@ def _as_method(method: Callable[..., Any], endpoint: Callable[..., Any]) -> Any:
     functools.update_wrapper(method, endpoint)
     signature = inspect.signature(endpoint)
     me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    method.__signature__ = signature.replace(parameters=[me, *signature.parameters.values()])  # type: ignore[attr-defined]
-    return method
+    made = discreet(method)
+    made.endpoint = endpoint  # type: ignore[attr-defined]
+    made.__signature__ = signature.replace(parameters=[me, *signature.parameters.values()])  # type: ignore[attr-defined]
+    return made
 
 
 def _sent(endpoint: Callable[P, Call[T]]) -> Callable[Concatenate[JicooHook, P], T]:
@@ -74,7 +77,7 @@ def endpoint(method: str) -> Callable[..., Call[Any] | Listing[Any]]:
 
     :param method: name of the method, as ``get_booking``.
     """
-    return inspect.unwrap(getattr(JicooHook, method))  # type: ignore[no-any-return]
+    return getattr(JicooHook, method).endpoint  # type: ignore[no-any-return]
 
 
 class JicooHook(BaseHook):
@@ -325,6 +328,7 @@ class JicooAsyncHook(BaseHook):
         steps = lookup_bookings(uids, unreadable=unreadable, check=status_problem)
         return await (await self.get_client()).run(steps)
 
+    @discreet
     async def _iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
         async for row in (await self.get_client()).iterate(listing):
             yield row

@@ -227,7 +227,25 @@ NOW = 1_700_000_000.0
     ],
 )
 def test_retry_after_header(header, seconds):
-    assert retry_after(header, NOW) == seconds
+    assert retry_after(header, None, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        pytest.param(email.utils.formatdate(NOW + 300, usegmt=True), 30.0, id="clock ahead"),
+        pytest.param(email.utils.formatdate(NOW - 300, usegmt=True), 630.0, id="clock behind"),
+        pytest.param(None, 330.0, id="no Date"),
+        pytest.param("the day before yesterday", 330.0, id="unreadable Date"),
+        pytest.param("", 330.0, id="empty Date"),
+    ],
+)
+def test_a_date_is_taken_against_the_servers_clock(date, seconds):
+    assert retry_after(email.utils.formatdate(NOW + 330, usegmt=True), date, NOW) == seconds
+
+
+def test_seconds_need_no_clock():
+    assert retry_after("7", email.utils.formatdate(NOW + 300, usegmt=True), NOW) == 7.0
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
@@ -243,7 +261,7 @@ def test_a_date_is_in_utc_wherever_the_worker_stands(monkeypatch, header, zone):
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        assert retry_after(header, NOW) == 10.0
+        assert retry_after(header, None, NOW) == 10.0
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -252,6 +270,6 @@ def test_a_date_is_in_utc_wherever_the_worker_stands(monkeypatch, header, zone):
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=40) | st.floats().map(str) | st.integers().map(str))
 def test_whatever_the_header_is_the_wait_is_a_finite_number_or_none(header):
-    seconds = retry_after(header, NOW)
+    seconds = retry_after(header, header, NOW)
 
     assert seconds is None or (seconds >= 0 and math.isfinite(seconds))

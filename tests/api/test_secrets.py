@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import io
 import logging
 import pickle
@@ -14,6 +15,7 @@ from airflow_provider_jicoo.api import bookings, errors
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.errors import InvalidRequestError
 from airflow_provider_jicoo.api.retry import RetryPolicy
+from airflow_provider_jicoo.api.secret import Secret
 from airflow_provider_jicoo.api.settings import BASE_URL, KEY_HEADER, Settings
 
 POLICY = RetryPolicy(attempts=2, base=0.01, floor=0.01)
@@ -130,13 +132,35 @@ def test_the_key_shows_in_nothing_that_a_failure_leaves(
 def test_the_key_shows_in_no_repr(connect, wire, key):
     driver = connect(wire().url)
     driver.send(CALLS["get"])
-    settings = Settings(key)
-    if isinstance(driver.client, JicooClient):
-        assert driver.client.settings.api_key == key
+    settings, session = driver.client.settings, driver.client._session
 
-    for shown in (repr(settings), str(settings), repr(driver.client), repr(vars(driver.client).get("_session"))):
-        assert key not in shown
-    assert settings.headers("x")[KEY_HEADER] == key
+    shown = [settings, vars(settings), driver.client, vars(driver.client), session, session.headers, vars(settings)]
+    assert key not in "".join(f"{one!r} {one}" for one in shown)
+    assert key not in repr(settings.headers("x"))
+    assert settings.key_header() == {KEY_HEADER: key}
+    assert settings.api_key == key
+
+
+def test_a_pickle_has_no_key_and_says_so(key):
+    pickled = pickle.dumps(Settings(key, timeout=5))
+    settings = pickle.loads(pickled)
+
+    assert key.encode() not in pickled
+    assert settings.timeout == 5
+    with pytest.raises(InvalidRequestError, match="a pickle has no API key: make them where they are used"):
+        JicooClient(settings).send(CALLS["get"])
+    with pytest.raises(TypeError, match="a secret is neither pickled nor copied"):
+        pickle.dumps(Secret(key))
+
+
+def test_a_copy_is_as_good(key):
+    settings = Settings(key)
+
+    for made in (copy.copy(settings), copy.deepcopy(settings), dataclasses.replace(settings, timeout=5)):
+        assert made.api_key == key
+    assert copy.deepcopy(settings) == settings
+    assert hash(Settings(key)) == hash(settings)
+    assert Settings("other") != settings
 
 
 def test_the_key_is_in_no_log_of_a_good_request(connect, wire, key, caplog):

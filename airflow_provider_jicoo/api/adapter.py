@@ -1,0 +1,134 @@
+"""What requests and urllib3 lack: a whole answer within a bounded time, and logs without what is asked for."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import logging
+import socket
+import threading
+import time
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from airflow_provider_jicoo.api.reading import DEADLINE
+
+
+class Adapter(HTTPAdapter):
+    """An adapter of which a whole answer takes at most :data:`~airflow_provider_jicoo.api.reading.DEADLINE` timeouts.
+
+    urllib3's timeout is between two pieces of it. What reads beyond the deadline gets urllib3's ReadTimeoutError.
+    """
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools for answers that come straight."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the pools for answers that come through a proxy."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request; what urllib3 logs meanwhile has no query."""
+        _OURS.sending = True
+        try:
+            return super().send(*args, **kwargs)
+        finally:
+            _OURS.sending = False
+
+
+class _UntilDeadline(io.RawIOBase):
+    """What comes from a socket, until the deadline.
+
+    :param connection: the socket; its timeout is that of the request.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._from: io.RawIOBase = connection.makefile("rb", buffering=0)
+        self._timeout = connection.gettimeout() or float("inf")
+        self._until = time.monotonic() + DEADLINE * self._timeout
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> Any:
+        """Read what there is.
+
+        :raises TimeoutError: nothing came within the timeout, or the deadline is over.
+        """
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer took too long")
+        if left < self._timeout:
+            self._socket.settimeout(left)
+        return self._from.readinto(buffer)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._from.close()
+        super().close()
+
+
+class _Files:
+    """Stands for the socket where http.client makes a file of it, which is all that a response does with it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_UntilDeadline(self._connection))
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(_Files(sock), *args, **kwargs)  # type: ignore[arg-type]
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _TlsConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
+_OURS = threading.local()
+
+
+class _WithoutQueries(logging.Filter):
+    """Takes queries, and what a server sent, out of what urllib3 logs of our requests: there may be guests in them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(_OURS, "sending", False):
+            record.exc_info = record.exc_text = None
+            if isinstance(record.args, tuple):
+                record.args = tuple(_shown(value) for value in record.args)
+        return True
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.split("?", 1)[0]
+    return type(value).__name__ if isinstance(value, Exception) else value
+
+
+for _name in ("connection", "connectionpool", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(_WithoutQueries())
