@@ -80,7 +80,7 @@ class RequestError(JicooError):
         status = "" if self.status is None else f" ({self.status})"
         said = f" Jicoo said: {self.said}" if self.said else ""
         answer = f" {self.answer}" if self.answer else ""
-        return f"{self.method} {self.path}{status}: {self.summary}{said}{answer}"
+        return f"{self.method} {self.path}{status}: {self.summary}{answer}{said}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only arguments are not what Exception would pickle; Celery and multiprocessing do pickle errors.

@@ -238,7 +238,7 @@ def _watch(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[E
 def _learn(outcome: _Outcome) -> Generator[Effect, Came, None]:
     """Find out what is known of a booking, where Jicoo refuses a change of it in words: they may name its guest.
 
-    It is read once; where that fails, the words are not shown.
+    It is read once; where that fails, only the words are shown that all errors are made of.
     """
     call, path = outcome.call, outcome.booking_path
     if path is None or outcome.known is not None or not outcome.is_refused_in_words:

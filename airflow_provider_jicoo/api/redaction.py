@@ -48,11 +48,55 @@ _HONOURED = re.compile(
 _NOBODY = frozenset({"お客", "客", "ゲスト", "ホスト", "皆", "たく"})
 _EVERYBODYS = frozenset(
     {
-        *("a", "already", "an", "and", "are", "asc", "at", "available", "be", "been", "booking", "bookings", "but"),
+        *(
+            "a",
+            "already",
+            "an",
+            "and",
+            "are",
+            "asc",
+            "at",
+            "available",
+            "base",
+            "be",
+            "been",
+            "booking",
+            "bookings",
+            "but",
+        ),
         *("by", "can", "cannot", "characters", "contain", "desc", "do", "does", "error", "exactly", "exist", "false"),
-        *("field", "for", "format", "found", "from", "has", "have", "in", "invalid", "is", "it", "least", "long"),
-        *("missing", "more", "most", "must", "no", "not", "null", "of", "on", "one", "only", "or", "parameter"),
-        *("record", "request", "required", "should", "slot", "than", "that", "the", "this", "to", "too", "true"),
+        *("field", "for", "format", "found", "from", "had", "has", "have", "in", "invalid", "is", "it", "least"),
+        *(
+            "missing",
+            "more",
+            "most",
+            "must",
+            "no",
+            "not",
+            "null",
+            "of",
+            "on",
+            "one",
+            "only",
+            "or",
+            "parameter",
+            "problem",
+        ),
+        *(
+            "record",
+            "request",
+            "required",
+            "server",
+            "should",
+            "slot",
+            "than",
+            "that",
+            "the",
+            "this",
+            "to",
+            "too",
+            "true",
+        ),
         *("unknown", "value", "was", "with", "you", "your"),
     }
 )
@@ -93,9 +137,12 @@ class Redactor:
     :param secrets: the API key, of which nothing shows, however it is written.
     :param texts: what was sent, and what is known of guests. Each as a whole and each word of it goes, in any case and
         width.
+    :param is_strict: whether guests may be named of whom nothing is known: then only the names of the API and the words
+        that errors are made of stay.
     """
 
-    def __init__(self, secrets: Iterable[str] = (), texts: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), texts: Iterable[str] = (), *, is_strict: bool = False) -> None:
+        self._is_strict = is_strict
         self._key = key_pattern(tuple(secrets))
         known = list(dict.fromkeys(texts))
         self.is_too_much = sum(map(len, known)) > _KNOWN_AT_MOST
@@ -116,7 +163,8 @@ class Redactor:
         shown = _plain(self.key(_start(text)))
         folded, folded_at = _fold(shown)
         narrow, narrow_at = _by_char(shown, _narrow_char)
-        spans = [_back(span, folded_at, len(shown)) for span in self._known.spans(folded)]
+        known = _spans_of_others(folded) if self._is_strict else self._known.spans(folded)
+        spans = [_back(span, folded_at, len(shown)) for span in known]
         spans += [_back(span, narrow_at, len(shown)) for span in self._spans_of_looks(narrow)]
         return _starred(shown, spans)
 
@@ -286,8 +334,14 @@ def _is_the_apis(text: str) -> bool:
     """Tell whether a text is made of the API's and everybody's words, and short numbers, alone."""
     if _MOMENT.fullmatch(text):
         return True
-    words = [found[0] for found in _WORD.finditer(_fold(text)[0])]
-    return all(word in _apis_words() or (word.isdecimal() and len(word) < 6) for word in words)
+    return not any(_spans_of_others(_fold(text)[0]))
+
+
+def _spans_of_others(folded: str) -> Iterator[Span]:
+    """Yield where a folded text has other words than the API's and everybody's, and short numbers."""
+    for found in _WORD.finditer(folded):
+        if found[0] not in _apis_words() and not (found[0].isdecimal() and len(found[0]) < 6):
+            yield found.span()
 
 
 # --- what is known ---------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from airflow_provider_jicoo.api.redaction import Redactor
@@ -46,19 +46,24 @@ def tell(
     """Return what may be told of an answer.
 
     :param parsed: its body as JSON, or None where it is none.
-    :param texts: what was sent and what is known of guests; None where that is not known, and no words are shown.
+    :param texts: what was sent and what is known of guests; None where that is not known: then only the words are shown
+        that all errors are made of.
     :param secrets: the API key.
     :param keep: keeps an answer that is not shown; None where answers are not kept.
     """
-    redactor = Redactor(secrets, texts or ())
-    if texts is not None and not redactor.is_too_much and has_words(reply, parsed):
+    redactor = Redactor(secrets, texts or (), is_strict=texts is None)
+    told = Told()
+    if has_words(reply, parsed) and not redactor.is_too_much:
         errors = redactor.json(parsed.get("errors"))
         words = errors or redactor.json(parsed.get("message") or parsed.get("error"))
-        return Told(_cut(words if isinstance(words, str) else json.dumps(words, ensure_ascii=False)), errors)
+        told = Told(_cut(words if isinstance(words, str) else json.dumps(words, ensure_ascii=False)), errors)
+        if texts is not None:
+            return told
     if not reply.body:
-        return Told()
+        return told
+    shown = "shown in part" if told.said else "not shown"
     kept = "" if keep is None else f" {keep(reply)}"
-    return Told(answer=f"Its answer is not shown: {_described(reply)}.{kept}")
+    return replace(told, answer=f"Its answer is {shown}: {_described(reply)}.{kept}")
 
 
 def has_words(reply: Answer, parsed: Any) -> bool:

@@ -80,8 +80,12 @@ def test_nothing_is_told_of_an_empty_answer():
     assert told(422, b"").answer == ""
 
 
-def test_no_words_where_it_is_not_known_what_must_not_show():
-    assert told(422, {"message": "Taro"}, texts=None).said == ""
+def test_only_everybodys_words_where_it_is_not_known_what_must_not_show():
+    found = told(422, {"message": "startedAt: taro is not available, at most 50", "errors": {}}, texts=None)
+
+    assert found.said == "startedAt: *** is not available, at most 50"
+    assert found.answer.startswith("Its answer is shown in part: 73 bytes of JSON, SHA-256 ")
+    assert told(422, {"errors": {"予約": ["は田中"]}}, texts=None).errors == {"***": ["***"]}
 
 
 # --- what is taken out -----------------------------------------------------------------------------------------------
@@ -140,8 +144,8 @@ def test_what_follows_an_address_without_a_blank_is_shown():
 
 @pytest.mark.parametrize(
     "number",
-    ["090-1234-5678", "09012345678", "+81 90 1234 5678", "(03) 1234-5678", "０９０ー１２３４ー５６７８", "090.1234.5678",
-     "123 45 67", "06 123", "0 9 0 1 2"],
+    ["090-1234-5678", "09012345678", "+81 90 1234 5678", "(03) 1234-5678", "０９０ー１２３４ー５６７８",
+     "090.1234.5678", "123 45 67", "06 123", "0 9 0 1 2"],
 )  # fmt: skip
 def test_runs_of_digits_do_not_show(number):
     assert Redactor().text(f"call {number} now") == "call *** now"
