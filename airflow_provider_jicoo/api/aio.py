@@ -19,6 +19,7 @@ from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
 from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, ServerError, UnexpectedAnswerError
 from airflow_provider_jicoo.api.exchange import Broken, Came, Hurry, Reply, Sleep, exchange
+from airflow_provider_jicoo.api.kept import keeper
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
 from airflow_provider_jicoo.api.reading import DEADLINE, Body, BodyError, too_slow, without_body
@@ -116,6 +117,8 @@ class AsyncJicooClient:
     ) -> None:
         self._settings = settings
         self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
+        self._secrets = (settings.api_key,)
+        self._keep = keeper(settings.debug_answers, self._secrets)
         self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
         self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._turn = asyncio.Lock()
@@ -162,7 +165,7 @@ class AsyncJicooClient:
         :raises RequestError: the subclass says what to do about it.
         :raises WithheldError: its passage did not let it leave.
         """
-        steps = exchange(call, self._policy, (self._settings.api_key,))
+        steps = exchange(call, self._policy, self._secrets, self._keep)
         came: Came = None
         try:
             while True:

@@ -96,7 +96,6 @@ def create_booking(**fields: Any) -> Call[Booking]:
         answers="anything",
         repeat=Repeat.NEVER,
         check=f"list the bookings that start at {times.wire(checked.started_at)} and look for this guest",
-        private=checked.private_on_the_wire(),
     )
 
 
@@ -135,7 +134,6 @@ def update_call(
         repeat=repeat_of(on_doubt, messages=messages),
         confirm=Confirm(partial(get_booking, uid), done or partial(_was_updated, sent, messages)),
         check=_look_at(uid),
-        private=UpdateBookingBody.private_on_the_wire(),
     )
 
 

@@ -51,6 +51,10 @@ def repeat_of(on_doubt: OnDoubt | None, *, messages: bool) -> Repeat:
     return Repeat.AFTER_GRACE if messages else Repeat.READ_BACK
 
 
+def _unknown() -> None:
+    return None
+
+
 def _itself(found: Any) -> Any:
     return found
 
@@ -85,8 +89,8 @@ class Call(Generic[T]):
     :param confirm: how to read the change back; needed where ``repeat`` reads back.
     :param check: how a person finds out whether the change was made; shown in
         :class:`~airflow_provider_jicoo.api.errors.AmbiguousOutcomeError`.
-    :param private: names of the fields of ``body``, however deep in it, that may hold personal data; their values are
-        blotted out of what the API says in an error.
+    :param known: returns the booking that the call is on where it was read already; None where it was not. Its guest
+        must not show in what the API says, and it would be read for that.
     :param forbidden: what to do where the API key lacks the permission; shown in
         :class:`~airflow_provider_jicoo.api.errors.PermissionDeniedError`.
     :param page: the page of a list that is wanted, from 1; the client adds to the query what this server calls it, and
@@ -102,7 +106,7 @@ class Call(Generic[T]):
     repeat: Repeat = Repeat.HARMLESS
     confirm: Confirm[T] | None = None
     check: str = ""
-    private: frozenset[str] = frozenset()
+    known: Callable[[], Mapping[str, Any] | None] = _unknown
     forbidden: str = ""
     page: int | None = None
     is_optional: bool = False

@@ -21,6 +21,7 @@ from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling
 from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, ServerError, UnexpectedAnswerError
 from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
+from airflow_provider_jicoo.api.kept import keeper
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
 from airflow_provider_jicoo.api.reading import DEADLINE, PIECE, Body, BodyError, too_slow, without_body
@@ -63,6 +64,8 @@ class JicooClient:
     def __init__(self, settings: Settings, *, policy: RetryPolicy | None = None, connections: int = 32) -> None:
         self._settings = settings
         self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
+        self._secrets = (settings.api_key,)
+        self._keep = keeper(settings.debug_answers, self._secrets)
         self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
         self._ceiling = Ceiling(settings.max_requests_per_second)
         self._session = _Session()
@@ -98,7 +101,7 @@ class JicooClient:
 
         :raises RequestError: the subclass says what to do about it.
         """
-        steps = exchange(call, self._policy, (self._settings.api_key,))
+        steps = exchange(call, self._policy, self._secrets, self._keep)
         came: Came = None
         try:
             while True:

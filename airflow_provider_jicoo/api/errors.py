@@ -18,8 +18,7 @@
             └── UnprovenListError  a list may lack rows: ``doubts`` says what was assumed, and what was seen
                 └── BrokenRowsError  rows of a list cannot be used; ``doubts`` names each
 
-An error carries method, path, status and what the API said. It never carries the API key, nor the
-values that the caller marked as personal.
+An error carries method, path, status and what the API said, without the API key, what was sent and what is a guest's.
 """
 
 from __future__ import annotations
@@ -48,8 +47,10 @@ class RequestError(JicooError):
     :param method: HTTP method, as ``PATCH``.
     :param path: path of the request, as ``/v1/bookings/mzgdPJVBb7RE``.
     :param status: HTTP status, or None where there was no answer.
-    :param said: what the API said, cut to a few hundred characters; empty where it said nothing.
-    :param errors: the ``errors`` of the API's answer as it came; None where there were none.
+    :param said: what the API said, cut to a few hundred characters, with ``***`` where something may be private; empty
+        where it said nothing, or what it said may be anything.
+    :param errors: the ``errors`` of the API's answer, with ``***`` as in ``said``; None where there were none.
+    :param answer: type, length and digest of an answer that is not shown, and where it is kept; else empty.
     :param retry_after: seconds the API asked to wait, or None.
     """
 
@@ -62,6 +63,7 @@ class RequestError(JicooError):
         status: int | None = None,
         said: str = "",
         errors: Any = None,
+        answer: str = "",
         retry_after: float | None = None,
     ) -> None:
         self.summary = summary
@@ -70,20 +72,22 @@ class RequestError(JicooError):
         self.status = status
         self.said = said
         self.errors = errors
+        self.answer = answer
         self.retry_after = retry_after
         super().__init__(self._text())
 
     def _text(self) -> str:
         status = "" if self.status is None else f" ({self.status})"
         said = f" Jicoo said: {self.said}" if self.said else ""
-        return f"{self.method} {self.path}{status}: {self.summary}{said}"
+        answer = f" {self.answer}" if self.answer else ""
+        return f"{self.method} {self.path}{status}: {self.summary}{answer}{said}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only arguments are not what Exception would pickle; Celery and multiprocessing do pickle errors.
         return (_rebuild, (type(self), {name: self.__dict__[name] for name in _FIELDS}), self.__dict__)
 
 
-_FIELDS = ("summary", "method", "path", "status", "said", "errors", "retry_after")
+_FIELDS = ("summary", "method", "path", "status", "said", "errors", "answer", "retry_after")
 
 
 def _rebuild(kind: type[RequestError], fields: dict[str, Any]) -> RequestError:

@@ -161,7 +161,6 @@ def validate_guest(team_id: str | int, event_type_id: str, *, name: str, email: 
         "POST",
         f"/v1/teams/{_team(team_id)}/event_types/{checked_id('event_type_id', event_type_id)}/validate",
         body=checked.wire(),
-        private=checked.private_on_the_wire(),
     )
 
 

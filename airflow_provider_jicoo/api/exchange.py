@@ -7,27 +7,33 @@ sent what came of it. Both clients drive it, so that a failure is treated once, 
 from __future__ import annotations
 
 import enum
-import html
-import json
 import random
 import re
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.call import Call, Repeat
+from airflow_provider_jicoo.api.redaction import Redactor, texts_of
 from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, looks, retry_after
 from airflow_provider_jicoo.api.rows import is_cut, salvage
+from airflow_provider_jicoo.api.said import Keep, Told, has_words, tell
 
 T = TypeVar("T")
 
-_SAID_AT_MOST = 300
-_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
-# It begins where a word does: tried from every letter of a long one, it would take minutes.
-_EMAIL = re.compile(r"(?<![^\s@\"'<>(),;:])[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+\.[A-Za-z]+")
+_BOOKING = re.compile(r"(/v1/bookings/[^/]+)(/.*)?")
+_OF_NOBODY = frozenset(
+    {
+        *("uid", "eventTypeId", "hosts", "status", "priority", "locationId", "timeZone"),
+        *("startedAt", "endedAt", "createdAt", "updatedAt", "cancelledAt", "cancelledBy"),
+    }
+)
+"""Fields of a booking that tell nothing of a guest."""
+# In what an HTTP library says of a failure.
+_QUERY = re.compile(r"\?[^\s'\")]*")
 
 
 @dataclass(frozen=True)
@@ -82,14 +88,24 @@ _NOTHING: Final = object()
 _UNREADABLE = (ValueError, RecursionError, msgspec.DecodeError)
 
 
-def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) -> Generator[Effect, Came, T]:
+def exchange(
+    call: Call[T],
+    policy: RetryPolicy,
+    secrets: tuple[str, ...] = (),
+    keep: Keep | None = None,
+    texts: tuple[str, ...] = (),
+) -> Generator[Effect, Came, T]:
     """Send a call, and do what :func:`~airflow_provider_jicoo.api.retry.decide` says until it has a result.
 
     :param call: what to send.
     :param policy: how often and how long to try.
     :param secrets: texts that must not show in an error, as the API key.
+    :param keep: keeps answers that an error does not show; None where they are not kept.
+    :param texts: what else must not show of what the API says; what the call sends, and what is known of its booking,
+        does not anyway.
     :raises RequestError: the subclass says what to do about it.
     """
+    discretion = _Discretion(secrets, keep, (*texts, *texts_of(call.body), *texts_of(call.query)))
     attempt = 0
     doubted = False
     while True:
@@ -99,27 +115,29 @@ def exchange(call: Call[T], policy: RetryPolicy, secrets: tuple[str, ...] = ()) 
         data = _accepted(call, came)
         if data is not _NOTHING:
             return data  # type: ignore[no-any-return]
-        outcome = _Outcome(call, came, secrets)
+        outcome = _Outcome(call, came, discretion)
         decision = decide(call.repeat, outcome.event, attempt=attempt, luck=random.random(), policy=policy)
         if decision.action is Action.AGAIN:
             yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
             continue
         if decision.action in (Action.READ_BACK, Action.READ_BACK_LAST, Action.WATCH):
             doubted = True
-            found = yield from _resolve(call, outcome, decision, attempt, policy, secrets)
+            found = yield from _resolve(call, outcome, decision, attempt, policy)
         elif doubted and decision.action is not Action.AMBIGUOUS:
             # An earlier sending may have arrived after it was read back: "already cancelled" is then our own doing.
-            found = yield from _read_back(call, outcome, policy, secrets)
+            found = yield from _read_back(call, outcome, policy)
             if found is _NOTHING:
+                yield from _learn(outcome)
                 _fail(outcome, decision.action)
         else:
+            yield from _learn(outcome)
             _fail(outcome, decision.action)
         if found is not _NOTHING:
             return found  # type: ignore[no-any-return]
 
 
 def _resolve(
-    call: Call[T], outcome: _Outcome, decision: Decision, attempt: int, policy: RetryPolicy, secrets: tuple[str, ...]
+    call: Call[T], outcome: _Outcome, decision: Decision, attempt: int, policy: RetryPolicy
 ) -> Generator[Effect, Came, Any]:
     """Find out whether a change was made whose answer was lost.
 
@@ -127,11 +145,11 @@ def _resolve(
     :raises RequestError: it was not made and the tries are used up, or it cannot be told.
     """
     if decision.action is Action.WATCH:
-        found = yield from _watch(call, outcome, policy, secrets)
+        found = yield from _watch(call, outcome, policy)
         last = attempt >= policy.attempts
     else:
         yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
-        found = yield from _read_back(call, outcome, policy, secrets)
+        found = yield from _read_back(call, outcome, policy)
         last = decision.action is Action.READ_BACK_LAST
     if found is _NOTHING and last:
         _fail(outcome, Action.GIVE_UP)
@@ -148,7 +166,7 @@ def _accepted(call: Call[Any], came: Reply | Broken) -> Any:
     return _NOTHING
 
 
-def _decoded(call: Call[Any], body: bytes) -> Any:
+def _decoded(call: Call[Any], body: bytes, *, is_success: bool = True) -> Any:
     """Return what an answer holds; of a page of a list also where single rows are no JSON.
 
     :raises ValueError: it cannot be read.
@@ -158,18 +176,16 @@ def _decoded(call: Call[Any], body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except _UNREADABLE:
-        if call.answers != "page":
+        if call.answers != "page" or not is_success:
             raise
         return salvage(body)
 
 
-def _read_back(
-    call: Call[T], outcome: _Outcome, policy: RetryPolicy, secrets: tuple[str, ...]
-) -> Generator[Effect, Came, Any]:
+def _read_back(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[Effect, Came, Any]:
     """Return what the change would have answered, where it was made; where it was not, :data:`_NOTHING`."""
     assert call.confirm is not None, f"{call.method} {call.path} is to be read back, but does not say how"
     try:
-        found = yield from exchange(call.confirm.read(), policy, (*secrets, *_private(call)))
+        found = yield from outcome.discretion.exchange(call.confirm.read(), policy)
     except errors.RequestError as error:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
@@ -186,9 +202,7 @@ def _read_back(
     return call.confirm.result(found) if done else _NOTHING
 
 
-def _watch(
-    call: Call[T], outcome: _Outcome, policy: RetryPolicy, secrets: tuple[str, ...]
-) -> Generator[Effect, Came, Any]:
+def _watch(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[Effect, Came, Any]:
     """Read a change back for as long as the server may still be at work on it.
 
     :return: what the change would have answered, once it is there; :data:`_NOTHING` where it is known not to have been
@@ -203,7 +217,7 @@ def _watch(
         waited = at
         failed, done = None, None
         try:
-            found = yield from exchange(call.confirm.read(), policy, (*secrets, *_private(call)))
+            found = yield from outcome.discretion.exchange(call.confirm.read(), policy)
         except errors.RequestError as error:
             failed = error
             if isinstance(error, (errors.AuthenticationError, errors.PermissionDeniedError)):
@@ -230,25 +244,90 @@ def _watch(
     ) from failed
 
 
-class _Outcome:
-    """What came of one sending: the event to decide on, the data, and the words for an error."""
+def _learn(outcome: _Outcome) -> Generator[Effect, Came, None]:
+    """Find out what is known of a booking, where Jicoo refuses a change of it in words: they may name its guest.
 
-    def __init__(self, call: Call[Any], came: Reply | Broken, secrets: tuple[str, ...]) -> None:
+    It is read once; where that fails, only the words are shown that all errors are made of.
+    """
+    call, path = outcome.call, outcome.booking_path
+    if path is None or outcome.known is not None or not outcome.is_refused_in_words:
+        return
+    booking = call.known()
+    if booking is None:
+        booking = yield from _look(Call("GET", path))
+    if not isinstance(booking, Mapping):
+        return
+    # The title need not have the guest's name in it.
+    contacts = yield from _look(Call("GET", f"{path}/contacts"))
+    if isinstance(contacts, list):
+        outcome.known = (*texts_of([booking[name] for name in booking if name not in _OF_NOBODY]), *texts_of(contacts))
+
+
+def _look(call: Call[Any]) -> Generator[Effect, Came, Any]:
+    """Return the data of an answer; of what does not exist an empty list, of what cannot be read None."""
+    came = yield call
+    if not isinstance(came, Reply) or came.status == 404:
+        return None if not isinstance(came, Reply) else []
+    try:
+        parsed = msgspec.json.decode(came.body)
+    except _UNREADABLE:
+        return None
+    return parsed.get("data") if came.status == 200 and isinstance(parsed, Mapping) else None
+
+
+@dataclass(frozen=True)
+class _Discretion:
+    """What must not show, and where whole answers are kept.
+
+    :param texts: what was sent, and what else must not show.
+    """
+
+    secrets: tuple[str, ...] = field(repr=False)
+    keep: Keep | None
+    texts: tuple[str, ...] = field(repr=False)
+
+    def exchange(self, call: Call[T], policy: RetryPolicy) -> Generator[Effect, Came, T]:
+        """Send another call with the same discretion."""
+        return exchange(call, policy, self.secrets, self.keep, self.texts)
+
+
+class _Outcome:
+    """What came of one sending: the event to decide on, the data, and the words for an error.
+
+    :param discretion: what must not show.
+
+    ``known`` is what must not show of the booking that the call is on; None where that is not known.
+    """
+
+    def __init__(self, call: Call[Any], came: Reply | Broken, discretion: _Discretion) -> None:
         self.call = call
+        self.discretion = discretion
         self._came = came
-        self._secrets = secrets
         self._parsed: Any = None
+        on_booking = _BOOKING.fullmatch(call.path)
+        self.booking_path = None if on_booking is None else on_booking[1]
+        self.known: tuple[str, ...] | None = () if on_booking is None else None
         if isinstance(came, Broken):
             self.event: Answered | Fault = came.fault
-            self.what = f"{came.fault.value} ({blot(came.reason, secrets)})"
+            reason = _QUERY.sub("", Redactor(discretion.secrets).key(came.reason))
+            self.what = f"{came.fault.value} ({reason})"
         else:
             self.what = f"answer {came.status}"
             self.event = self._read(came)
 
+    @property
+    def is_refused_in_words(self) -> bool:
+        """Whether Jicoo says why it does not do what was asked, and that can be told of by what it is asked for."""
+        came = self._came
+        if not isinstance(came, Reply) or came.status in _BY_STATUS or not has_words(came, self._parsed):
+            return False
+        # What cannot be read now could not be read for the words either.
+        return self.call.method != "GET"
+
     def _read(self, reply: Reply) -> Answered:
         wait = reply.retry_after
         try:
-            self._parsed = _decoded(self.call, reply.body)
+            self._parsed = _decoded(self.call, reply.body, is_success=reply.status < 300)
         except _UNREADABLE:
             return Answered(reply.status, "cut" if _is_json(reply) and is_cut(reply.body) else "foreign", wait)
         if not 200 <= reply.status < 300:
@@ -262,16 +341,21 @@ class _Outcome:
 
     def error(self, kind: type[errors.RequestError], summary: str) -> errors.RequestError:
         reply = self._came if isinstance(self._came, Reply) else None
-        secrets = (*self._secrets, *_private(self.call))
+        told = Told() if reply is None else self._tell(reply)
         return kind(
             summary,
             method=self.call.method,
             path=self.call.path,
             status=None if reply is None else reply.status,
-            said="" if reply is None else _said(reply, self._parsed, secrets),
-            errors=blot(self._parsed.get("errors"), secrets) if isinstance(self._parsed, dict) else None,
+            said=told.said,
+            errors=told.errors,
+            answer=told.answer,
             retry_after=self.event.retry_after if isinstance(self.event, Answered) else None,
         )
+
+    def _tell(self, reply: Reply) -> Told:
+        texts = None if self.known is None else (*self.known, *self.discretion.texts)
+        return tell(reply, self._parsed, texts, self.discretion.secrets, self.discretion.keep)
 
 
 def _data(call: Call[Any], parsed: Any) -> Any:
@@ -337,70 +421,3 @@ def _why(outcome: _Outcome, decision: Decision, attempt: int, policy: RetryPolic
 
 def _is_json(reply: Reply) -> bool:
     return "json" in reply.headers.get("Content-Type", "").lower()
-
-
-def _said(reply: Reply, parsed: Any, secrets: tuple[str, ...]) -> str:
-    """Return the API's own words, from whichever of the forms an error may have (its form is not documented).
-
-    The data in an answer of success are no words: they are somebody's booking, and not repeated.
-    """
-    success = 200 <= reply.status < 300
-    if isinstance(parsed, dict):
-        words = parsed.get("errors") or parsed.get("message") or parsed.get("error") or ("" if success else parsed)
-        words = blot(words, secrets)  # before JSON escapes what it would be known by
-        text = words if isinstance(words, str) else json.dumps(words, ensure_ascii=False)
-    elif success and (parsed is not None or _is_json(reply)):
-        text = ""
-    else:
-        page: str = blot(reply.body[:10_000].decode("utf-8", "replace"), secrets)
-        text = html.unescape(_TAGS.sub(" ", page))
-    text = str(blot(" ".join(text.split()), secrets))  # before it is cut, perhaps in the middle of a secret
-    return text if len(text) <= _SAID_AT_MOST else text[:_SAID_AT_MOST] + " …"
-
-
-def _private(call: Call[Any]) -> Iterator[str]:
-    """Yield the personal texts that the call sends."""
-    return _texts(list(_under(call.private, call.body)))
-
-
-def _under(names: frozenset[str], value: Any) -> Iterator[Any]:
-    """Yield what stands under one of these names in JSON, however deep."""
-    if isinstance(value, Mapping):
-        for name, part in value.items():
-            if name in names:
-                yield part
-            else:
-                yield from _under(names, part)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _under(names, part)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in ``value``."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _texts(list(value.values()))
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _texts(part)
-
-
-def blot(value: Any, secrets: tuple[str, ...]) -> Any:
-    """Replace secrets and e-mail addresses in every text of ``value`` by ``***``.
-
-    :param value: a text, or JSON of texts.
-    :param secrets: texts to blot out; a single character is left, it would blot out half of any text.
-    """
-    if isinstance(value, str):
-        # What is to be shown has its white space made single blanks.
-        for secret in sorted({*secrets, *(" ".join(secret.split()) for secret in secrets)}, key=len, reverse=True):
-            if len(secret) > 1:
-                value = value.replace(secret, "***")
-        return _EMAIL.sub("***", value)
-    if isinstance(value, dict):
-        return {blot(key, secrets): blot(part, secrets) for key, part in value.items()}
-    if isinstance(value, list):
-        return [blot(part, secrets) for part in value]
-    return value

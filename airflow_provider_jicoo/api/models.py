@@ -232,11 +232,6 @@ class Team(TypedDict, total=False):
 # --- bodies: what is sent, checked first ----------------------------------------------------------------------------
 
 
-@functools.cache
-def _camel(names: frozenset[str]) -> frozenset[str]:
-    return frozenset(map(to_camel, names))
-
-
 _snake = functools.lru_cache(maxsize=1024)(to_snake)
 
 
@@ -306,11 +301,6 @@ class Body(BaseModel):
     def wire(self) -> dict[str, Any]:
         """Return the JSON object to send: only what was given, in Jicoo's spelling."""
         return self.model_dump(by_alias=True, exclude_unset=True)
-
-    @classmethod
-    def private_on_the_wire(cls) -> frozenset[str]:
-        """Return :attr:`private` in Jicoo's spelling."""
-        return _camel(cls.private)
 
 
 class HostBody(Body):

@@ -103,7 +103,6 @@ def create_organization_invitation(**fields: Any) -> Call[OrganizationInvitation
         answers="anything",
         repeat=Repeat.NEVER,
         check="list the organization's invitations and users and look for this address",
-        private=checked.private_on_the_wire(),
     )
 
 

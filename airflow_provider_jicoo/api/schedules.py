@@ -44,7 +44,6 @@ def create_schedule(**fields: Any) -> Call[Schedule]:
         answers="anything",
         repeat=Repeat.NEVER,
         check=f"list the schedules and look for one of this name that starts at {times.wire_day(checked.started_at)}",
-        private=checked.private_on_the_wire(),
     )
 
 
@@ -65,7 +64,6 @@ def update_schedule(uid: str, **fields: Any) -> Call[Schedule]:
         answers="anything",
         repeat=Repeat.NEVER,
         check=f"list the schedules and compare schedule {uid} with what was sent",
-        private=UpdateScheduleBody.private_on_the_wire(),
     )
 
 

@@ -43,6 +43,8 @@ class Settings:
     :param on_unproven: what to do where a list cannot be proved whole: ``fail``, or ``warn`` in the log and go on.
     :param lists_requests: that a list of bookings without a status is known to have those that await approval. It is
         seen wherever one comes; where none does, and Jicoo does not list by that status, nobody else can know it.
+    :param debug_answers: an absolute path of a folder on the local disk, where answers that an error does not show are
+        kept whole, each in a file for this user alone; None to keep none. They may be guests' data.
     :raises InvalidRequestError: one of them cannot be right.
     """
 
@@ -55,6 +57,7 @@ class Settings:
     page_size: int = PER_PAGE
     on_unproven: str = "fail"
     lists_requests: bool = False
+    debug_answers: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "api_key", _checked_key(self.api_key))
@@ -67,6 +70,9 @@ class Settings:
         if isinstance(self.page_size, bool) or not isinstance(self.page_size, int) or self.page_size < 1:
             raise InvalidRequestError(f"page_size: {self.page_size!r} is not 1 or more rows")
         checked_word("on_unproven", self.on_unproven)
+        folder = self.debug_answers
+        if folder is not None and (not isinstance(folder, str) or not os.path.isabs(folder) or "\0" in folder):
+            raise InvalidRequestError(f"debug_answers: {folder!r} is not an absolute path such as '/var/tmp/jicoo'")
         for name in self.period_parameters:
             if not _PARAMETER.fullmatch(name) or len(set(self.period_parameters)) < 2:
                 raise InvalidRequestError(f"period parameters: {self.period_parameters} are not two names")

@@ -43,8 +43,9 @@ def settings(connection: ConnectionLike) -> Settings:
                 given[name] = _number(name, extras[name])
         if "page_size" in extras:
             given["page_size"] = _whole("page_size", extras["page_size"])
-        if "on_unproven" in extras:
-            given["on_unproven"] = extras["on_unproven"]
+        for name in ("on_unproven", "debug_answers"):
+            if name in extras:
+                given[name] = extras[name]
         if "lists_requests" in extras:
             given["lists_requests"] = _flag("lists_requests", extras["lists_requests"])
         start, end = Settings.period_parameters

@@ -83,6 +83,14 @@ EXTRA_FIELDS = (
         "string",
     ),
     ExtraField(
+        "debug_answers",
+        "Folder for answers that are not shown",
+        "Where to keep whole what Jicoo answers and an error does not show, as /var/tmp/jicoo-answers, on the disk of "
+        "the worker; an absolute path. Such an answer may hold guests' data: its file is for the worker's user alone. "
+        "Empty to keep none.",
+        "string",
+    ),
+    ExtraField(
         "webhook_secret",
         "Webhook secret",
         "Leave it empty: nothing reads it yet. It will be the signing secret of a webhook endpoint, as Jicoo shows it "

@@ -117,11 +117,6 @@ def test_what_is_read_back_says_how(name):
         assert (read.method, read.path, read.repeat) == ("GET", f"/v1/bookings/{UID}", Repeat.HARMLESS)
 
 
-def test_what_is_personal_is_marked():
-    assert CALLS["create"][0].private >= {"email", "name", "message"}
-    assert CALLS["update"][0].private >= {"name", "description", "updateMessage"}
-
-
 # --- what is done where the outcome is in doubt -----------------------------------------------------------------------
 
 UPDATES = {
@@ -212,7 +207,7 @@ def test_the_caller_may_say_what_counts_as_done(call, name):
 
     assert own.confirm.done({"uid": UID}) is None
     assert call(None).confirm.done({"uid": UID}) is False
-    for field in ("method", "path", "query", "body", "answers", "repeat", "check", "private"):
+    for field in ("method", "path", "query", "body", "answers", "repeat", "check"):
         assert getattr(own, field) == getattr(CALLS[name][0], field)
 
 

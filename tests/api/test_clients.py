@@ -340,7 +340,8 @@ def test_200_with_a_page_instead_of_an_answer_to_a_read(jicoo, driver, uid):
         driver.send(bookings.get_booking(uid))
 
     assert len(jicoo.requests) == 1
-    assert (caught.value.status, caught.value.said) == (200, "Jicoo Something went wrong")
+    assert (caught.value.status, caught.value.said) == (200, "")
+    assert "bytes of HTML" in caught.value.answer
 
 
 @pytest.mark.parametrize("changed", [True, False])
@@ -376,7 +377,7 @@ def test_a_refusal_is_not_repeated(jicoo, driver, uid, act, status, kind, html):
     assert (caught.value.status, caught.value.permanent) == (status, True)
     assert caught.value.errors == (None if html else {"base": ["The server had a problem."]})
     assert (caught.value.method, caught.value.path) == (act.method, act.path.replace("{uid}", uid))
-    assert len(jicoo.requests) == 1
+    assert len([each for each in jicoo.requests if each.method == act.method]) == 1
     assert_not_done(jicoo, act, uid)
 
 
@@ -418,7 +419,8 @@ def test_what_the_sandbox_itself_refuses(jicoo, driver, uid):
         assert type(caught.value) is kind
         assert caught.value.errors
 
-    assert len(jicoo.requests) == len(cases)
+    changes = [request for request in jicoo.requests if request.method != "GET"]
+    assert len(changes) == len(cases) - 2, "to read what must not show of a refusal's words is no second sending"
     assert jicoo.messages == []
 
 

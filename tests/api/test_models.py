@@ -515,8 +515,8 @@ def test_what_is_not_a_guests_own_is_shown_yet_cut():
 
 
 def test_which_fields_are_private():
-    assert UpdateBookingBody.private_on_the_wire() == {"name", "description", "updateMessage"}
-    assert RescheduleBookingBody.private_on_the_wire() == set()
-    assert CreateBookingBody.private_on_the_wire() == {
-        "email", "name", "company", "textRemindNumber", "ccEmails", "message", "phoneNumber", "answers",
+    assert UpdateBookingBody.private == {"name", "description", "update_message"}
+    assert RescheduleBookingBody.private == set()
+    assert CreateBookingBody.private == {
+        "email", "name", "company", "text_remind_number", "cc_emails", "message", "phone_number", "answers",
     }  # fmt: skip

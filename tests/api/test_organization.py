@@ -193,7 +193,7 @@ def test_an_address_is_in_no_error(jicoo, connect, wire, reply):
         client.send(invite(email=jicoo.users[0]["email"]))
     # One that no pattern would take for an address.
     call = invite(email="jane.roe@example.xn--e28h")
-    server = wire(reply("jane.roe@example.xn--e28h is odd", "422 Nope", "text/plain"))
-    with pytest.raises(RejectedError, match=r"\*\*\* is odd") as caught:
+    server = wire(reply('{"message": "jane.roe@example.xn--e28h is odd"}', "422 Nope"))
+    with pytest.raises(RejectedError, match=r"said: \*\*\* is odd") as caught:
         connect(server.url).send(call)
     assert "jane" not in str(caught.value)

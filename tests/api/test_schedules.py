@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import json
 import re
 
 import pytest
@@ -244,7 +245,7 @@ def test_what_people_wrote_is_in_no_error(wire, reply, connect):
     }
     call = create(**private)
     words = [*(value for value in private.values() if isinstance(value, str)), "jane.roe"]
-    server = wire(reply(str(call.body), "422 Nope", "text/plain"))
+    server = wire(reply(json.dumps({"message": str(call.body)}), "422 Nope"))
     with pytest.raises(RejectedError) as caught:
         connect(server.url).send(call)
     assert "***" in str(caught.value)
