@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InvalidRequestError as error:
         parser.error(str(error))
     code = BAD
+    # A booking whose description is being tried gets it back, however this is ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         report = examine(settings, try_booking_uid=given.try_booking, tell=_tell)
         print(as_text(report))  # noqa: T201

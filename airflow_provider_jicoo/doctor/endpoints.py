@@ -20,6 +20,7 @@ from airflow_provider_jicoo.api.organization import (
     list_organization_users,
     list_teams,
 )
+from airflow_provider_jicoo.api.paging import page_call
 from airflow_provider_jicoo.api.paths import inferred
 from airflow_provider_jicoo.api.schedules import list_schedules
 from airflow_provider_jicoo.doctor.findings import Finding, differs, fails, holds, untold
@@ -27,7 +28,7 @@ from airflow_provider_jicoo.doctor.look import REFUSALS, Enough, Look, status_of
 
 ROWS_AT_MOST = 300
 """How much is read of each other list."""
-REQUESTS_AT_MOST = 30
+REQUESTS_AT_MOST = 20
 """How many requests each other list may take."""
 PERIODS = (("periodStart", "periodEnd"), ("startedAt", "endedAt"))
 """What the parameters of Available Schedules may be called: the sources disagree."""
@@ -124,14 +125,26 @@ class Endpoints:
         finally:
             watch.left = None
         if warnings:
-            self.findings.append(
-                fails(name, " ".join(warnings), "To read this list all the same, say on_unproven='warn'.")
-            )
+            self.findings.append(fails(name, warnings[0], "To read this list all the same, say on_unproven='warn'."))
         elif whole:
-            self.findings.append(holds(name, f"It answers, and has {len(rows):,} rows."))
+            self.findings.append(self._of_pages(name, listing, len(rows)))
         else:
             self.findings.append(holds(name, f"It answers; the first {len(rows):,} rows of it were read."))
         return rows
+
+    def _of_pages(self, name: str, listing: Listing[Any], rows: int) -> Finding:
+        """Ask for one row: a list that comes unpaged gives them all."""
+        seen = f"It answers, and has {rows:,} rows."
+        if rows < 2:
+            return holds(name, seen)
+        try:
+            answer = self._look.client.send(page_call(listing, self._look.client.paging, 1, 1))
+        except REFUSALS as error:
+            return differs(name, f"{seen} One row at once is refused ({status_of(error)}).", "Nobody needs that.")
+        if len(answer["data"]) > 1:
+            seen = f"{seen} They come unpaged: one row was asked for, and {len(answer['data']):,} came."
+            return differs(name, seen, "The package takes what comes, and asks for what may follow.")
+        return holds(name, seen)
 
     def _slots(self, event_types: list[str]) -> None:
         """See which names of the two parameters give slots of the period that is asked for."""
@@ -139,7 +152,7 @@ class Endpoints:
         if not event_types:
             self.findings.append(untold(name, "no event type is known to ask with"))
             return
-        said = []
+        said: list[str] = []
         for names in (self._look.client.settings.period_parameters, *PERIODS):
             if any(text.startswith(names[0]) for text in said):
                 continue

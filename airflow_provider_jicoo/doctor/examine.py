@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.booking_list import BookingListing
-from airflow_provider_jicoo.api.bookings import list_bookings
+from airflow_provider_jicoo.api.bookings import get_booking, list_bookings
 from airflow_provider_jicoo.api.errors import PermissionDeniedError, UnexpectedAnswerError
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.settings import Settings
@@ -29,7 +29,7 @@ READABLE = "The key may read the list of bookings"
 IN_TIME = "Answers come in time"
 READING_AT_MOST = 60
 """How many requests the package's own reading may take."""
-ATTEMPTS = 3
+ATTEMPTS = 4
 """How often a request is sent at the most: a server that fails at a question is an answer too."""
 
 
@@ -43,13 +43,18 @@ def examine(
     :param settings: key and address.
     :param try_booking_uid: a booking whose description may be changed there and back, without messaging anybody.
     :param tell: is told what is looked at now.
+    :raises InvalidRequestError: ``try_booking_uid`` is no booking's id.
+    :raises NotFoundError: there is no such booking; nothing was changed.
     :raises RequestError: the key is refused, there is no connection, or a rate limit does not let anything through.
-    :raises RestoreError: the description of the booking could not be put back.
+    :raises RestoreError: the examination was ended while the description was another, and it could not be put back.
     """
     begin = time.monotonic()
     watch = Watch()
     report = Report(settings.base_url)
-    with WatchedClient(settings, policy=RetryPolicy(attempts=ATTEMPTS), watch=watch) as client:
+    client = WatchedClient(settings, policy=RetryPolicy(attempts=ATTEMPTS), watch=watch)
+    with client:
+        if try_booking_uid is not None:
+            client.send(get_booking(try_booking_uid))  # one that does not exist is better known at once
         look = Look(client, tell)
         rows = _look_at_bookings(look, settings, report)
         endpoints = Endpoints(look)
@@ -59,9 +64,10 @@ def examine(
         if endpoints.period is not None:
             report.extras["period_start_parameter"], report.extras["period_end_parameter"] = endpoints.period
         if try_booking_uid is not None:
-            report.sections[WRITING], grace = try_booking(look, try_booking_uid)
-            if grace is not None:
-                report.extras["server_grace"] = grace
+            tried = try_booking(look, try_booking_uid)
+            report.sections[WRITING], report.lost = tried.findings, tried.lost
+            if tried.seconds * 4 > settings.server_grace:
+                report.extras["server_grace"] = round(tried.seconds * 4)
     report.sections[ANSWERS] = [_in_time(watch, settings, report.extras), _limit(watch)]
     report.requests, report.seconds = len(watch.seconds), time.monotonic() - begin
     return report
@@ -78,6 +84,9 @@ def _look_at_bookings(look: Look, settings: Settings, report: Report) -> list[An
     if pages is None:
         return []
     findings = report.sections[LISTS]
+    if not pages.first.rows:
+        report.sections[ROWS] = look_at_rows(look, [pages.first])
+        return []
     ends, more = look_at_order(look, pages)
     findings += more
     findings += look_at_window(look, pages)
@@ -117,8 +126,11 @@ def _reading(look: Look, proposed: Settings, pages: Pages) -> Finding:
         finally:
             watch.left = None
     doubts = [text for text in warnings if not _is_note(text)]
+    broken = [text for text in doubts if text.startswith("Row that cannot be used")]
     if doubts:
-        return fails(READING, " ".join(doubts), "A plan fails, unless it says on_unproven='warn'.")
+        others = [text for text in doubts if text not in broken]
+        said = [*others[:1], *([f"{len(broken)} rows or more cannot be used: see below."] if broken else [])]
+        return fails(READING, " ".join(said), "A plan fails, unless it says on_unproven='warn'.")
     return holds(READING, f"{what}: {rows:,}, and nothing speaks against that being all. {' '.join(warnings)}".rstrip())
 
 
@@ -145,4 +157,3 @@ def _limit(watch: Watch) -> Finding:
     if headers:
         return holds(name, f"Headers: {headers}; {refused}.")
     return untold(name, f"no header names one, and {refused}", "A bulk change learns the pace by itself.")
-

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.models import Booking
-from airflow_provider_jicoo.doctor.findings import Finding, differs, holds, untold
+from airflow_provider_jicoo.doctor.findings import Finding, Verdict, differs, holds, untold
 from airflow_provider_jicoo.doctor.look import Look, Page, status_of
 from airflow_provider_jicoo.doctor.pages import Pages
 
@@ -46,7 +46,7 @@ def look_at_order(look: Look, pages: Pages) -> tuple[Ends, list[Finding]]:
     forwards = {"startedAt": ends.forwards, "createdAt": look.page(size=size, order="createdAt")}
     backwards = {"startedAt": ends.backwards, "createdAt": look.page(size=size, order="createdAt", sort="desc")}
     findings = [_order(ORDER, forwards, descending=False), _order(REVERSE, backwards, descending=True)]
-    if any(page.came and page.rows == forwards[name].rows for name, page in backwards.items()) and not pages.is_all:
+    if not pages.is_all and any(page.rows and page.rows == forwards[name].rows for name, page in backwards.items()):
         findings[1] = differs(REVERSE, "In reverse comes what comes forwards.", WHOLE)
     findings.append(_ties(pages, ends))
     findings.append(_cap(look, pages, ends, obeyed=not any(_is_out_of_order(f) for f in findings[:2])))
@@ -54,11 +54,12 @@ def look_at_order(look: Look, pages: Pages) -> tuple[Ends, list[Finding]]:
 
 
 def _is_out_of_order(finding: Finding) -> bool:
-    return finding.verdict.value == "does not hold"
+    return finding.verdict is Verdict.DIFFERS
 
 
 def _order(name: str, pages: dict[str, Page], *, descending: bool) -> Finding:
-    bad, told = [], []
+    bad: list[str] = []
+    told: list[str] = []
     for column, page in pages.items():
         if page.refused is not None:
             bad.append(f"by {column} it is refused ({status_of(page.refused)})")
@@ -150,8 +151,12 @@ def _edge(
 ) -> Finding:
     """Ask for the very moment of a booking, and for one that it is just no longer in."""
     size = look.client.paging.size
-    at = look.page(size=size, **{**wide, field: times.wire(moment)})
-    beside = look.page(size=size, **{**wide, field: times.wire(moment + inside)})
+
+    def ask(edge: datetime) -> Page:
+        window = {**wide, field: times.wire(edge)}
+        return look.page(size=size, startedAt=window["startedAt"], endedAt=window["endedAt"])
+
+    at, beside = ask(moment), ask(moment + inside)
     if at.refused is not None or beside.refused is not None:
         refused = at.refused or beside.refused
         assert refused is not None
@@ -206,7 +211,7 @@ def look_at_statuses(look: Look, seen: list[Page]) -> tuple[bool, list[Finding]]
     look.tell("statuses: which ones a list without a status has")
     now = times.wire(datetime.now(timezone.utc))
     seen = [*seen, look.page(startedAt=now), look.page(order="createdAt", sort="desc", startedAt=now)]
-    found = {row["status"] for page in seen for row in page.rows}
+    found: set[str] = {row["status"] for page in seen for row in page.rows}
     by_status = {status: look.page(status=status) for status in KNOWN}
     requests = "request" in found
     hidden = [status for status in KNOWN if status not in found and _hides(look, by_status[status], status)]
@@ -245,8 +250,8 @@ def _of_all(found: set[str], hidden: list[str], by_status: dict[str, Page]) -> F
     missing = [status for status in ("open", "cancel") if status not in found]
     if missing:
         empty = all(not by_status[status].came for status in missing)
-        why = "by status there are none either" if empty else "its first and last pages have none"
-        return untold(ALL, f"it shows {shown}; of {', '.join(missing)} {why}")
+        where = "there is none by status either" if empty else "its first and last pages have none"
+        return untold(ALL, f"it shows {shown}; of {' and '.join(missing)} {where}")
     return holds(ALL, f"It has {shown}.")
 
 

@@ -63,6 +63,7 @@ class Report:
     :param extras: what the extras of the Airflow connection should have.
     :param requests: how many requests were sent.
     :param seconds: how long it all took.
+    :param lost: where a booking did not get its old description back: what to do.
     """
 
     base_url: str
@@ -70,6 +71,7 @@ class Report:
     extras: dict[str, Any] = field(default_factory=dict)
     requests: int = 0
     seconds: float = 0.0
+    lost: str = ""
 
     @property
     def findings(self) -> list[Finding]:

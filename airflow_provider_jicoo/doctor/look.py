@@ -21,6 +21,8 @@ REFUSALS = (errors.NotFoundError, errors.RejectedError, errors.ServerError, erro
 LIMITS = ("ratelimit", "rate-limit", "retry-after", "quota")
 """Parts of the names of headers that tell of a rate limit: none of Jicoo's is documented."""
 
+WORDS_AT_MOST = 200
+
 
 class Enough(Exception):
     """A reading took more requests than it may."""
@@ -33,20 +35,21 @@ class Watch:
     :param seconds: how long each answer took.
     :param limited: how many were refused by a rate limit.
     :param headers: the headers about a rate limit, with the value that came last.
-    :param last: the answer that came last.
+    :param changed: the answer to the change that was sent last.
     :param left: how many requests may still be sent; None for any number.
     """
 
     seconds: list[float] = field(default_factory=list)
     limited: int = 0
     headers: dict[str, str] = field(default_factory=dict)
-    last: Reply | None = None
+    changed: Reply | None = None
     left: int | None = None
 
-    def take(self, came: Reply | Broken, seconds: float) -> None:
+    def take(self, call: Call[Any], came: Reply | Broken, seconds: float) -> None:
         """Take in an answer."""
         self.seconds.append(seconds)
-        self.last = came if isinstance(came, Reply) else None
+        if call.method != "GET":
+            self.changed = came if isinstance(came, Reply) else None
         if isinstance(came, Reply):
             self.limited += came.status == 429
             for name, value in came.headers.items():
@@ -71,7 +74,7 @@ class WatchedClient(JicooClient):
             self.watch.left -= 1
         begin = time.monotonic()
         came = super()._send_once(call)
-        self.watch.take(came, time.monotonic() - begin)
+        self.watch.take(call, came, time.monotonic() - begin)
         return came
 
 
@@ -139,6 +142,9 @@ class Look:
 
 
 def status_of(error: errors.RequestError) -> str:
-    """Return how a request was refused, with Jicoo's words, in a few of them."""
-    said = f": {error.said}" if error.said else ""
-    return f"{error.status or 'no answer'}{said}"[:200]
+    """Return how a request was refused, with the first of Jicoo's words.
+
+    Not where it was about one booking: Jicoo may name the guest there.
+    """
+    said = f": {error.said}" if error.said and not error.path.startswith(f"{PATH}/") else ""
+    return f"{error.status or 'no answer'}{said}"[:WORDS_AT_MOST]

@@ -26,7 +26,7 @@ def look_at_rows(look: Look, seen: list[Page]) -> list[Finding]:
 
 
 def _usable(seen: list[Page]) -> Finding:
-    broken = list(dict.fromkeys(text for page in seen for text in page.broken))
+    broken = [text for page in seen for text in page.broken]
     came = sum(page.came for page in seen)
     if not broken:
         return holds(USABLE, f"{came:,} rows were looked at.")
@@ -35,9 +35,7 @@ def _usable(seen: list[Page]) -> Finding:
     seen_text = f"Of {came:,} rows {len(broken)} cannot be used: {named}{more}."
     if len(broken) * 2 > came:
         return fails(USABLE, seen_text, "The package cannot work with such bookings.")
-    return differs(
-        USABLE, seen_text, "The package leaves such rows out and fails at the end of the list, naming each."
-    )
+    return differs(USABLE, seen_text, "The package leaves such rows out and fails at the end of the list, naming each.")
 
 
 def _fields(rows: list[Booking]) -> Finding:
