@@ -11,7 +11,7 @@ from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.availability import get_user_availability_calendar, list_user_availability_calendars
 from airflow_provider_jicoo.api.bookings import get_booking, get_booking_contacts
 from airflow_provider_jicoo.api.call import Call, Listing
-from airflow_provider_jicoo.api.errors import PermissionDeniedError, RequestError
+from airflow_provider_jicoo.api.errors import RequestError
 from airflow_provider_jicoo.api.event_types import get_event_type, list_event_type_hosts, list_event_types
 from airflow_provider_jicoo.api.organization import (
     get_organization_invitation,
@@ -24,11 +24,11 @@ from airflow_provider_jicoo.api.paging import page_call
 from airflow_provider_jicoo.api.paths import inferred
 from airflow_provider_jicoo.api.schedules import list_schedules
 from airflow_provider_jicoo.doctor.findings import Finding, differs, fails, holds, untold
-from airflow_provider_jicoo.doctor.look import REFUSALS, Enough, Look, status_of
+from airflow_provider_jicoo.doctor.look import UNANSWERED, Enough, Look, status_of
 
 ROWS_AT_MOST = 300
 """How much is read of each other list."""
-REQUESTS_AT_MOST = 20
+REQUESTS_AT_MOST = 30
 """How many requests each other list may take."""
 PERIODS = (("periodStart", "periodEnd"), ("startedAt", "endedAt"))
 """What the parameters of Available Schedules may be called: the sources disagree."""
@@ -98,7 +98,7 @@ class Endpoints:
             return
         try:
             self._look.client.send(call)
-        except (*REFUSALS, PermissionDeniedError) as error:
+        except UNANSWERED as error:
             self.findings.append(_refused(name, error))
         else:
             self.findings.append(holds(name, "It answers (200)."))
@@ -116,12 +116,15 @@ class Endpoints:
             reading = self._look.client.iterate(listing, on_unproven="warn", warnings=warnings)
             rows.extend(islice(reading, ROWS_AT_MOST))
             whole = len(rows) < ROWS_AT_MOST
-        except (*REFUSALS, PermissionDeniedError) as error:
+        except UNANSWERED as error:
             found = _refused(name, error)
-            self.findings.append(fails(name, found.seen, found.advice) if error.status == 200 else found)
+            cannot_be_read = error.status == 200  # it answers, but with what is no list, or has no end
+            self.findings.append(fails(name, found.seen, found.advice) if cannot_be_read else found)
             return rows
         except Enough:
-            whole = False
+            seen = f"it answers; after {REQUESTS_AT_MOST} requests {len(rows):,} rows had come, and no end"
+            self.findings.append(untold(name, seen))
+            return rows
         finally:
             watch.left = None
         if warnings:
@@ -139,7 +142,7 @@ class Endpoints:
             return holds(name, seen)
         try:
             answer = self._look.client.send(page_call(listing, self._look.client.paging, 1, 1))
-        except REFUSALS as error:
+        except UNANSWERED as error:
             return differs(name, f"{seen} One row at once is refused ({status_of(error)}).", "Nobody needs that.")
         if len(answer["data"]) > 1:
             seen = f"{seen} They come unpaged: one row was asked for, and {len(answer['data']):,} came."
@@ -182,7 +185,7 @@ class Endpoints:
             )
             try:
                 slots = self._look.client.send(call)
-            except (*REFUSALS, PermissionDeniedError) as error:
+            except UNANSWERED as error:
                 return f"refused ({status_of(error)})"
             starts = [_start(slot) for slot in slots]
             if any(at is None or not start - timedelta(days=1) <= at <= end + timedelta(days=1) for at in starts):

@@ -18,6 +18,8 @@ from airflow_provider_jicoo.api.rows import booking_problem, checked
 PATH = "/v1/bookings"
 REFUSALS = (errors.NotFoundError, errors.RejectedError, errors.ServerError, errors.UnexpectedAnswerError)
 """What a server may answer to a question that it was not made for; the others end the examination."""
+UNANSWERED = (*REFUSALS, errors.PermissionDeniedError, errors.TransportError)
+"""What may come of a question that the rest of the examination does not depend on."""
 LIMITS = ("ratelimit", "rate-limit", "retry-after", "quota")
 """Parts of the names of headers that tell of a rate limit: none of Jicoo's is documented."""
 

@@ -7,7 +7,7 @@ import re
 from airflow_provider_jicoo.api.bookings import get_booking
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.doctor.findings import Finding, differs, fails, holds, untold
-from airflow_provider_jicoo.doctor.look import REFUSALS, Look, Page, status_of
+from airflow_provider_jicoo.doctor.look import UNANSWERED, Look, Page, status_of
 
 USABLE = "Every row has what the package works with"
 FIELDS = "A row has the documented fields, and no others"
@@ -72,7 +72,7 @@ def _single(look: Look, rows: list[Booking]) -> Finding:
     for row in some:
         try:
             single = look.client.send(get_booking(row["uid"]))
-        except REFUSALS as error:
+        except UNANSWERED as error:
             return differs(
                 SINGLE,
                 f"Booking {row['uid']} is in the list, and by itself {status_of(error)}.",
