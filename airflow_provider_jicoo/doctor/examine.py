@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -146,7 +147,7 @@ def _in_time(watch: Watch, settings: Settings, extras: dict[str, Any]) -> Findin
     seen = f"Of {len(watch.seconds)} the median took {median:.2f} s, the slowest {worst:.2f} s."
     if worst * 2 <= settings.timeout:
         return holds(IN_TIME, seen)
-    extras["timeout"] = round(worst * 3)
+    extras["timeout"] = math.ceil(worst * 3)
     return differs(IN_TIME, seen, f"The timeout is {settings.timeout:g} s: see timeout below.")
 
 

@@ -20,8 +20,9 @@ _MEANING = "DOES NOT HOLD: the package cannot live with it. With all others it c
 
 def as_text(report: Report) -> str:
     """Return the report as text."""
-    lines = [_filled(f"Jicoo at {report.base_url}: {report.requests} requests in {report.seconds:.1f} s."), ""]
-    lines += [_filled(_MEANING)]
+    lines = [_filled(f"Jicoo at {report.base_url}: {report.requests} requests in {report.seconds:.1f} s.")]
+    if not report.can_be_lived_with:
+        lines += ["", _filled(_MEANING)]
     for section, findings in report.sections.items():
         lines += ["", section, ""]
         for finding in findings:

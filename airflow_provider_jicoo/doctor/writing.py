@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from airflow_provider_jicoo.api.bookings import get_booking, update_call
-from airflow_provider_jicoo.api.errors import JicooError, RequestError
+from airflow_provider_jicoo.api.errors import JicooError, PermissionDeniedError, RejectedError, RequestError
 from airflow_provider_jicoo.doctor.findings import Finding, differs, fails, holds, untold
 from airflow_provider_jicoo.doctor.look import Look, status_of
 
@@ -121,7 +121,6 @@ class _Trial:
         self._look, self._uid = look, uid
         self._client = look.client
         self._old = self._read().get(FIELD)
-        self._is_touched = False
         self._is_in_flight = False  # a change was sent, and not seen
         self.took = 0.0
         # mkstemp makes it for its owner only.
@@ -156,7 +155,7 @@ class _Trial:
         why = "Jicoo shows another one"
         is_back = False
         try:
-            if self._is_touched:
+            if self._is_in_flight or not self._is_old(self._read()):
                 self._send(self._old)
             is_back = self._wait(self._is_old, PATIENCE)[0] is not None
             if is_back and self._is_in_flight:
@@ -187,14 +186,17 @@ class _Trial:
         return self._client.send(get_booking(self._uid))
 
     def _send(self, text: str | None) -> None:
-        self._is_touched = True
         self._client.send(update_call(self._uid, {FIELD: text, "isSendUpdates": False}))
 
     def _change(self, text: str) -> _Change:
         before = self._read()
         begin = time.monotonic()
         self._is_in_flight = True
-        self._send(text)
+        try:
+            self._send(text)
+        except (RejectedError, PermissionDeniedError):
+            self._is_in_flight = False
+            raise
         after, looks = self._wait(lambda booking: booking.get(FIELD) != before.get(FIELD), PATIENCE)
         seconds = time.monotonic() - begin
         self._is_in_flight = after is None

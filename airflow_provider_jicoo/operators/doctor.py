@@ -46,8 +46,7 @@ class JicooDoctorOperator(JicooOperator):
         with failing_at_once(self.jicoo_conn_id):
             settings = connection.settings(JicooHook.get_connection(self.jicoo_conn_id))
             report = examine(settings, try_booking_uid=self.try_booking_uid or None, tell=self._tell)
-        for line in as_text(report).splitlines():
-            self.log.info("%s", line)
+        self.log.info("%s", as_text(report))
         if report.lost:
             raise AirflowFailException(report.lost)
         return report.as_dict()
