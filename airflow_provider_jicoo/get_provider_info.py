@@ -29,6 +29,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_jicoo.operators.availability",
                     "airflow_provider_jicoo.operators.bookings",
                     "airflow_provider_jicoo.operators.bulk",
+                    "airflow_provider_jicoo.operators.doctor",
                     "airflow_provider_jicoo.operators.event_types",
                     "airflow_provider_jicoo.operators.organization",
                     "airflow_provider_jicoo.operators.request",

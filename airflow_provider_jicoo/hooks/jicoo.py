@@ -19,6 +19,7 @@ from airflow_provider_jicoo.api import availability, bookings, errors, event_typ
 from airflow_provider_jicoo.api.aio import AsyncJicooClient
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.diagnosis import diagnosis
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import AvailableSchedule, Booking
 from airflow_provider_jicoo.api.request import request
@@ -218,7 +219,7 @@ class JicooHook(BaseHook):
         except errors.InvalidRequestError as error:
             return False, str(error)
         except errors.RequestError as error:
-            return False, _diagnosis(error, found.base_url)
+            return False, diagnosis(error, found.base_url)
         return True, f"{found.base_url} accepts the API key"
 
     def close(self) -> None:
@@ -346,15 +347,3 @@ class JicooAsyncHook(BaseHook):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def _diagnosis(error: errors.RequestError, base_url: str) -> str:
-    if isinstance(error, errors.AuthenticationError):
-        return f"{base_url} refuses the API key (401): make or copy it anew in Jicoo's dashboard"
-    if isinstance(error, errors.PermissionDeniedError):
-        return f"{base_url} knows the API key, but it has no permission to list bookings (403)"
-    if isinstance(error, errors.TransportError):
-        return f"{base_url} cannot be reached: {error.summary}"
-    if isinstance(error, (errors.UnexpectedAnswerError, errors.NotFoundError)):
-        return f"{base_url} is not Jicoo's API: {error}"
-    return f"{base_url} answers, but not with bookings: {error}"
