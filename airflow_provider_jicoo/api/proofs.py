@@ -28,7 +28,7 @@ from airflow_provider_jicoo.api.call import Call
 from airflow_provider_jicoo.api.errors import RequestError
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.paging import Paging, Sweep, count, page_call
-from airflow_provider_jicoo.api.rows import booking_problem, checked
+from airflow_provider_jicoo.api.rows import Unreadable, booking_problem, checked
 
 Steps = Generator[Call[Any] | list[Booking], Any, None]
 
@@ -124,15 +124,16 @@ class BookingReading:
             answer = yield call
             if isinstance(answer, RequestError):
                 sweep.refuse(answer)
-            elif not (look is not None and sweep.is_paging and (yield from look(sweep, answer))):
+                continue
+            if sweep is self._sweep:
+                self._note_requests(self._main, answer)
+            if not (look is not None and sweep.is_paging and (yield from look(sweep, answer))):
                 rows = self._meant(sweep.take(answer))
                 if rows:
                     yield rows
 
     def _meant(self, rows: list[Booking]) -> list[Booking]:
         """Return the rows that are meant, and count what the proofs need."""
-        if self._main.status is None:
-            self._note_requests(rows)
         if self._starts is not None:
             self._early += sum(times.as_wire(row["startedAt"]) < self._starts for row in rows)
         return rows if self._means_all else [row for row in rows if self._is_meant(row)]
@@ -165,14 +166,17 @@ class BookingReading:
         answer = yield page_call(listing.asked(), self._paging, page, self._sweep.size)
         if isinstance(answer, RequestError):
             return None
+        self._note_requests(listing, answer)
         rows, broken = checked(answer["data"], booking_problem, page)
-        if listing.status is None:
-            self._note_requests(rows)
         return _Page(rows, count(answer.get("totalCount")), not broken)
 
-    def _note_requests(self, rows: list[Booking]) -> None:
-        if not self._paging.lists_requests:
-            self._paging.lists_requests = any(row["status"] == "request" for row in rows)
+    def _note_requests(self, listing: BookingListing, answer: Mapping[str, Any]) -> None:
+        """Note whether a list without a status shows bookings that await approval.
+
+        For that a row need not be good: what is wrong with it is told anyway.
+        """
+        if listing.status is None and not self._paging.lists_requests:
+            self._paging.lists_requests = any(_status(row) == "request" for row in answer["data"])
 
     def _read_besides(self, listing: BookingListing) -> Steps:
         """Read another list, for what the main one leaves out."""
@@ -206,6 +210,7 @@ class BookingReading:
             if isinstance(answer, RequestError):
                 sweep.refuse(answer)
                 continue
+            self._note_requests(self._main, answer)
             if sweep.is_paging and sweep.page == 1 and (yield from self._has_page_zero(answer)):
                 continue
             if sweep.is_paging:
@@ -574,6 +579,11 @@ class _Order:
 
 def _uid(row: Any) -> Any:
     return row.get("uid") if isinstance(row, Mapping) else None
+
+
+def _status(row: Any) -> Any:
+    row = row.row if isinstance(row, Unreadable) else row
+    return row.get("status") if isinstance(row, Mapping) else None
 
 
 def _some(uids: Collection[str]) -> str:

@@ -68,16 +68,22 @@ PERHAPS = ("open-only", "no-requests", "list-cap=120", "list-cap-told=120", "end
 
 
 @pytest.fixture(scope="module")
-def server():
+def started():
     with Sandbox(bookings=COUNT, seed=11, now=NOW) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
+def server(started):
+    """With the data that the tests before have left; none of them changes the bookings."""
+    yield started
+    started.quirks = ()
+
+
+@pytest.fixture
 def sandbox(server):
     server.reset(bookings=COUNT, seed=11)
-    yield server
-    server.quirks = ()
+    return server
 
 
 def selections(rows):
@@ -120,7 +126,6 @@ def planned(sandbox, path, fields, **options):
 
 @pytest.mark.parametrize("quirks", WHOLE)
 def test_a_plan_is_whole_however_jicoo_lists(server, tmp_path, quirks):
-    server.quirks = ()
     rows = server.bookings()
     server.quirks = quirks.split()
     for name, fields in selections(rows).items():
@@ -131,7 +136,6 @@ def test_a_plan_is_whole_however_jicoo_lists(server, tmp_path, quirks):
 
 @pytest.mark.parametrize("quirks", PERHAPS)
 def test_a_plan_is_whole_or_says_that_it_may_not_be(server, tmp_path, quirks):
-    server.quirks = ()
     rows = server.bookings()
     server.quirks = quirks.split()
     whole = 0
@@ -214,6 +218,27 @@ def test_a_row_that_cannot_be_used_is_named_and_nothing_is_planned(sandbox, tmp_
 
     assert found == sorted({row["uid"] for row in sandbox.bookings()} - {uid})
     assert plan.manifest["warnings"] == list(caught.value.doubts)
+
+
+@pytest.mark.parametrize("how", ["surrogate", "hosts=null", "no-uid"])
+def test_the_only_booking_that_awaits_approval_cannot_be_used(sandbox, tmp_path, how):
+    first, *others = [row["uid"] for row in sandbox.bookings() if row["status"] == "request"]
+    for uid in others:
+        sandbox.edit(uid, status="open")
+    sandbox.break_row(first, how)
+
+    with pytest.raises(BrokenRowsError) as caught:  # and not: none that awaits approval came
+        planned(sandbox, tmp_path / "plan.jsonl", {"status": "request"})
+    assert len(caught.value.doubts) == 1
+
+
+def test_what_only_the_list_by_status_shows_is_looked_for_by_every_plan_of_a_client(sandbox, tmp_path):
+    sandbox.quirks = ["open-only", "request-filter"]
+    everything = sorted(row["uid"] for row in sandbox.bookings())
+    with connect(sandbox) as jicoo:
+        for name in ("a", "b"):
+            plan_changes(jicoo, Selection(), CHANGE, tmp_path / name, is_send_updates=False)
+            assert sorted(line["uid"] for line in read_plan(tmp_path / name)[1]) == everything
 
 
 def test_a_row_that_the_selection_does_not_mean_is_none_of_its_business(sandbox, tmp_path):
