@@ -73,7 +73,7 @@ def jicoo_free_slot_report() -> None:
         end = pendulum.today(zone).add(days=params["days"])
         days = [start.add(days=number).date().isoformat() for number in range(params["days"])]
         found = {}
-        with failing_at_once(), JicooHook() as hook:
+        with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
             active = (each["uid"] for each in hook.list_event_types() if each.get("status", "enable") == "enable")
             for uid in [uid for uid in params["event_types"] or [] if uid.strip()] or active:
                 free = per_day(hook.list_available_schedules(uid, period_start=start, period_end=end), zone)

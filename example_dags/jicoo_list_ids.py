@@ -23,7 +23,7 @@ def jicoo_list_ids() -> None:
         from airflow_provider_jicoo.failure import failing_at_once
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-        with failing_at_once(), JicooHook() as hook:
+        with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
             return [{"user_id": user["uid"], "name": user.get("name")} for user in hook.list_organization_users()]
 
     users()

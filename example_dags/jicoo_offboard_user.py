@@ -37,7 +37,7 @@ def future_bookings(user_id: str) -> list[str]:
     from airflow_provider_jicoo.failure import failing_at_once
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-    with failing_at_once(), JicooHook() as hook:
+    with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
         return [
             booking["uid"]
             for booking in hook.list_bookings(started_at=datetime.now(timezone.utc))

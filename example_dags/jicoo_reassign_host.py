@@ -65,7 +65,7 @@ def jicoo_reassign_host() -> None:
         from airflow_provider_jicoo.failure import failing_at_once
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-        with failing_at_once(), JicooHook() as hook:
+        with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
             found = hook.lookup_bookings([change["uid"] for change in changes])
         hosts = [{host["userId"] for host in booking["hosts"]} for booking in found.values()]
         return all(params["to_user_id"] in each and params["from_user_id"] not in each for each in hosts)

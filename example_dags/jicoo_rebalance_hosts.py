@@ -63,7 +63,7 @@ def jicoo_rebalance_hosts() -> None:
 
         if params["event_type_id"]:
             return [params["event_type_id"]]
-        with failing_at_once(), JicooHook() as hook:
+        with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
             return [each["uid"] for each in hook.list_event_types() if each.get("status", "enable") == "enable"]
 
     uids = event_types()
@@ -80,7 +80,7 @@ def jicoo_rebalance_hosts() -> None:
         load = {host["uid"]: 0 for each in hosts for host in each if host["userType"] == "host"}
         if not load:
             raise AirflowFailException(f"no hosts, of event type {params['event_type_id'] or 'any'}")
-        with failing_at_once(), JicooHook() as hook:
+        with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
             # All of them, not those of this event type alone: what counts is how much somebody has to do.
             for booking in hook.list_bookings(status="open", started_at=now, ended_at=now.add(weeks=params["weeks"])):
                 for host in booking["hosts"]:

@@ -55,7 +55,7 @@ def test_the_demo_hands_over_every_booking_and_takes_it_back(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("signum", "moment"), [(signal.SIGINT, "$ airflow dags test"), (signal.SIGTERM, "answered through")]
+    ("signum", "moment"), [(signal.SIGINT, "Making a throw-away Airflow"), (signal.SIGTERM, "answered through")]
 )
 def test_an_interrupted_demo_stops_what_it_started(tmp_path: Path, signum: signal.Signals, moment: str) -> None:
     with start(tmp_path) as process:

@@ -33,53 +33,55 @@ EXTRA_FIELDS = (
     ExtraField(
         "timeout",
         "Timeout (seconds)",
-        "How long to wait for a connection, and between two pieces of an answer, as 10. 30 where empty.",
+        "How long to wait for a connection, and between two pieces of an answer, for example 10. Empty means 30.",
         "number",
     ),
     ExtraField(
         "server_grace",
         "Server grace (seconds)",
         "How long Jicoo may still be at work on a request whose answer was lost. What messages a guest is not sent "
-        "again within this time, and by default not at all. Default 60, never less than the timeout.",
+        "again within this time, and by default not at all. Empty means 60; it is never less than the timeout.",
         "number",
     ),
     ExtraField(
         "max_requests_per_second",
         "Requests per second at most",
-        "Hard ceiling of each client of this connection, as 5. Empty for none: the pace is then learnt from Jicoo's "
-        f"answers. The API key is made in [Jicoo's dashboard]({API_KEYS})",
+        "Hard ceiling of each client of this connection, for example 5. Empty means none: the pace is then learnt from "
+        f"Jicoo's answers. The API key is made in [Jicoo's dashboard]({API_KEYS})",
         "number",
     ),
     ExtraField(
         "period_start_parameter",
         "Free slots: parameter for the start",
-        "What Jicoo calls the start of the period in a request for free slots, as startedAt. periodStart where empty.",
+        "What Jicoo calls the start of the period in a request for free slots, for example startedAt. Empty means "
+        "periodStart.",
         "string",
     ),
     ExtraField(
         "period_end_parameter",
         "Free slots: parameter for the end",
-        "What Jicoo calls the end of the period in a request for free slots, as endedAt. periodEnd where empty.",
+        "What Jicoo calls the end of the period in a request for free slots, for example endedAt. Empty means "
+        "periodEnd.",
         "string",
     ),
     ExtraField(
         "page_size",
         "Rows of a list at once",
-        "How many rows of a list to ask for at once, as 20. 50 where empty; where Jicoo refuses that, fewer are asked "
-        "for.",
+        "How many rows of a list to ask for at once, for example 20. Empty means 50; where Jicoo refuses that, fewer "
+        "are asked for.",
         "number",
     ),
     ExtraField(
         "on_unproven",
         "Lists that cannot be proved whole",
-        "What to do there: fail, or go on and say so in the log, as warn. fail where empty. A plan may say it itself.",
+        "fail, or warn: go on and say so in the log. Empty means fail. A plan may say it itself.",
         "string",
     ),
     ExtraField(
         "lists_requests",
         "Requests are in the list of bookings",
-        "Where Jicoo's list without a status is known to have the bookings that await approval, as true. It is not "
-        "documented; where empty, each list has to prove it.",
+        "true where Jicoo's list without a status is known to have the bookings that await approval, which is not "
+        "documented. Empty means that each list has to prove it.",
         "string",
     ),
     ExtraField(
@@ -101,8 +103,8 @@ EXTRA_FIELDS = (
     ExtraField(
         "team_slug",
         "Team in the booking pages' address",
-        "The part after /t/, as your-team in https://www.jicoo.com/t/your-team/e/...; makes tasks link to the event "
-        "type.",
+        "The part after /t/, for example your-team in https://www.jicoo.com/t/your-team/e/...; makes tasks link to the "
+        "event type.",
         "string",
     ),
 )

@@ -255,11 +255,23 @@ class ApproveBookingPlanOperator(HITLOperator):
             self.response_timeout = self.execution_timeout = max(left, timedelta(seconds=1))
         if context["ti"].try_number > 1:
             self._refuse_stale(stored_form(self, context))
+            if not agreed:
+                self.log.warning("Asked anew: whoever has answered an earlier try has to answer again")
+        self.log.info(self._awaited(needed, agreed, until))
         try:
             return super().execute(context)
         except WAITS as wait:
             wait.kwargs = {**(wait.kwargs or {}), "agreed": agreed, "until": until}  # type: ignore[attr-defined]
             raise
+
+    def _awaited(self, needed: int, agreed: list[dict[str, str]], until: str | None) -> str:
+        """Say who has agreed, who is awaited, and until when."""
+        heard = {each["id"] for each in agreed}
+        people = [user["name"] for user in self.assigned_users or () if user["id"] not in heard]
+        so_far = f"{', '.join(each['name'] for each in agreed)} agreed; " if agreed else ""
+        who = ", ".join(people) or "everybody who may act for the DAG" + (", but for them" if agreed else "")
+        end = "without an end" if until is None else f"until {until[:19]}Z, and then the task fails"
+        return f"{so_far}{needed - len(agreed)} of {needed} still to agree: {who}; {end}"
 
     def _refuse_stale(self, shown: tuple[list[str], set[str]] | None) -> None:
         """Refuse to wait for an answer to another form.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 import uuid
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -410,6 +412,40 @@ class TestFourEyes:
         asked = question(plan=manifest, min_approvals=2).ask().answer(option(manifest), ALICE)
         asked.ask(try_number=2)
         assert asked.kwargs["agreed"] == []
+
+
+class TestWhoIsAwaited:
+    """The log of the task says it whenever it begins to wait: nobody has to guess for whom."""
+
+    @pytest.fixture
+    def said(self, capfd, caplog):
+        """Return what was logged since the last time: through structlog to the output, or as Python's logging."""
+        caplog.set_level(logging.INFO)
+        return lambda: "".join(capfd.readouterr()) + "\n".join(record.getMessage() for record in caplog.records)
+
+    def test_those_who_may_answer_and_have_not(self, planned, question, said):
+        manifest = planned()
+        asked = question(plan=manifest, min_approvals=2, assigned_users=[ALICE, BOB], expires_after=60).ask()
+        assert re.search(r"\b2 of 2 still to agree: alice, bob; until 20[-\dT:]+Z, and then the task fails", said())
+        asked.answer(option(manifest), ALICE)
+        assert "alice agreed; 1 of 2 still to agree: bob; until 20" in said()
+
+    def test_everybody(self, planned, question, said):
+        manifest = planned()
+        asked = question(plan=manifest, min_approvals=2).ask()
+        assert "2 of 2 still to agree: everybody who may act for the DAG; without an end" in said()
+        line = "alice agreed; 1 of 2 still to agree: everybody who may act for the DAG, but for them; without an end"
+        for _ in range(2):
+            asked.answer(option(manifest), ALICE)
+            assert line in said()
+
+    def test_that_answers_to_an_earlier_try_are_lost(self, planned, question, said):
+        """Airflow fails a try whose answer came before it had noted that the asking process was over."""
+        manifest = planned()
+        asked = question(plan=manifest, min_approvals=2).ask().answer(option(manifest), ALICE)
+        assert "Asked anew" not in said()
+        asked.ask(try_number=2)
+        assert "Asked anew: whoever has answered an earlier try has to answer again" in said()
 
 
 class TestAForm:

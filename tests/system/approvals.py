@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
@@ -14,17 +13,40 @@ WAITING = ("awaiting_input", "deferred")
 
 
 def asked(stack: AirflowStack, dag_id: str, run_id: str, task_id: str = "approve") -> dict[str, Any]:
-    """Wait until a task asks a person, and return what it asks."""
+    """Wait until a task asks a person, and Airflow is ready for the answer; return what it asks.
+
+    The task waits, its form has no answer yet, and the scheduler has heard that the process which asked has ended. With
+    an answer before that, the task is queued anew already when the scheduler hears of it: it takes the end of the one
+    process for that of the other, and fails the try ("state mismatch"), so that a retry asks from the beginning. No
+    person is as quick.
+    """
 
     def probe() -> dict[str, Any] | None:
         if stack.run_state(dag_id, run_id) in ("success", "failed"):
             raise StackError(f"the run ended without an approval\n{stack.describe_run(dag_id, run_id)}")
-        if stack.task_state(dag_id, run_id, task_id) not in WAITING:
+        task = stack.task(dag_id, run_id, task_id)
+        if task["state"] not in WAITING:
             return None
         found: dict[str, Any] = stack.api.get(f"{run_path(dag_id, run_id)}/taskInstances/{task_id}/-1/hitlDetails")
-        return found
+        log = stack.task_log(dag_id, run_id, task_id, task["try_number"])
+        waits = log.count("Waiting for response")
+        # The state once more: the task went on while we looked at it.
+        is_ready = (
+            not found["response_received"]
+            and 0 < waits <= ended_processes(stack, task)
+            and stack.task_state(dag_id, run_id, task_id) in WAITING
+        )
+        return found if is_ready else None
 
     return stack.poll(f"{task_id} of {dag_id} asks", probe, 90, lambda: stack.describe_run(dag_id, run_id))
+
+
+def ended_processes(stack: AirflowStack, task: dict[str, Any]) -> int:
+    """Return of how many processes of a try of a task the scheduler has heard that they have ended."""
+    words = [f"{name}={task[key]}," for name, key in (("dag_id", "dag_id"), ("task_id", "task_id"))]
+    words += [f"run_id={task['dag_run_id']},", f"map_index={task['map_index']},", f"try_number={task['try_number']},"]
+    lines = (stack.logs / "scheduler.log").read_text(errors="replace").splitlines()
+    return sum("TaskInstance Finished" in line and all(word in line for word in words) for line in lines)
 
 
 def processes(stack: AirflowStack, dag_id: str, run_id: str, task_id: str) -> list[psutil.Process]:
@@ -46,10 +68,6 @@ def answer(
     :param who: the name of a user; by default the one that everybody is who does not log in.
     """
     question = asked(stack, dag_id, run_id, task_id)
-    # Answered within a moment, as no person does: the scheduler hears of the end of the asking process when the task is
-    # queued anew already, takes that for a mismatch, and fails the task.
-    stack.poll("the asking process has ended", lambda: None if processes(stack, dag_id, run_id, task_id) else True, 30)
-    time.sleep(2)
     (chosen,) = [each for each in question["options"] if each.startswith(option)]
     path = f"{run_path(dag_id, run_id)}/taskInstances/{task_id}/-1/hitlDetails"
     headers = {} if who is None else {"Authorization": f"Bearer {token(stack, who)}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -24,6 +25,8 @@ T = TypeVar("T")
 PROGRAMS = ("chromium", "chromedriver")
 WAIT = 60
 """Seconds that a page may take: Airflow's is seven megabytes of JavaScript, on a machine that does more than this."""
+SETTLE = 5
+"""Seconds until what was typed is to be seen in its field."""
 
 
 def need_a_browser() -> None:
@@ -64,8 +67,6 @@ class Browser:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            self.picture("failed")
         self.driver.quit()
 
     def open(self, path: str) -> None:
@@ -78,6 +79,11 @@ class Browser:
         self.driver.save_screenshot(str(path))
         return path
 
+    def colours(self, theme: str) -> None:
+        """Show everything ``light`` or ``dark``, as a person chooses it in Airflow's menu."""
+        self.driver.execute_script("localStorage.setItem('theme', arguments[0])", theme)
+        self.driver.refresh()
+
     # Looking
 
     def until(self, what: str, probe: Callable[[], T | None]) -> T:
@@ -86,7 +92,11 @@ class Browser:
         :param what: what we wait for, for the error.
         """
         wait: Any = WebDriverWait(self.driver, WAIT, 0.2, [StaleElementReferenceException])
-        found: T = wait.until(lambda _: probe(), f"{what}; see {self.pictures}")
+        try:
+            found: T = wait.until(lambda _: probe(), f"{what}; see {self.pictures}")
+        except TimeoutException:
+            self.picture("failed")
+            raise
         return found
 
     def all(self, selector: str, text: str | None = None, within: WebElement | None = None) -> list[WebElement]:
@@ -101,23 +111,29 @@ class Browser:
     # Filling in
 
     def fill(self, selector: str, value: str) -> None:
-        """Write into a field, in place of what is in it, as a person does on the keyboard.
+        """Write into a field, in place of what is in it, as a person does who pastes it.
 
-        :param value: the text, or a day as 2027-03-16.
+        :param value: the text, or a day as 2027-03-16, which is typed.
         """
+
+        def is_taken() -> bool:
+            return bool(self.one(selector).get_attribute("value") == value)
 
         def probe() -> bool | None:
             field = self.one(selector)
-            is_day = field.get_attribute("type") == "date"
-            if is_day:
+            if field.get_attribute("type") == "date":
                 year, month, day = value.split("-")
                 field.send_keys(month, day, year)
             else:
                 field.send_keys(Keys.CONTROL, "a")
                 field.send_keys(Keys.DELETE)
-                field.send_keys(value)
-            # Airflow draws the form anew at each key; a fast typist loses one now and then, and types it again.
-            return field.get_attribute("value") == value or None
+                if value:
+                    # Not key by key: Airflow draws the form anew at each, and a fast typist loses some.
+                    self.driver.execute_cdp_cmd("Input.insertText", {"text": value})
+            deadline = time.monotonic() + SETTLE
+            while not is_taken() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            return is_taken() or None
 
         self.until(f"{selector} takes {value!r}", probe)
 
@@ -187,12 +203,15 @@ class Browser:
         :param option: how the button begins that is clicked.
         """
         self.open(f"/dags/{dag_id}/runs/{quote(run_id)}/tasks/approve/required_actions")
-        button = self.until(
-            f"{option} is offered",
-            lambda: next((each for each in self.all("button") if each.text.strip().startswith(option)), None),
-        )
+
+        def offered() -> WebElement | None:
+            return next((each for each in self.all("button") if each.text.strip().startswith(option)), None)
+
+        for theme in ("dark", "light"):
+            self.colours(theme)
+            button = self.until(f"{option} is offered", offered)
+            self.picture(f"{dag_id} asks {theme}")
         asked = self.one("main, #root").text
-        self.picture(f"{dag_id} asks")
         button.click()
         self.until("it is answered", lambda: "esponse" in self.one("main, #root").text or None)
         return asked

@@ -163,7 +163,6 @@ def test_four_eyes(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
     assert changed(jicoo, since) == dict.fromkeys(uids, 1)
 
 
-@pytest.mark.skip(reason="Airflow now and then loses the second answer to one task: it goes on waiting for ever")
 def test_four_eyes_of_whom_one_rejects(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
     choose(64, 66)
     since = jicoo.requests[-1].number
@@ -186,7 +185,6 @@ def test_nobody_answers(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> Non
     assert changed(jicoo, since) == {}
 
 
-@pytest.mark.skip(reason="Airflow now and then loses the second answer to one task: it goes on waiting for ever")
 def test_only_some_may_answer(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
     choose(64, 66)
     run_id = stack.run_dag(ASKS, {"words": "four", "people": [{"id": "carol", "name": "Carol"}]})
@@ -196,7 +194,6 @@ def test_only_some_may_answer(stack: AirflowStack, jicoo: Sandbox, choose: Any) 
     stack.wait_for_run(ASKS, run_id, expect="failed")
 
 
-@pytest.mark.skip(reason="Airflow now and then loses the second answer to one task: it goes on waiting for ever")
 def test_an_option_that_was_never_offered(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
     choose(64, 66)
     since = jicoo.requests[-1].number

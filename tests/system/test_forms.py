@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from airflow_provider_jicoo.sandbox import Sandbox
+from tests.system.approvals import asked
 from tests.system.browser import Browser, need_a_browser
 from tests.system.stack import AirflowStack
 
@@ -219,16 +220,16 @@ class TestTriggerForms:
             browser, stack, "jicoo_bulk_reassign_host", from_user_id=leaves, to_user_id=takes_over, plans=str(tmp_path)
         )
         assert run["conf"] == {"from_user_id": leaves, "to_user_id": takes_over, "plans": str(tmp_path)}
-        stack.wait_for_task_state(run["dag_id"], run["dag_run_id"], "approve", "awaiting_input")
-        asked = browser.answer(run["dag_id"], run["dag_run_id"], "Approve")
-        assert "Hand over the bookings of a host who leaves?" in asked
-        assert "bookings will be changed" in asked
+        asked(stack, run["dag_id"], run["dag_run_id"])
+        shown = browser.answer(run["dag_id"], run["dag_run_id"], "Approve")
+        assert "Hand over the bookings of a host who leaves?" in shown
+        assert "bookings will be changed" in shown
         self.ends(stack, run)
         assert still(jicoo) != before
 
         run = self.triggered(browser, stack, "jicoo_undo_last_run", plans=str(tmp_path))
         assert run["conf"] == {"plan": None, "tell_guests": False, "plans": str(tmp_path)}
-        stack.wait_for_task_state(run["dag_id"], run["dag_run_id"], "approve", "awaiting_input")
+        asked(stack, run["dag_id"], run["dag_run_id"])
         browser.answer(run["dag_id"], run["dag_run_id"], "Approve")
         self.ends(stack, run)
         assert still(jicoo) == before
@@ -242,7 +243,7 @@ class TestTriggerForms:
             browser, stack, "jicoo_close_office_for_a_day", day="2033-05-06", message="", plans=str(tmp_path)
         )
         assert run["conf"] == {"day": "2033-05-06", "to_day": None, "message": None, "plans": str(tmp_path)}
-        stack.wait_for_task_state(run["dag_id"], run["dag_run_id"], "approve", "awaiting_input")
+        asked(stack, run["dag_id"], run["dag_run_id"])
         assert jicoo.booking(uid)["status"] == "open"
         assert "CANCEL all its bookings" in browser.answer(run["dag_id"], run["dag_run_id"], "Approve")
         self.ends(stack, run)
@@ -263,7 +264,7 @@ class TestTriggerForms:
             message="臨時休業のため、移動しました。",
             plans=str(tmp_path),
         )
-        stack.wait_for_task_state(run["dag_id"], run["dag_run_id"], "approve", "awaiting_input")
+        asked(stack, run["dag_id"], run["dag_run_id"])
         browser.answer(run["dag_id"], run["dag_run_id"], "Approve")
         self.ends(stack, run)
         assert pendulum.parse(jicoo.booking(uid)["startedAt"]) == start.add(days=7)
@@ -279,7 +280,7 @@ class TestTriggerForms:
             browser, stack, "jicoo_offboard_user", user_id=leaves, to_user_id=takes_over, plans=str(tmp_path)
         )
         assert run["conf"] == {"user_id": leaves, "to_user_id": takes_over, "plans": str(tmp_path)}
-        stack.wait_for_task_state(run["dag_id"], run["dag_run_id"], "approve", "awaiting_input")
+        asked(stack, run["dag_id"], run["dag_run_id"])
         assert "which cannot be undone" in browser.answer(run["dag_id"], run["dag_run_id"], "Reject")
         self.ends(stack, run, expect="failed")
         assert still(jicoo) == before

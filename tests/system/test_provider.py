@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from airflow_provider_jicoo.hooks.forms import EXTRA_FIELDS
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.system.stack import TRIGGERER_THRESHOLD, AirflowStack
+from tests.system.stack import TRIGGERER_THRESHOLD, AirflowStack, session_members
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("running Airflow"), pytest.mark.timeout(600)]
 
@@ -99,11 +100,13 @@ def test_a_waiting_sensor_survives_kill_of_the_triggerer(stack: AirflowStack, ji
     stack.wait_for_task_state(*run, "deferred")
     stack.wait_for_triggerer(*run)
 
+    pid = stack.services["triggerer"].pid
     stack.kill("triggerer")
+    assert session_members(pid) == [], "a killed triggerer asks no more"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
     polls = jicoo.count("GET", f"/v1/bookings/{booking['uid']}")
     assert stack.task_state(*run) == "deferred"
-    time.sleep(7)
-    assert jicoo.count("GET", f"/v1/bookings/{booking['uid']}") == polls, "a killed triggerer asks no more"
     stack.start("triggerer")
     deadline = time.monotonic() + TRIGGERER_THRESHOLD + 60
     while jicoo.count("GET", f"/v1/bookings/{booking['uid']}") == polls:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.system.stack import TRIGGERER_THRESHOLD, AirflowStack, ApiError, StackError, session_members
+from tests.system.stack import AirflowStack, ApiError, StackError
 
 # The first test of the session pays for the start of the stack, 15 s on an idle machine, 90 s on a crowded one.
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("running Airflow"), pytest.mark.timeout(600)]
@@ -54,25 +52,3 @@ def test_logs_of_everything_are_listed(airflow_stack: AirflowStack) -> None:
     names = {path.name for path in files}
     assert {"api-server.log", "scheduler.log", "dag-processor.log", "triggerer.log", "postgresql.log"} <= names
     assert any(run_id in str(path) and "doubling 1" in path.read_text() for path in files)
-
-
-def test_deferred_task_survives_kill_of_the_triggerer(airflow_stack: AirflowStack) -> None:
-    # The first task after the start takes its time; `until` must not pass before the sensor waits.
-    airflow_stack.wait_for_run("harness_trivial", airflow_stack.run_dag("harness_trivial", {"number": 1}))
-    until = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=TRIGGERER_THRESHOLD + 10)
-    run_id = airflow_stack.run_dag("harness_deferred", {"until": until.isoformat()})
-    run = ("harness_deferred", run_id, "wait")
-    airflow_stack.wait_for_task_state(*run, "deferred")
-    airflow_stack.wait_for_triggerer(*run)
-
-    pid = airflow_stack.services["triggerer"].pid
-    airflow_stack.kill("triggerer")
-
-    assert session_members(pid) == []
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
-    assert airflow_stack.task_state(*run) == "deferred"
-    airflow_stack.start("triggerer")
-    airflow_stack.wait_for_run(run[0], run_id)
-    assert dt.datetime.now(dt.timezone.utc) >= until
-    assert airflow_stack.task(*run)["try_number"] == 1
