@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -23,24 +24,28 @@ def chain(error: BaseException) -> list[BaseException]:
     return found
 
 
-def frames(error: BaseException, caller: str) -> Iterator[FrameType]:
-    """Yield the frames of the whole chain but for those of a file: who passed the value in has it."""
+def frames(error: BaseException) -> Iterator[FrameType]:
+    """Yield the frames of the whole chain but for those of the tests: who passed a value in has it."""
     for one in chain(error):
         trace = one.__traceback__
         while trace is not None:
-            if trace.tb_frame.f_code.co_filename != caller:
+            if not _is_of_a_test(trace.tb_frame):
                 yield trace.tb_frame
             trace = trace.tb_next
 
 
-def shown(error: BaseException, caller: str) -> str:
+def shown(error: BaseException) -> str:
     """Return what Sentry, rich and ``pytest -l`` show together: the locals of the frames, and the errors' texts."""
     lines = [text for one in chain(error) for text in (str(one), repr(one), *getattr(one, "__notes__", ()))]
-    for frame in frames(error, caller):
+    for frame in frames(error):
         lines.append(f"--- {frame.f_code.co_filename}:{frame.f_code.co_name}")
         for name, value in frame.f_locals.items():
             lines += [f"{name} = {text}" for text in texts(value)]
-    return "\n".join([*lines, _rich(error, caller)])
+    return "\n".join([*lines, _rich(error)])
+
+
+def _is_of_a_test(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(str(Path(__file__).parent))
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -55,9 +60,9 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(part)
 
 
-def _rich(error: BaseException, caller: str) -> str:
+def _rich(error: BaseException) -> str:
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == caller:
+    while trace is not None and _is_of_a_test(trace.tb_frame):
         trace = trace.tb_next
     console = Console(file=io.StringIO(), width=4_000, soft_wrap=True)
     no_limit = 100_000

@@ -22,7 +22,7 @@ from airflow_provider_jicoo.api.exchange import Broken, Came, Hurry, Reply, Slee
 from airflow_provider_jicoo.api.kept import keeper
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
-from airflow_provider_jicoo.api.reading import DEADLINE, Body, BodyError, too_slow, without_body
+from airflow_provider_jicoo.api.reading import DEADLINE, Body, BodyError, is_small, too_slow, without_body
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings
@@ -297,12 +297,11 @@ class AsyncJicooClient:
         """
         status, headers = response.status, response.headers
         try:
+            if is_small(headers):
+                return Reply(status, headers, await response.read(), time.time())
             body = Body(headers)
-            if body.is_plain:
-                body.feed(await response.read())
-            else:
-                async for piece in response.content.iter_any():
-                    body.feed(piece)
+            async for piece in response.content.iter_any():
+                body.feed(piece)
             return Reply(status, headers, body.whole(), time.time())
         except BodyError as error:
             response.close()

@@ -141,7 +141,9 @@ def bare(error: E, outside: BaseException | None = None) -> E:
 
 
 def _note_places(error: BaseException) -> None:
-    if isinstance(error, JicooError) or not isinstance(error, Exception) or not hasattr(error, "add_note"):
+    # Errors of this package and of Airflow say in their text what a person is to do; the rest ends no task by itself.
+    says_enough = isinstance(error, JicooError) or type(error).__module__.startswith("airflow.")
+    if says_enough or not isinstance(error, Exception) or not hasattr(error, "add_note"):
         return
     if any(note.startswith(_NOTE) for note in getattr(error, "__notes__", ())):
         return  # further within, which is where it was raised

@@ -22,6 +22,7 @@ import msgspec
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import PER_PAGE, checked_word
 from airflow_provider_jicoo.api.written import documented, shows
 from airflow_provider_jicoo.bulk import bar, order
@@ -163,6 +164,7 @@ class Terms:
         }
 
 
+@discreet
 def plan_changes(
     client: JicooClient,
     selection: Selection,

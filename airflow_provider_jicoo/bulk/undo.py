@@ -11,6 +11,7 @@ from typing import Any
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.written import documented, reflects, shows
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
@@ -26,6 +27,7 @@ CHUNK = 200
 _TIMES = frozenset({"startedAt", "endedAt"})
 
 
+@discreet
 def plan_undo(
     client: JicooClient,
     plan: Plan | Mapping[str, Any] | Folder,

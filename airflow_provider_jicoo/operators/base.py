@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.failure import failing_at_once
 from airflow_provider_jicoo.given import Private, given
 from airflow_provider_jicoo.xcom import fit_for_xcom, rows_for_xcom
@@ -36,6 +37,11 @@ class JicooOperator(BaseOperator):
     ui_color = "#e6f4f1"
     private_fields: ClassVar[frozenset[str]] = frozenset()
     """The arguments that may hold personal data; rendered, they show as ``***`` in Airflow's UI."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "execute" in vars(cls):
+            cls.execute = discreet(cls.execute)  # type: ignore[method-assign]
 
     def __init__(self, *, jicoo_conn_id: str = "jicoo_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
 from airflow_provider_jicoo.failure import failing_at_once
 from airflow_provider_jicoo.triggers.base import Verdict
@@ -60,6 +61,7 @@ class JicooSensor(BaseSensorOperator):
         """Return the trigger that waits for the same."""
         raise NotImplementedError
 
+    @discreet
     def execute(self, context: Context) -> Any:
         """Wait."""
         with failing_at_once():
@@ -85,6 +87,7 @@ class JicooSensor(BaseSensorOperator):
             timeout=timedelta(seconds=self.timeout + float(self.poke_interval) + 60),
         )
 
+    @discreet
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look once."""
         from airflow_provider_jicoo.api.errors import RequestError
@@ -102,6 +105,7 @@ class JicooSensor(BaseSensorOperator):
             raise AirflowFailException(judgement.reason)
         return PokeReturnValue(True, self._result(found)) if judgement.verdict is Verdict.REACHED else False
 
+    @discreet
     def execute_complete(self, context: Context, event: dict[str, Any] | None) -> Any:
         """Take what the trigger says, and read what it waited for.
 

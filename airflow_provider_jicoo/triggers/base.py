@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_jicoo.api.secret import discreet
+
 if TYPE_CHECKING:
     from airflow_provider_jicoo.hooks.jicoo import JicooAsyncHook
 
@@ -68,6 +70,7 @@ class PollingTrigger(BaseTrigger):
             },
         )
 
+    @discreet
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until there is something to say, then say it once."""
         from airflow_provider_jicoo.api.errors import JicooError

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.bulk import bar
 from airflow_provider_jicoo.bulk.apply.options import Options, Timing
 from airflow_provider_jicoo.bulk.apply.run import Run
@@ -37,6 +38,7 @@ from airflow_provider_jicoo.bulk.stop import Stop, in_a_thread
 __all__ = ["Options", "Timing", "apply_plan"]
 
 
+@discreet
 def apply_plan(
     client: JicooClient,
     plan: Plan | Mapping[str, Any] | Folder,
