@@ -96,10 +96,10 @@ class Tries:
         """
         if is_local(str(self._path)):
             from airflow_provider_jicoo.bulk.errors import PlanError
-            from airflow_provider_jicoo.bulk.files import write_durably
+            from airflow_provider_jicoo.bulk.files import make_folder, write_durably
 
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(self._path.parent)
                 write_durably(self._mark(), json.dumps({"owner": self._owner, "at": _now()}).encode())
             except OSError as error:
                 raise PlanError(f"the plan cannot be written to {self._path}: {error}; nothing was read") from error

@@ -53,9 +53,40 @@ class Folder(Protocol):
         """Make the folder; an object store has none and does nothing."""
 
 
+def make_folder(folder: Folder) -> None:
+    """Make a folder and those that it is in; on a local disk for this user alone. What is there stays as it is.
+
+    :raises OSError: it cannot be made.
+    """
+    local = _local(folder)
+    if local is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return
+    for each in reversed((Path(local), *Path(local).parents)):
+        if not each.is_dir():
+            # Another worker may make it at the same moment.
+            each.mkdir(mode=0o700, exist_ok=True)
+
+
+def create(path: Folder) -> IO[bytes]:
+    """Open a file to be written anew; on a local disk for this user alone: what is in it may be guests' data.
+
+    :raises OSError: it cannot be written.
+    """
+    local = _local(path)
+    if local is not None:
+        number = os.open(local, os.O_WRONLY | os.O_CREAT, 0o600)
+        # What stood there before may have another mode; that of somebody else's file stays.
+        with suppress(PermissionError):
+            os.fchmod(number, 0o600)
+        os.close(number)
+    opened: IO[bytes] = path.open("wb")
+    return opened
+
+
 def write_durably(path: Folder, content: bytes) -> None:
     """Write a whole file, and return when it would survive a loss of power."""
-    with path.open("wb") as file:
+    with create(path) as file:
         file.write(content)
         _sync(file, path)
 
@@ -71,8 +102,7 @@ def written_durably(path: Folder) -> Iterator[IO[bytes]]:
     target = _local(path)
     # An object store shows a file when it is whole.
     written = path if target is None else path.parent / f"{path.name}.partial"
-    file: IO[bytes]
-    with written.open("wb") as file:
+    with create(written) as file:
         yield file
         _sync(file, written)
     if target is not None:
@@ -88,8 +118,8 @@ def try_to_write(path: Folder) -> None:
     folder = _local(path.parent)
     made = [] if folder is None else [each for each in (Path(folder), *Path(folder).parents) if not each.exists()]
     probe = path.parent / f"{path.name}.probe"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with probe.open("wb") as file:
+    make_folder(path.parent)
+    with create(probe) as file:
         file.write(b"A plan is to be written here.\n")
     # Some storage, or its path, lets files be written and not removed; and what somebody else has put there stays.
     with suppress(OSError, AttributeError):

@@ -32,7 +32,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_jicoo.bulk.errors import StoppedError
-from airflow_provider_jicoo.bulk.files import Folder, names, read, write_durably
+from airflow_provider_jicoo.bulk.files import Folder, make_folder, names, read, write_durably
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 
 _CLAIM = re.compile(r"claim-(\d{6,})-([0-9a-f]{32})\.json")
@@ -260,7 +260,7 @@ class Journal:
         :raises StoppedError: another worker took it in the same moment.
         :raises OSError: the folder cannot be written.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         self._number = found.claims + 1
         about = {"lease": self.lease, "at": time.time(), "token": self._token, "approval": self._approval}
         if (self._folder / self._taken(self._number)).exists():

@@ -37,7 +37,7 @@ from airflow_provider_jicoo.bulk.changes import (
     as_change,
 )
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
-from airflow_provider_jicoo.bulk.files import Folder, written_durably
+from airflow_provider_jicoo.bulk.files import Folder, make_folder, written_durably
 from airflow_provider_jicoo.bulk.header import dump, dump_header, read_header
 from airflow_provider_jicoo.bulk.names import Names, read_names
 from airflow_provider_jicoo.bulk.place import Owner, check_place, prepare_place
@@ -353,7 +353,7 @@ class Draft:
         told = summary(manifest, header, self._terms.json(), self._tally, self._names)
         check_place(path, about.get("owner"))
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             self._write_all(path, {**header, "summary": told}, manifest, parts, waits_for)
         except OSError as error:
             raise PlanError(f"the plan cannot be written to {path}: {error}; nothing was sent") from error

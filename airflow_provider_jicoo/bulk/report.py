@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_jicoo.api.errors import JicooError
-from airflow_provider_jicoo.bulk.files import Folder, read
+from airflow_provider_jicoo.bulk.files import Folder, create, make_folder, read
 from airflow_provider_jicoo.bulk.html import WorstFirst, page
 from airflow_provider_jicoo.bulk.journal import Entry
 from airflow_provider_jicoo.bulk.outcomes import Outcome
@@ -146,10 +146,10 @@ def write_report(
     :param tries: which try this was.
     """
     folder = report_of(plan)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     counts: Counter[str] = Counter()
     wrong = WorstFirst()
-    with (folder / "outcomes.jsonl").open("wb") as file:
+    with create(folder / "outcomes.jsonl") as file:
         for outcome in outcomes(lines, entries):
             counts[outcome["outcome"]] += 1
             wrong.add(outcome)
@@ -182,9 +182,9 @@ def write_report(
 
 def write_facts(folder: Folder, facts: Mapping[str, Any], wrong: Iterable[Mapping[str, Any]]) -> None:
     """Write ``report.json`` and ``report.html``."""
-    with (folder / "report.json").open("wb") as file:
+    with create(folder / "report.json") as file:
         file.write(json.dumps(facts, ensure_ascii=False, indent=1).encode() + b"\n")
-    with (folder / "report.html").open("wb") as file:
+    with create(folder / "report.html") as file:
         for part in page(facts, wrong):
             file.write(part.encode())
 
@@ -248,9 +248,9 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
         "sentMoreThanOnce": sum(part["sentMoreThanOnce"] for part in parts),
         "timeline": [],
     }
-    into.mkdir(parents=True, exist_ok=True)
+    make_folder(into)
     wrong = WorstFirst()
-    with (into / "outcomes.jsonl").open("wb") as file:
+    with create(into / "outcomes.jsonl") as file:
         for line in _all_outcomes(folders):
             file.write(line)
             wrong.add(json.loads(line))

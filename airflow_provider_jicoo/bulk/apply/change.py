@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_jicoo.api import errors
@@ -68,8 +69,9 @@ class Change:
     :param read_at: when its booking was read again, by a monotonic clock; None where that is still to be done.
     :param messages: whether it messages a guest.
 
-    ``aside`` is set once it waits to be read back, so that others can go on meanwhile; ``watching`` is what reads it
-    for a while after an answer that showed the state before.
+    ``booking`` is its booking as it was read last, of which nothing must show in what Jicoo says. ``aside`` is set once
+    it waits to be read back, so that others can go on meanwhile; ``watching`` is what reads it for a while after an
+    answer that showed the state before.
     """
 
     __slots__ = (
@@ -77,6 +79,7 @@ class Change:
         "_slow_reads",
         "announced",
         "aside",
+        "booking",
         "ever_in_doubt",
         "in_doubt",
         "inherited",
@@ -95,6 +98,7 @@ class Change:
         self._slow_reads = 0
         self.line = line
         self.read_at = read_at
+        self.booking: Mapping[str, Any] | None = None
         self.messages = messages
         known = run.ledger.entries.get(line.uid)
         self.inherited = run.ledger.in_doubt(line.uid)
@@ -123,6 +127,7 @@ class Change:
                 return left
         try:
             call = call_of(self.line, self._run.terms, self._run.options.on_doubt)
+            call = replace(call, known=lambda: self.booking)
             booking = await self._run.client.send(call, passage=self)
         except WithheldError:
             return self.settled or self._withheld()
@@ -142,10 +147,13 @@ class Change:
             return self._not_thought_of(error)
 
     def _not_thought_of(self, error: Exception) -> Entry:
-        """What nobody thought of must leave neither this change nor those behind it without an outcome."""
+        """What nobody thought of must leave neither this change nor those behind it without an outcome.
+
+        Its text may be anything, a booking's too: it is for whoever turns DEBUG on.
+        """
         log.debug("booking %s", self.line.uid, exc_info=error)
         outcome = Outcome.UNKNOWN if self.ever_in_doubt else Outcome.FAILED
-        return self._entry(outcome, f"{type(error).__name__}: {error}")
+        return self._entry(outcome, f"{type(error).__name__}; the log has its text at DEBUG")
 
     def _judged(self, booking: Booking) -> Entry | None:
         entry = judge_answer(self.line, booking)
@@ -222,6 +230,7 @@ class Change:
         except errors.RequestError as error:
             self._refuse(error)
             return Outcome.UNKNOWN if self.ever_in_doubt else Outcome.FAILED, f"it could not be read: {error}"
+        self.booking = booking
         return judge(self.line, booking, doubted=self.ever_in_doubt, skip_stamp=self._run.options.on_stamp == "skip")
 
     # --- the passage of its request ----------------------------------------------------------------------------------

@@ -334,6 +334,7 @@ class Run:
 
     def _is_to_be_sent(self, change: Change, booking: Any) -> bool:
         """Judge a booking that was read again; record where that settles it."""
+        change.booking = booking
         outcome, detail = judge(
             change.line, booking, doubted=change.inherited, skip_stamp=self._options.on_stamp == "skip"
         )
