@@ -25,7 +25,7 @@ from airflow_provider_jicoo.doctor.rows import look_at_rows
 from airflow_provider_jicoo.doctor.writing import try_booking
 
 LISTS, ROWS, ENDPOINTS, ANSWERS, WRITING = "Lists of bookings", "Bookings", "Endpoints", "Answers", "Writing"
-READING = "The package reads the bookings whole, with these extras"
+READING = "The package reads the bookings whole, with the extras below"
 READABLE = "The key may read the list of bookings"
 IN_TIME = "Answers come in time"
 READING_AT_MOST = 60

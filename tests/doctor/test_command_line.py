@@ -135,6 +135,15 @@ def test_a_connection(jicoo_sandbox, jicoo_connection, run):
     assert jicoo_sandbox.url in text
 
 
+def test_a_connection_in_the_database_of_airflow(jicoo_sandbox, airflow_database, run_airflow):
+    """Two commands of Airflow's: it takes some seconds. It is where most connections are."""
+    fields = json.dumps(jicoo_sandbox.connection())
+    run_airflow("connections", "add", "stored_jicoo", "--conn-json", fields)
+    done = subprocess.run([*COMMAND, "--conn-id", "stored_jicoo"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"Jicoo at {jicoo_sandbox.url}")
+
+
 @pytest.mark.jicoo_sandbox(bookings=30, latency=0.03)
 def test_a_slow_server(jicoo_sandbox):
     report = examine(Settings(jicoo_sandbox.api_key, base_url=jicoo_sandbox.url, timeout=0.05, server_grace=1))

@@ -134,6 +134,7 @@ def test_what_does_not_hold_is_named(sandbox, look_at, settings_of):
     (quirk,) = sandbox.quirks
     report = look_at(sandbox)
     assert names(report, Verdict.DIFFERS, Verdict.FAILS) == NOT_HELD[quirk]
+    assert report.requests < 300
     assert report.extras.get("page_size") == PAGE_SIZES.get(quirk, report.extras.get("page_size"))
 
     found, _ = read(settings_of(sandbox, **report.extras))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 
@@ -13,7 +14,8 @@ from airflow_provider_jicoo.operators.doctor import JicooDoctorOperator
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
 
 
-def test_it_returns_what_it_found(jicoo_sandbox, run, capsys):
+def test_it_returns_what_it_found(jicoo_sandbox, run, capfd, caplog):
+    caplog.set_level(logging.INFO)
     found = run(JicooDoctorOperator)
 
     assert found["ok"] is True
@@ -25,9 +27,10 @@ def test_it_returns_what_it_found(jicoo_sandbox, run, capsys):
     assert len(text) < 20_000
     names = [booking["name"] for booking in jicoo_sandbox.bookings()]
     assert not any(name in text for name in names)
-    said = capsys.readouterr()
-    assert "Lists of bookings" in said.out + said.err
-    assert "looking at pages" in said.out + said.err
+    written = capfd.readouterr()
+    said = written.out + written.err + caplog.text
+    assert "Lists of bookings" in said
+    assert "looking at pages" in said
 
 
 @pytest.mark.jicoo_sandbox(quirks=["endless-pages"], bookings=200)
