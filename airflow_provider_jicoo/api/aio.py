@@ -17,7 +17,13 @@ from yarl import URL
 
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
-from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, ServerError, UnexpectedAnswerError
+from airflow_provider_jicoo.api.errors import (
+    NotFoundError,
+    RejectedError,
+    ServerError,
+    TransportError,
+    UnexpectedAnswerError,
+)
 from airflow_provider_jicoo.api.exchange import Broken, Came, Hurry, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.kept import keeper
 from airflow_provider_jicoo.api.listing import next_step, read
@@ -91,6 +97,7 @@ class Free:
 
 FREE = Free()
 _ABSENT = (NotFoundError, UnexpectedAnswerError)
+_FAILED = (RejectedError, ServerError, TransportError)
 
 
 class AsyncJicooClient:
@@ -215,7 +222,8 @@ class AsyncJicooClient:
         """Send the calls that ``steps`` yields at once, send it their results, and return what it returns.
 
         A result that does not exist is the :class:`~airflow_provider_jicoo.api.errors.NotFoundError`, one that cannot
-        be read the :class:`~airflow_provider_jicoo.api.errors.UnexpectedAnswerError`.
+        be read the :class:`~airflow_provider_jicoo.api.errors.UnexpectedAnswerError`; one of an optional call that was
+        refused, or at which the server failed, is that error.
 
         :param passage: as for :meth:`send`, of all of them.
         :raises RequestError: as :meth:`send`.
@@ -227,8 +235,9 @@ class AsyncJicooClient:
                 results = await asyncio.gather(
                     *(self._send_or_absent(call, passage) for call in calls), return_exceptions=True
                 )
-                for failed in results:
-                    if isinstance(failed, BaseException) and not isinstance(failed, _ABSENT):
+                for call, failed in zip(calls, results, strict=True):
+                    allowed = (*_ABSENT, *_FAILED) if call.is_optional else _ABSENT
+                    if isinstance(failed, BaseException) and not isinstance(failed, allowed):
                         raise failed
                 calls = steps.send(results)
         except StopIteration as end:
@@ -243,8 +252,15 @@ class AsyncJicooClient:
             except _ABSENT as error:
                 return error
             except RejectedError as error:
-                if call.page is None or not self._paging.halve(size, error, call.query):
+                if call.page is not None and self._paging.halve(size, error, call.query):
+                    continue
+                if not call.is_optional:
                     raise
+                return error
+            except (ServerError, TransportError) as error:
+                if not call.is_optional:
+                    raise
+                return error
 
     async def _send_once(self, call: Call[Any], passage: Passage) -> Reply | Broken:
         if not await passage.ready(call):

@@ -19,7 +19,13 @@ import urllib3
 from airflow_provider_jicoo.api.adapter import Adapter
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling
-from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, ServerError, UnexpectedAnswerError
+from airflow_provider_jicoo.api.errors import (
+    NotFoundError,
+    RejectedError,
+    ServerError,
+    TransportError,
+    UnexpectedAnswerError,
+)
 from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.kept import keeper
 from airflow_provider_jicoo.api.listing import next_step, read
@@ -152,7 +158,8 @@ class JicooClient:
         """Send the calls that ``steps`` yields, send it their results, and return what it returns.
 
         A result that does not exist is the :class:`~airflow_provider_jicoo.api.errors.NotFoundError`, one that cannot
-        be read the :class:`~airflow_provider_jicoo.api.errors.UnexpectedAnswerError`.
+        be read the :class:`~airflow_provider_jicoo.api.errors.UnexpectedAnswerError`; one of an optional call that was
+        refused, or at which the server failed, is that error.
 
         :raises RequestError: as :meth:`send`.
         """
@@ -172,8 +179,15 @@ class JicooClient:
             except (NotFoundError, UnexpectedAnswerError) as error:
                 return error
             except RejectedError as error:
-                if call.page is None or not self._paging.halve(size, error, call.query):
+                if call.page is not None and self._paging.halve(size, error, call.query):
+                    continue
+                if not call.is_optional:
                     raise
+                return error
+            except (ServerError, TransportError) as error:
+                if not call.is_optional:
+                    raise
+                return error
 
     def _send_once(self, call: Call[Any]) -> Reply | Broken:
         time.sleep(self._ceiling.reserve(time.monotonic()))

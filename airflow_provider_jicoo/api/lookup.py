@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_jicoo.api.bookings import booking_id, get_booking
@@ -23,6 +24,7 @@ def lookup_bookings(
     within: tuple[str, str] | None = None,
     absent_ok: bool = False,
     unreadable: dict[str, RequestError] | None = None,
+    failing_ok: bool = False,
     check: RowCheck = booking_problem,
 ) -> Lookup:
     """Read bookings: by listing while that is cheaper than one GET each, the rest one by one.
@@ -37,6 +39,7 @@ def lookup_bookings(
     :param absent_ok: leave out what does not exist, instead of an error.
     :param unreadable: where given, a booking that cannot be read is put there with what is wrong, instead of an error,
         as long as others can.
+    :param failing_ok: put there also a booking at which the server fails, or that it refuses.
     :param check: what is asked of a booking.
     :return: the bookings by uid, in the order of ``uids``.
     :raises InvalidRequestError: something is no booking id.
@@ -44,11 +47,11 @@ def lookup_bookings(
     :raises UnexpectedAnswerError: a booking cannot be read.
     """
     wanted = {booking_id(uid): None for uid in ([uids] if isinstance(uids, str) else uids)}
-    found: dict[str, Booking] = yield from _listed(wanted, within, check)
+    found: dict[str, Booking] = yield from _listed(wanted, within, check, failing_ok)
     missing = [uid for uid in wanted if uid not in found]
     for start in range(0, len(missing), AT_ONCE):
         some = missing[start : start + AT_ONCE]
-        answers = yield [get_booking(uid) for uid in some]
+        answers = yield [replace(get_booking(uid), is_optional=failing_ok) for uid in some]
         for uid, answer in zip(some, answers, strict=True):
             single = _checked(uid, answer, check)
             if not isinstance(single, RequestError):
@@ -63,7 +66,7 @@ def lookup_bookings(
     return {uid: found[uid] for uid in wanted if uid in found}
 
 
-def _listed(wanted: Mapping[str, None], within: tuple[str, str] | None, check: RowCheck) -> Lookup:
+def _listed(wanted: Mapping[str, None], within: tuple[str, str] | None, check: RowCheck, failing_ok: bool) -> Lookup:
     """Return those that the list shows, as long as to read it costs less than to read the rest one by one."""
     found: dict[str, Booking] = {}
     listed = Keys()
@@ -72,7 +75,7 @@ def _listed(wanted: Mapping[str, None], within: tuple[str, str] | None, check: R
     while read < min(pages, len(wanted)) and pages - read < len(wanted) - len(found):
         # The first page alone: it tells how many there are.
         last = min(pages, read + AT_ONCE) if read else 1
-        answers = yield [_page(page, within) for page in range(read + 1, last + 1)]
+        answers = yield [replace(_page(page, within), is_optional=failing_ok) for page in range(read + 1, last + 1)]
         has_new = False
         for number, answer in enumerate(answers, read + 1):
             if isinstance(answer, RequestError):

@@ -22,9 +22,7 @@ GONE = "the booking does not exist any more"
 _LOOK = 'look at the booking, and ask its guest if need be; on_doubt="again" sends it once more'
 
 
-def judge(
-    line: Line, booking: Mapping[str, Any] | None, *, doubted: bool, skip_stamp: bool = False
-) -> tuple[Outcome | None, str]:
+def judge(line: Line, booking: Mapping[str, Any] | None, *, doubted: bool, skip_stamp: bool = False) -> Entry | None:
     """Say what a planned change has come to by the booking as it is now; None where it is still as planned.
 
     That only ``updatedAt`` has moved does not make a booking stale by itself, and that it has not moved does not make
@@ -36,26 +34,28 @@ def judge(
     :param skip_stamp: whether a booking of which only ``updatedAt`` has moved is stale.
     """
     if booking is None:
-        return (Outcome.UNKNOWN, f"it may have been made, and {GONE}; {_LOOK}") if doubted else (Outcome.REJECTED, GONE)
+        if doubted:
+            return Entry(Outcome.UNKNOWN, None, f"it may have been made, and {GONE}; {_LOOK}")
+        return Entry(Outcome.REJECTED, None, GONE)
     cancelled = _cancelled_meanwhile(line, booking)
     if not cancelled:
-        if shows(booking, line.after):
-            return (Outcome.APPLIED if doubted else Outcome.UNCHANGED), ""
         fields = compare(booking, line.before, line.after)
-        if set(fields.values()) <= ({Field.AFTER, Field.ADJUSTED} if doubted else {Field.AFTER}):
-            return (Outcome.APPLIED if doubted else Outcome.UNCHANGED), _stored_words(line, booking, fields)
+        if shows(booking, line.after) or set(fields.values()) <= (
+            {Field.AFTER, Field.ADJUSTED} if doubted else {Field.AFTER}
+        ):
+            return _stored(Outcome.APPLIED if doubted else Outcome.UNCHANGED, line, booking, fields)
+    updated_at = booking.get("updatedAt")
     others = ["status"] if cancelled else _edited(line, booking)
     if others:
         where = ", ".join(others)
         if doubted:
-            return Outcome.UNKNOWN, f"an earlier sending may have changed it, and it was edited since, in {where}"
-        return Outcome.STALE, f"edited at {booking.get('updatedAt')}, after the plan was made, in {where}"
-    if booking.get("updatedAt") != line.updated_at and not doubted and (skip_stamp or not line.seen):
-        return (
-            Outcome.STALE,
-            f"edited at {booking.get('updatedAt')}, after the plan was made, in no field that is known",
-        )
-    return None, ""
+            detail = f"an earlier sending may have changed it, and it was edited since, in {where}"
+            return Entry(Outcome.UNKNOWN, updated_at, detail)
+        return Entry(Outcome.STALE, updated_at, f"edited at {updated_at}, after the plan was made, in {where}")
+    if updated_at != line.updated_at and not doubted and (skip_stamp or not line.seen):
+        detail = f"edited at {updated_at}, after the plan was made, in no field that is known"
+        return Entry(Outcome.STALE, updated_at, detail)
+    return None
 
 
 def _edited(line: Line, booking: Mapping[str, Any]) -> list[str]:
@@ -88,9 +88,14 @@ def judge_answer(line: Line, booking: Mapping[str, Any]) -> Entry | None:
     fields = compare(booking, line.before, line.after, answered=True)
     if Field.BEFORE in fields.values():
         return None
+    return _stored(Outcome.APPLIED, line, booking, fields)
+
+
+def _stored(outcome: Outcome, line: Line, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> Entry:
+    """Return an outcome, with what Jicoo has stored in another way than it was sent."""
     kept = stored(booking, line.after)
     adjusted = any(field in (Field.ADJUSTED, Field.OTHER) for field in fields.values())
-    return Entry(Outcome.APPLIED, updated_at, _stored_words(line, booking, fields), kept or None, adjusted)
+    return Entry(outcome, booking.get("updatedAt"), _stored_words(line, booking, fields), kept or None, adjusted)
 
 
 def _stored_words(line: Line, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
@@ -122,6 +127,16 @@ def not_seen(line: Line, booking: Mapping[str, Any] | None, seconds: float) -> E
     same = ", ".join(names)
     detail = f"Jicoo answered with success, but {seconds:.0f} s later the booking is as before in {same}; {_LOOK}"
     return Entry(Outcome.UNKNOWN, booking.get("updatedAt"), detail)
+
+
+def not_read(error: Exception, *, doubted: bool) -> Entry:
+    """Say what a change comes to whose booking cannot be read.
+
+    :param doubted: whether an earlier sending may have arrived.
+    """
+    if doubted:
+        return Entry(Outcome.UNKNOWN, None, f"it may have been made, and it could not be read: {error}; {_LOOK}")
+    return Entry(Outcome.FAILED, None, f"it was not sent, since its booking could not be read: {error}")
 
 
 def left_in_doubt(seconds: float) -> str:

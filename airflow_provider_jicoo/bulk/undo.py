@@ -9,6 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.errors import (
+    BrokenRowsError,
+    RejectedError,
+    RequestError,
+    ServerError,
+    TransportError,
+    UnexpectedAnswerError,
+)
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.secret import discreet
@@ -92,24 +100,47 @@ def _undo(client: JicooClient, path: Folder, draft: Draft, left: list[dict[str, 
             )
         touched = (line for line in lines if line.uid in entries)
         while chunk := list(islice(touched, CHUNK)):
-            now = _read(client, chunk, entries)
+            now, unreadable = _read(client, chunk, entries)
             for line in chunk:
                 entry = entries[line.uid]
                 if entry.outcome in (Outcome.UNKNOWN, None):
                     left.append({"uid": line.uid, "why": "nobody knows whether it was changed"})
+                elif entry.outcome is Outcome.APPLIED and line.uid in unreadable:
+                    left.append({"uid": line.uid, "why": f"it could not be read: {unreadable[line.uid]}"})
                 elif entry.outcome is Outcome.APPLIED:
                     _take_back(line, _as_stored(line, entry), now.get(line.uid), draft, left)
 
 
-def _read(client: JicooClient, chunk: list[Line], entries: Mapping[str, Entry]) -> dict[str, Booking]:
-    """Read bookings by listing; what the list does not show as the apply left it, by itself: a list may lag behind."""
-    now = client.run(lookup_bookings([line.uid for line in chunk], within=_within(chunk), absent_ok=True))
-    for line in chunk:
-        booking = now.get(line.uid)
-        applied = entries[line.uid].outcome is Outcome.APPLIED
-        if applied and booking is not None and not shows(booking, _as_stored(line, entries[line.uid])):
-            now.update(client.run(lookup_bookings([line.uid], absent_ok=True)))
-    return now
+def _read(
+    client: JicooClient, chunk: list[Line], entries: Mapping[str, Entry]
+) -> tuple[dict[str, Booking], dict[str, RequestError]]:
+    """Read bookings by listing; what the list does not show as the apply left it, by itself: a list may lag behind.
+
+    :return: those that exist, and why others cannot be read, by uid.
+    """
+    unreadable: dict[str, RequestError] = {}
+
+    uids = [line.uid for line in chunk]
+    steps = lookup_bookings(uids, within=_within(chunk), absent_ok=True, unreadable=unreadable, failing_ok=True)
+    now = client.run(steps)
+    behind = [
+        line.uid
+        for line in chunk
+        if line.uid in now
+        and entries[line.uid].outcome is Outcome.APPLIED
+        and not shows(now[line.uid], _as_stored(line, entries[line.uid]))
+    ]
+    has_failed = False
+    for uid in behind:
+        del now[uid]
+        try:
+            now.update(client.run(lookup_bookings([uid], absent_ok=True)))
+            has_failed = False
+        except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
+            if has_failed:
+                raise  # twice in a row: it is not the booking
+            has_failed, unreadable[uid] = not isinstance(error, BrokenRowsError), error
+    return now, unreadable
 
 
 def _as_stored(line: Line, entry: Entry) -> dict[str, Any]:
@@ -146,6 +177,8 @@ def _take_back(
     if not back or shows(current, back):
         return
     send = {**back, "timeZone": _zone(line, booking)} if line.action == "reschedule" else None
+    if send is not None and not line.before.get("timeZone"):
+        left.append({"uid": line.uid, "why": "its time zone before is not known, and stays"})
     reverse = Line(
         line.uid,
         line.action,
@@ -164,5 +197,5 @@ def _take_back(
 def _zone(line: Line, booking: Booking) -> str:
     """Return the zone to send back with a start, which is not sent without one: an edit since stays."""
     sent: str = (line.send or {})["timeZone"]
-    before: str = line.before["timeZone"]
-    return before if booking["timeZone"] == sent else booking["timeZone"]
+    now = booking.get("timeZone") or sent
+    return line.before.get("timeZone") or now if now == sent else now

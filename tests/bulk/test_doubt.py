@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.errors import AuthenticationError
+from airflow_provider_jicoo.api.errors import AuthenticationError, ServerError
 from airflow_provider_jicoo.bulk import (
     Cancel,
     Options,
@@ -28,7 +28,7 @@ from airflow_provider_jicoo.bulk.control import parse
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, JournalDamagedError, PlanError, StoppedError
 from airflow_provider_jicoo.bulk.journal import Journal, history
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, outcomes
+from tests.bulk.tools import FAST, connect, outcomes, read_plan
 
 NOW = datetime(2027, 3, 1, tzinfo=timezone.utc)
 QUICK = Timing(policy=FAST, last_wait=0.2)
@@ -403,3 +403,119 @@ def test_a_refused_key_lets_go_of_moves_that_wait_for_a_slot(run):
         with pytest.raises(AuthenticationError):
             run(sandbox, ShiftTime(minutes=30), said=LOUD, between=refuse)
         assert sandbox.count("PATCH") <= 1
+
+
+# --- a booking that cannot be read -----------------------------------------------------------------------------------
+
+UNREADABLE = ("surrogate", "hosts=null", "null", "500", "410")
+
+
+def break_booking(sandbox, uid, how):
+    """Let one booking be unreadable; where the server fails at it, the list has no such row either."""
+    if how.isdigit():
+        sandbox.break_row(uid, "null")
+        name = "server_error" if how == "500" else "refused"
+        sandbox.fail(name, method="GET", path=f"/v1/bookings/{uid}", share=1.0, status=int(how))
+    else:
+        sandbox.break_row(uid, how)
+
+
+@pytest.mark.parametrize("said", [LOUD, QUIET], ids=["loud", "quiet"])
+@pytest.mark.parametrize(("how", "place"), [*((how, 3) for how in UNREADABLE), ("surrogate", 0), ("500", 0)])
+def test_one_booking_that_cannot_be_read_ends_neither_apply_nor_undo(run, tmp_path, how, said, place):
+    with Sandbox(bookings=14, seed=7, now=NOW) as sandbox:
+        chosen = []
+
+        def breaks():
+            chosen.append(read_plan(tmp_path / "plan.jsonl")[1][place]["uid"])
+            break_booking(sandbox, chosen[0], how)
+
+        with pytest.raises(BulkFailedError, match="1 failed"):
+            run(sandbox, UpdateFields(description="Room 2"), said=said, between=breaks, waves=("1",))
+        total = run.plan.manifest["changes"]
+        found = said_of(run)
+        assert found[chosen[0]]["outcome"] == "failed"
+        assert "could not be read" in found[chosen[0]]["detail"]
+        assert collections.Counter(each["outcome"] for each in found.values()) == {"applied": total - 1, "failed": 1}
+
+        other = next(uid for uid in found if uid != chosen[0])
+        break_booking(sandbox, other, how)
+        with connect(sandbox) as client:
+            undo = plan_undo(client, run.plan, tmp_path / "undo.jsonl", **said)
+        assert undo.manifest["changes"] == total - 2
+        (left,) = read_plan(tmp_path / "undo.jsonl")[0]["leftAlone"]
+        assert left["uid"] == other
+        assert "could not be read" in left["why"]
+
+
+def test_a_server_that_fails_at_every_booking_ends_the_run(run):
+    with Sandbox(bookings=14, seed=7, now=NOW) as sandbox:
+
+        def breaks():
+            sandbox.fail("server_error", method="GET", share=1.0)
+
+        with pytest.raises(ServerError):
+            run(sandbox, UpdateFields(description="Room 2"), said=QUIET, between=breaks, waves=("1",))
+        assert {each["outcome"] for each in said_of(run).values()} == {"not_attempted"}
+
+
+# --- what an earlier try has left ------------------------------------------------------------------------------------
+
+
+def test_what_is_seen_as_made_by_an_earlier_try_is_kept_as_jicoo_stored_it(run, tmp_path):
+    """Killed after the sending: the next try sees what became of it, and says so like an answer."""
+    with Sandbox(bookings=16, seed=7, now=NOW) as sandbox:
+        users = [user["uid"] for user in sandbox.users]
+        with connect(sandbox) as client:
+            plan = plan_changes(client, Selection(), ReplaceHost(users[0], users[1]), tmp_path / "p", **QUIET)
+            lines = read_plan(tmp_path / "p")[1]
+            journal = Journal(tmp_path / f"p.{plan.manifest['digest'][:12]}.journal", 0.2)
+            journal.claim(history(tmp_path / f"p.{plan.manifest['digest'][:12]}.journal"))
+            journal.write([], [line["uid"] for line in lines])
+            journal.release()
+            for line in lines:
+                sandbox.edit(line["uid"], hosts=[{**host, "role": "editor"} for host in line["after"]["hosts"]])
+
+            report = apply_plan(client, plan, options=Options(lease=0.2, timing=QUICK))
+            undo = plan_undo(client, plan, tmp_path / "undo", **QUIET)
+
+        assert sandbox.count("PATCH") == 0
+        assert report.counts["applied"] == len(lines)
+        assert all(each["adjusted"] for each in outcomes(tmp_path / "p"))
+        assert undo.manifest["changes"] == len(lines)
+
+
+@pytest.mark.parametrize("said", [LOUD, QUIET], ids=["loud", "quiet"])
+def test_what_a_lagging_list_shows_as_done_is_not_called_unchanged(run, tmp_path, said):
+    """The list still shows what was before the apply, which is what the undo is to bring back."""
+    with Sandbox(bookings=14, seed=7, now=NOW, quirks=["late-list=3s"]) as sandbox:
+        before = {row["uid"]: row["description"] for row in sandbox.bookings()}
+        run(sandbox, UpdateFields(description="Room 2"), said=said)
+        with connect(sandbox) as client:
+            undo = plan_undo(client, run.plan, tmp_path / "undo.jsonl", **said)
+            report = apply_plan(client, undo, options=Options(lease=0.2, timing=QUICK))
+        assert report.counts["applied"] == undo.manifest["changes"] == run.plan.manifest["changes"]
+        assert {row["uid"]: row["description"] for row in sandbox.bookings()} == before
+
+
+@pytest.mark.parametrize("grace", [0.5, 1.0])
+def test_the_last_look_is_at_the_end_of_a_short_grace(run, grace):
+    late = 0.8 * grace
+    with Sandbox(bookings=8, seed=7, now=NOW, quirks=[f"late-effect={late}s"]) as sandbox:
+        settings = {"timeout": grace, "server_grace": grace}
+        report = run(sandbox, UpdateFields(description="Room 2"), said=LOUD, settings=settings)
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+
+
+def test_a_reschedule_is_taken_back_where_jicoo_gives_no_time_zone(run, tmp_path):
+    with Sandbox(bookings=10, seed=7, now=NOW, quirks=["drift=timeZone"]) as sandbox:
+        before = {row["uid"]: row["startedAt"] for row in sandbox.bookings()}
+        change = Reschedule("2037-03-02T09:00", time_zone="Europe/Paris")
+        chosen = next(row["uid"] for row in sandbox.bookings() if row["status"] == "open")
+        run(sandbox, change, selection=Selection(uids=[chosen]))
+        with connect(sandbox) as client:
+            undo = plan_undo(client, run.plan, tmp_path / "undo.jsonl")
+            apply_plan(client, undo, options=Options(lease=0.2, timing=QUICK))
+        assert {row["uid"]: row["startedAt"] for row in sandbox.bookings()} == before
+        (left,) = read_plan(tmp_path / "undo.jsonl")[0]["leftAlone"]
+        assert left == {"uid": chosen, "why": "its time zone before is not known, and stays"}

@@ -23,7 +23,7 @@ from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk import Selection, ShiftTime, UpdateFields, pace, plan_changes
-from airflow_provider_jicoo.bulk.apply import Options, apply_plan, change, run
+from airflow_provider_jicoo.bulk.apply import Options, apply_plan, change
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
 from airflow_provider_jicoo.bulk.journal import Journal, history
 from airflow_provider_jicoo.bulk.judge import judge
@@ -349,20 +349,20 @@ def test_an_answer_that_breaks_the_engine_is_unknown_and_ends_nothing_else(case,
 
 def test_a_booking_that_breaks_the_engine_while_it_is_read_leaves_a_report(case, sandbox, monkeypatch):
     made = case(sandbox, "silent update")
-    chosen, whole = uids(made)[30], run.judge
+    chosen, whole = uids(made)[30], change.judge
 
     def judge(line, booking, **more):
         if line.uid == chosen:
             raise RuntimeError("not thought of")
         return whole(line, booking, **more)
 
-    monkeypatch.setattr(run, "judge", judge)
+    monkeypatch.setattr(change, "judge", judge)
     with pytest.raises(RuntimeError, match="not thought of"):
         apply(made)
     counts = made.check()
     assert counts["applied"] >= 5
     assert counts["not_attempted"] >= 20
-    monkeypatch.setattr(run, "judge", whole)
+    monkeypatch.setattr(change, "judge", whole)
     apply(made)
     made.check_all_applied()
 
@@ -574,8 +574,8 @@ def test_a_move_whose_slot_became_free_by_itself_is_made(sandbox, tmp_path):
 
 def test_what_is_in_doubt_and_gone_is_unknown():
     line = Line("a", "update", {}, {"priority": "high"}, "u", "s", "e")
-    assert judge(line, None, doubted=True)[0] is Outcome.UNKNOWN
-    assert judge(line, None, doubted=False)[0] is Outcome.REJECTED
+    assert judge(line, None, doubted=True).outcome is Outcome.UNKNOWN
+    assert judge(line, None, doubted=False).outcome is Outcome.REJECTED
 
 
 def test_an_edit_while_the_worker_stood_still_is_not_overwritten(case, sandbox, monkeypatch):

@@ -2,7 +2,7 @@
 
 What is said is compared with the sandbox's own log: no guest is messaged twice, nothing is green over a loss, after the
 undo all is as before or it is said why not, and whatever cannot be done ends with an error of the package's own.
-``make test`` runs each quirk with one kind of change, ``JICOO_LOAD=1`` with every kind.
+``make test`` runs each quirk with two kinds of change, ``JICOO_LOAD=1`` with every kind.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
-import json
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -46,6 +46,7 @@ BOOKINGS = 14
 WAIT = 30.0
 """Seconds within which every run ends."""
 SETTINGS = {"timeout": 0.5, "server_grace": 0.5}
+ONE_AT_A_TIME = threading.Lock()
 KILLED_AFTER = 3  # changes that were made
 BITES = {
     "cut-names": ("5",),
@@ -121,7 +122,9 @@ class Crossing:
 
     def run(self):
         name = self.quirk.partition("=")[0]
-        with Sandbox(bookings=BOOKINGS, seed=7, now=NOW, quirks=[self.quirk]) as sandbox:
+        with ONE_AT_A_TIME:  # pydantic warns of nothing at all where two threads build the same models
+            sandbox = Sandbox(bookings=BOOKINGS, seed=7, now=NOW, quirks=[self.quirk])
+        with sandbox:
             self.sandbox = sandbox
             sandbox.latency = 0.02
             if name in LIMITED:
@@ -238,7 +241,8 @@ class Crossing:
             elif word != "unknown":
                 same = {**now[uid], "updatedAt": ""} == {**before[uid], "updatedAt": ""}
                 assert same, f"{uid} is said to be {word}, but it is changed: {outcome}"
-        bad = {each["outcome"] for each in found.values()} & {"failed", "unknown", "rejected", "not_attempted"}
+        # What is refused is tolerated here.
+        bad = {each["outcome"] for each in found.values()} & {"failed", "unknown", "not_attempted"}
         assert not (is_green and bad), "green over a loss"
 
     def check_undone(self, path):
@@ -256,11 +260,16 @@ class Crossing:
             assert not other, f"{uid} is said to be taken back, but {other} are not: {row}, {back}"
 
 
+MEETS = {"ost": "host", "imeZone": "reschedule", "resched": "reschedule", "edAt": "move", "cut-to": "move"}
+"""The kind of change that a quirk with these letters in its name or value is of; by default one of texts."""
+
+
 def chosen():
-    """Yield every quirk, each with another kind than the one before; with all of them under a load."""
-    kinds = itertools.cycle(KINDS)
+    """Yield every quirk, with the kind of change that it is of and another in turn; under a load with all of them."""
+    turns = itertools.cycle(KINDS)
     for quirk in given():
-        for kind in KINDS if LOAD else (next(kinds),):
+        own = next((kind for letters, kind in MEETS.items() if letters in quirk), "text")
+        for kind in KINDS if LOAD else {own: None, next(turns): None}:
             yield quirk, kind
 
 
@@ -269,7 +278,7 @@ GROUPS = 8
 
 @pytest.mark.timeout(1800 if LOAD else 120)
 @pytest.mark.parametrize("group", range(GROUPS))
-def test_each_quirk_with_kill_resume_and_undo(nursery, tmp_path, group, capsys):
+def test_each_quirk_with_kill_resume_and_undo(nursery, tmp_path, group):
     """Several at once: most of the time each of them waits for a lease or a late server."""
 
     def cross(asked):
@@ -280,14 +289,10 @@ def test_each_quirk_with_kill_resume_and_undo(nursery, tmp_path, group, capsys):
         try:
             crossing.run()
         except Exception as error:
-            return f"{quirk}, {kind}: {type(error).__name__}: {error}", crossing.told
-        return None, crossing.told
+            return f"{quirk}, {kind}: {type(error).__name__}: {error}; told was: {crossing.told}"
+        return None
 
     with ThreadPoolExecutor(8) as pool:
         asked = list(chosen())[group::GROUPS]
         results = list(pool.map(cross, asked))
-    if os.environ.get("JICOO_SHOW"):
-        with capsys.disabled():
-            for what, (fault, told) in zip(asked, results, strict=True):
-                print(what, fault or "", json.dumps(told)[:600])
-    assert not [fault for fault, _ in results if fault]
+    assert not [result for result in results if result is not None]

@@ -21,7 +21,15 @@ from airflow_provider_jicoo.bulk.apply.options import Options
 from airflow_provider_jicoo.bulk.apply.reading import Reader
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.journal import Entry
-from airflow_provider_jicoo.bulk.judge import call_of, judge, judge_answer, left_in_doubt, not_seen, outcome_of
+from airflow_provider_jicoo.bulk.judge import (
+    call_of,
+    judge,
+    judge_answer,
+    left_in_doubt,
+    not_read,
+    not_seen,
+    outcome_of,
+)
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.plan import Line
 
@@ -161,8 +169,8 @@ class Change:
             entry.sends = self.sends
         return entry
 
-    def _entry(self, outcome: Outcome, detail: str, updated_at: str | None = None) -> Entry:
-        return Entry(outcome, updated_at, detail, sends=self.sends)
+    def _entry(self, outcome: Outcome, detail: str) -> Entry:
+        return Entry(outcome, None, detail, sends=self.sends)
 
     def _refuse(self, *found: BaseException | None) -> None:
         """End the run where the key was refused, before that counts as a change that went wrong."""
@@ -182,7 +190,7 @@ class Change:
         """
         now: Booking | None = booking
         waited = 0.0
-        for at in [*(at for at in _SOON if at < self._run.grace), *looks(self._run.grace)[1:]]:
+        for at in sorted({*(at for at in _SOON if at < self._run.grace), *looks(self._run.grace)}):
             hurry = self._run.gate.closed
             await self._run.gate.wait(at - waited)
             waited = at
@@ -210,9 +218,9 @@ class Change:
         for at in [0.0, *(looks(pending) if pending else ())]:
             self._step_aside()
             await self._run.gate.wait(began + at - time.monotonic())
-            outcome, detail = await self._read_and_judge()
-            if outcome is not None:
-                return self._entry(outcome, detail)
+            entry = await self._read_and_judge()
+            if entry is not None:
+                return entry
             if self._run.gate.closed:
                 break
         if self._run.options.on_doubt == "again" and not self._run.gate.closed:
@@ -223,15 +231,29 @@ class Change:
         if self.aside is not None:
             self.aside.set()
 
-    async def _read_and_judge(self) -> tuple[Outcome | None, str]:
+    async def _read_and_judge(self) -> Entry | None:
         self.read_at = time.monotonic()
         try:
             booking = await self._run.reader.one(self.line)
         except errors.RequestError as error:
             self._refuse(error)
-            return Outcome.UNKNOWN if self.ever_in_doubt else Outcome.FAILED, f"it could not be read: {error}"
-        self.booking = booking
-        return judge(self.line, booking, doubted=self.ever_in_doubt, skip_stamp=self._run.options.on_stamp == "skip")
+            return self.judge(error)
+        return self.judge(booking)
+
+    def judge(self, read: Booking | errors.RequestError | None) -> Entry | None:
+        """Say what it has come to by its booking as it was read; None where it is to be sent.
+
+        :param read: the booking, None where it does not exist, or why it cannot be read.
+        """
+        doubted = self.ever_in_doubt
+        if isinstance(read, errors.RequestError):
+            entry: Entry | None = not_read(read, doubted=doubted)
+        else:
+            self.booking = read
+            entry = judge(self.line, read, doubted=doubted, skip_stamp=self._run.options.on_stamp == "skip")
+        if entry is not None:
+            entry.sends = self.sends
+        return entry
 
     # --- the passage of its request ----------------------------------------------------------------------------------
 
@@ -300,9 +322,9 @@ class Change:
         """Read its booking again; return whether it is still to be sent."""
         if self.read_at is not None:
             self._slow_reads += 1
-        outcome, detail = await self._read_and_judge()
-        if outcome is None:
+        entry = await self._read_and_judge()
+        if entry is None:
             return True
-        if outcome is not Outcome.FAILED or not self._run.gate.closed:
-            self.settled = self._entry(outcome, detail)
+        if entry.outcome is not Outcome.FAILED or not self._run.gate.closed:
+            self.settled = entry
         return False

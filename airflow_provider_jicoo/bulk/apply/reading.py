@@ -10,6 +10,13 @@ from typing import Any
 
 from airflow_provider_jicoo.api.aio import AsyncJicooClient, Free
 from airflow_provider_jicoo.api.call import Call
+from airflow_provider_jicoo.api.errors import (
+    RejectedError,
+    RequestError,
+    ServerError,
+    TransportError,
+    UnexpectedAnswerError,
+)
 from airflow_provider_jicoo.api.exchange import Hurry
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
@@ -39,16 +46,31 @@ class Reader:
         self._most = most
         self._known = known
 
-    async def many(self, lines: Sequence[Line]) -> dict[str, Booking]:
+    async def many(self, lines: Sequence[Line]) -> dict[str, Booking | RequestError]:
         """Read the bookings of some lines, by listing where that takes fewer requests.
 
-        :return: those that exist, by uid.
+        :return: those that exist, by uid; of one that cannot be read, the error, so that it does not end the run.
+        :raises RequestError: not one of them can be read.
         :raises WithheldError: the run has ended meanwhile.
         :raises PlanMismatchError: they are of another account.
         """
-        found = await self._list(lines)
+        try:
+            found = await self._list(lines)
+        except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
+            found = {lines[0].uid: await self._blame(error, lines)}
         await self._mind_account(found)
         return found
+
+    async def _blame(self, error: RequestError, lines: Sequence[Line]) -> RequestError:
+        """Return why a booking cannot be read, where that is all that was asked for: another one can.
+
+        :raises RequestError: it is not the booking, but the server.
+        """
+        other = next((line for line in self._lines.read(0, 2) if line.uid != lines[0].uid), None)
+        if len(lines) > 1 or other is None:
+            raise error
+        await self._list([other])
+        return error
 
     async def one(self, line: Line) -> Booking | None:
         """Read the booking of a line by itself; None where it does not exist.
@@ -62,12 +84,15 @@ class Reader:
         await self._mind_account(found)
         return found.get(line.uid)
 
-    async def _list(self, lines: Sequence[Line]) -> dict[str, Booking]:
+    async def _list(self, lines: Sequence[Line]) -> dict[str, Booking | RequestError]:
         within = (min(line.started_at for line in lines), max(line.ended_at for line in lines))
-        steps = lookup_bookings([line.uid for line in lines], within=within, absent_ok=True)
-        return await self._client.run(steps, passage=_WhileOpen(self._gate))
+        unreadable: dict[str, RequestError] = {}
+        steps = lookup_bookings(
+            [line.uid for line in lines], within=within, absent_ok=True, unreadable=unreadable, failing_ok=True
+        )
+        return {**(await self._client.run(steps, passage=_WhileOpen(self._gate))), **unreadable}
 
-    async def _mind_account(self, found: Mapping[str, Booking]) -> None:
+    async def _mind_account(self, found: Mapping[str, Any]) -> None:
         """Tell bookings that are gone from those of another account: of these not one is there."""
         if self._known or found:
             self._known = True

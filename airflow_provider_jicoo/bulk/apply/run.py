@@ -21,7 +21,7 @@ from airflow_provider_jicoo.bulk.control import ReadControl, Throttle
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, JournalDamagedError, StoppedError
 from airflow_provider_jicoo.bulk.files import Folder
 from airflow_provider_jicoo.bulk.journal import Entry, History, Journal, history, journal_of
-from airflow_provider_jicoo.bulk.judge import blocked, judge, messages
+from airflow_provider_jicoo.bulk.judge import blocked, messages
 from airflow_provider_jicoo.bulk.outcomes import BAD, Outcome
 from airflow_provider_jicoo.bulk.pace import Pace
 from airflow_provider_jicoo.bulk.plan import Line, Lines
@@ -326,22 +326,20 @@ class Run:
         here = {line.uid for line in listed}
         ready = []
         for line in chunk:
-            read = line.uid in here
-            change = Change(self._sending, line, at if read else None, messages=messages(line, terms))
-            if not read or (change.inherited and change.messages) or self._is_to_be_sent(change, now.get(line.uid)):
+            change = Change(self._sending, line, at if line.uid in here else None, messages=messages(line, terms))
+            if change.read_at is None or (change.inherited and change.messages):
                 ready.append(change)
+                continue
+            entry = change.judge(now.get(line.uid))
+            if entry is None:
+                ready.append(change)
+            elif entry.outcome is Outcome.UNCHANGED:
+                # A list may lag behind, and show a booking as it was before the change that an undo is to take back.
+                change.read_at = None
+                ready.append(change)
+            else:
+                self._record(change, entry)
         return ready
-
-    def _is_to_be_sent(self, change: Change, booking: Any) -> bool:
-        """Judge a booking that was read again; record where that settles it."""
-        change.booking = booking
-        outcome, detail = judge(
-            change.line, booking, doubted=change.inherited, skip_stamp=self._options.on_stamp == "skip"
-        )
-        if outcome is not None:
-            updated_at = None if booking is None else booking.get("updatedAt")
-            self._record(change, Entry(outcome, updated_at, detail, sends=change.sends))
-        return outcome is None
 
     async def _work(self, queue: _Queue) -> None:
         while (item := await queue.get()) is not None:
