@@ -32,6 +32,7 @@ from airflow_provider_jicoo.api.reading import DEADLINE, Body, BodyError, is_sma
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings
+from airflow_provider_jicoo.api.watch import Watch
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -130,6 +131,7 @@ class AsyncJicooClient:
         self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._turn = asyncio.Lock()
         self._connections = asyncio.Semaphore(connections)
+        self._deadline = Watch(DEADLINE * settings.timeout)
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> aiohttp.ClientSession:
@@ -143,9 +145,7 @@ class AsyncJicooClient:
                 # in _ask: a wait for a free one is not to count as the server's time.
                 connector=aiohttp.TCPConnector(limit=0, ssl=self._settings.tls(), keepalive_timeout=_KEEP_ALIVE),
                 timeout=aiohttp.ClientTimeout(
-                    total=DEADLINE * self._settings.timeout,
-                    sock_connect=self._settings.timeout,
-                    sock_read=self._settings.timeout,
+                    total=None, sock_connect=self._settings.timeout, sock_read=self._settings.timeout
                 ),
                 # Not trust_env: that would read ~/.netrc in a thread for each request, and send what it finds there.
                 proxy=self._settings.proxy(),
@@ -283,28 +283,32 @@ class AsyncJicooClient:
 
     async def _ask(self, call: Call[Any]) -> Reply | Broken:
         body = None if call.body is None else BytesPayload(msgspec.json.encode(call.body), content_type=_JSON)
+        await self._connections.acquire()
+        self._deadline.begin()
         try:
-            async with (
-                self._connections,
-                self._open().request(
-                    call.method,
-                    URL(self._settings.base_url + call.path, encoded=True),
-                    params=fit(call, self._paging) or None,
-                    data=body,
-                    headers=self._settings.key_header(),
-                    allow_redirects=False,
-                    middlewares=(_once,) if call.method in ("GET", "PUT", "DELETE") else None,
-                ) as response,
-            ):
+            async with self._open().request(
+                call.method,
+                URL(self._settings.base_url + call.path, encoded=True),
+                params=fit(call, self._paging) or None,
+                data=body,
+                headers=self._settings.key_header(),
+                allow_redirects=False,
+                middlewares=(_once,) if call.method in ("GET", "PUT", "DELETE") else None,
+            ) as response:
                 return await self._read(response)
         except _NEVER_SENT as error:
             return Broken(Fault.NOT_SENT, _reason(error))
         except _Lost as error:
             return Broken(Fault.NO_ANSWER, str(error))
+        except asyncio.CancelledError:
+            if not self._deadline.is_over():
+                raise
+            return Broken(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
         except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
-            if _is_over(error):
-                return Broken(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
             return Broken(Fault.NO_ANSWER, _reason(error))
+        finally:
+            self._deadline.end()
+            self._connections.release()
 
     async def _read(self, response: aiohttp.ClientResponse) -> Reply | Broken:
         """Read the body of an answer.
@@ -322,14 +326,15 @@ class AsyncJicooClient:
         except BodyError as error:
             response.close()
             return without_body(status, headers, error)
-        except asyncio.TimeoutError as error:
-            if not _is_over(error):
+        except asyncio.CancelledError:
+            if not self._deadline.is_over():
                 raise
             response.close()
             return without_body(status, headers, too_slow(self._settings.timeout))
 
     async def close(self) -> None:
         """Close the connections."""
+        self._deadline.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -358,11 +363,6 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _Lost(_reason(error)) from error
-
-
-def _is_over(error: BaseException) -> bool:
-    """Tell whether the time for the whole answer is over, and not that between two pieces of it."""
-    return isinstance(error, asyncio.TimeoutError) and not isinstance(error, aiohttp.ServerTimeoutError)
 
 
 def _reason(cause: BaseException) -> str:
