@@ -21,10 +21,11 @@ from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, Serv
 from airflow_provider_jicoo.api.exchange import Broken, Came, Hurry, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
-from airflow_provider_jicoo.api.reading import DEADLINE, Body, BodyError, too_slow, without_body
+from airflow_provider_jicoo.api.reading import DEADLINE, Body, BodyError, is_small, too_slow, without_body
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings
+from airflow_provider_jicoo.api.watch import Watch
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -120,6 +121,7 @@ class AsyncJicooClient:
         self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._turn = asyncio.Lock()
         self._connections = asyncio.Semaphore(connections)
+        self._deadline = Watch(DEADLINE * settings.timeout)
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> aiohttp.ClientSession:
@@ -133,9 +135,7 @@ class AsyncJicooClient:
                 # in _ask: a wait for a free one is not to count as the server's time.
                 connector=aiohttp.TCPConnector(limit=0, ssl=self._settings.tls(), keepalive_timeout=_KEEP_ALIVE),
                 timeout=aiohttp.ClientTimeout(
-                    total=DEADLINE * self._settings.timeout,
-                    sock_connect=self._settings.timeout,
-                    sock_read=self._settings.timeout,
+                    total=None, sock_connect=self._settings.timeout, sock_read=self._settings.timeout
                 ),
                 # Not trust_env: that would read ~/.netrc in a thread for each request, and send what it finds there.
                 proxy=self._settings.proxy(),
@@ -264,28 +264,32 @@ class AsyncJicooClient:
 
     async def _ask(self, call: Call[Any]) -> Reply | Broken:
         body = None if call.body is None else BytesPayload(msgspec.json.encode(call.body), content_type=_JSON)
+        await self._connections.acquire()
+        self._deadline.begin()
         try:
-            async with (
-                self._connections,
-                self._open().request(
-                    call.method,
-                    URL(self._settings.base_url + call.path, encoded=True),
-                    params=fit(call, self._paging) or None,
-                    data=body,
-                    headers=self._settings.key_header(),
-                    allow_redirects=False,
-                    middlewares=(_once,) if call.method in ("GET", "PUT", "DELETE") else None,
-                ) as response,
-            ):
+            async with self._open().request(
+                call.method,
+                URL(self._settings.base_url + call.path, encoded=True),
+                params=fit(call, self._paging) or None,
+                data=body,
+                headers=self._settings.key_header(),
+                allow_redirects=False,
+                middlewares=(_once,) if call.method in ("GET", "PUT", "DELETE") else None,
+            ) as response:
                 return await self._read(response)
         except _NEVER_SENT as error:
             return Broken(Fault.NOT_SENT, _reason(error))
         except _Lost as error:
             return Broken(Fault.NO_ANSWER, str(error))
+        except asyncio.CancelledError:
+            if not self._deadline.is_over():
+                raise
+            return Broken(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
         except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
-            if _is_over(error):
-                return Broken(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
             return Broken(Fault.NO_ANSWER, _reason(error))
+        finally:
+            self._deadline.end()
+            self._connections.release()
 
     async def _read(self, response: aiohttp.ClientResponse) -> Reply | Broken:
         """Read the body of an answer.
@@ -294,24 +298,24 @@ class AsyncJicooClient:
         """
         status, headers = response.status, response.headers
         try:
+            if is_small(headers):
+                return Reply(status, headers, await response.read(), time.time())
             body = Body(headers)
-            if body.is_plain:
-                body.feed(await response.read())
-            else:
-                async for piece in response.content.iter_any():
-                    body.feed(piece)
+            async for piece in response.content.iter_any():
+                body.feed(piece)
             return Reply(status, headers, body.whole(), time.time())
         except BodyError as error:
             response.close()
             return without_body(status, headers, error)
-        except asyncio.TimeoutError as error:
-            if not _is_over(error):
+        except asyncio.CancelledError:
+            if not self._deadline.is_over():
                 raise
             response.close()
             return without_body(status, headers, too_slow(self._settings.timeout))
 
     async def close(self) -> None:
         """Close the connections."""
+        self._deadline.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -340,11 +344,6 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _Lost(_reason(error)) from error
-
-
-def _is_over(error: BaseException) -> bool:
-    """Tell whether the time for the whole answer is over, and not that between two pieces of it."""
-    return isinstance(error, asyncio.TimeoutError) and not isinstance(error, aiohttp.ServerTimeoutError)
 
 
 def _reason(cause: BaseException) -> str:

@@ -23,7 +23,7 @@ from airflow_provider_jicoo.api.errors import NotFoundError, RejectedError, Serv
 from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
-from airflow_provider_jicoo.api.reading import DEADLINE, PIECE, Body, BodyError, too_slow, without_body
+from airflow_provider_jicoo.api.reading import DEADLINE, PIECE, Body, BodyError, is_small, too_slow, without_body
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings
@@ -206,12 +206,11 @@ class JicooClient:
         """
         status, headers, raw = response.status_code, response.headers, response.raw
         try:
+            if is_small(headers):
+                return Reply(status, headers, raw.read(decode_content=False), time.time())
             body = Body(headers)
-            if body.is_plain:
-                body.feed(raw.read(decode_content=False))
-            else:
-                while piece := raw.read(PIECE, decode_content=False):
-                    body.feed(piece)
+            while piece := raw.read(PIECE, decode_content=False):
+                body.feed(piece)
             return Reply(status, headers, body.whole(), time.time())
         except BodyError as error:
             return without_body(status, headers, error)

@@ -55,25 +55,34 @@ def without_body(status: int, headers: Mapping[str, str], error: BodyError) -> R
     return Reply(status, headers, b"", time.time()) if status >= 300 else Broken(error.fault, str(error))
 
 
+def is_small(headers: Mapping[str, str]) -> bool:
+    """Tell of an answer that it is of a known length within the limit, and not packed: it may be read at once."""
+    length = _length(headers)
+    return length is not None and length <= ANSWER_AT_MOST and "Content-Encoding" not in headers
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    """Return how many bytes the body has; of one in chunks the header says nothing (RFC 9112, section 6.3)."""
+    length = headers.get("Content-Length", "")
+    if not length.isdecimal() or "Transfer-Encoding" in headers:
+        return None
+    return int(length) if len(length) < 16 else ANSWER_AT_MOST + 1
+
+
 class Body:
     """The body of one answer.
 
     :param headers: of the answer, looked up without regard to case.
     :raises BodyError: it is known to be too large, or packed in a way that was not asked for.
-
-    ``is_plain`` tells that it is of a known length within the limit, and not packed: it may be read at once.
     """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._parts: list[bytes] = []
         self._came = self._size = 0
-        encoding, length = headers.get("Content-Encoding"), headers.get("Content-Length", "")
-        self._unpack = None if encoding is None else _unpacker(encoding)
-        # Of a body in chunks it says nothing (RFC 9112, section 6.3).
-        is_known = length.isdecimal() and "Transfer-Encoding" not in headers
-        if is_known and (len(length) > 15 or int(length) > ANSWER_AT_MOST):
+        length, encoding = _length(headers), headers.get("Content-Encoding")
+        if length is not None and length > ANSWER_AT_MOST:
             raise _too_large()
-        self.is_plain = is_known and self._unpack is None
+        self._unpack = None if encoding is None else _unpacker(encoding)
 
     def feed(self, piece: bytes) -> None:
         """Take in a piece, as it came.
