@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
@@ -151,6 +152,24 @@ def test_who_waits_for_a_connection_loses_no_time_for_the_answer(connect, wire, 
     driver = connect(wire(lambda request, number: late).url, timeout=0.2, connections=1, policy=RetryPolicy(attempts=1))
 
     assert driver.send_all([GET] * 10) == [{"uid": "abc"}] * 10, "1 s one after the other; the deadline is 0.8 s"
+
+
+def test_somebody_elses_cancellation_is_none_of_the_deadline(connect, wire):
+    driver = connect(wire(drip(b"x" * 99, head("Content-Length: 99"))).url, timeout=0.2)
+    if driver.library != "aiohttp":
+        return
+
+    async def cancelled_after(seconds):
+        task = asyncio.ensure_future(driver.client.send(GET))
+        await asyncio.sleep(seconds)
+        task.cancel()
+        return await task
+
+    with pytest.raises(asyncio.CancelledError):
+        driver._await(cancelled_after(0.2))
+    # The task that was cancelled by the deadline goes on as if nothing had been.
+    with pytest.raises(errors.TransportError, match="not whole after"):
+        driver._await(asyncio.wait_for(driver.client.send(GET), 5))
 
 
 def test_a_bomb_costs_no_more_memory_than_the_limit(connect, wire):
