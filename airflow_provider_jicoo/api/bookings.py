@@ -53,7 +53,7 @@ def list_bookings(
     what = "List Bookings"
     if status not in (None, "open", "cancel"):
         hint = " (list without a status and keep those you want)" if status == "request" else ""
-        raise InvalidRequestError(f"{what}: status: Jicoo lists by 'open' or 'cancel', not {status!r}{hint}")
+        raise InvalidRequestError(f"{what}: status: Jicoo lists by 'open' or 'cancel', not {status!r:.100}{hint}")
     if order_by not in ("startedAt", "createdAt"):
         raise InvalidRequestError(f"{what}: order_by: 'startedAt' or 'createdAt', not {order_by!r}")
     query = {"order": order_by, "sort": "desc" if descending else "asc"}

@@ -36,7 +36,7 @@ def request(
     known: dict[str, Method] = {name: name for name in get_args(Method)}
     found = known.get(str(method).upper())
     if found is None:
-        raise InvalidRequestError(f"method: {method!r} is none of {', '.join(known)}")
+        raise InvalidRequestError(f"method: {method!r:.100} is none of {', '.join(known)}")
     return Call(
         found,
         _checked(path),
@@ -51,7 +51,7 @@ def request(
 def _checked(path: Any) -> str:
     if not isinstance(path, str) or not path.startswith("/v1/") or not _PATH.fullmatch(path) or _DOTS.search(path):
         raise InvalidRequestError(
-            f"path {path!r} is not a path below Jicoo's base URL such as '/v1/event_types': quoted, without host, "
+            f"path {path!r:.200} is not a path below Jicoo's base URL such as '/v1/event_types': quoted, without host, "
             "query, dots or an empty part"
         )
     return path

@@ -22,6 +22,7 @@ BASE_URL = "https://api.jicoo.com"
 KEY_HEADER = "X-Jicoo-Api-Key"
 PER_PAGE = 50
 """Rows of a list asked for at once. Jicoo documents no maximum; 50 is what clients are known to use."""
+_ADDRESS_LENGTH = 2_000
 _HOST = re.compile(r"[\w.:%-]+")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.\[\]-]+")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -164,6 +165,9 @@ def checked_word(name: str, value: object) -> str:
 
 def _checked(base_url: str) -> str:
     base_url = base_url.strip()
+    # What is done with a name takes time by the square of its length.
+    if len(base_url) > _ADDRESS_LENGTH:
+        raise InvalidRequestError(f"host of {len(base_url):,} characters is no address such as {BASE_URL}")
     # Before any error that shows the address.
     if "@" in base_url or "sk_live_" in base_url:
         raise InvalidRequestError("the host has a user or a password in it; the API key belongs in the password field")

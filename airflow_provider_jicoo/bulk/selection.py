@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -54,7 +54,7 @@ class Selection:
     started_before: datetime | str | None = None
     event_type_id: str | None = None
     host_user_id: str | None = None
-    name_matches: str | None = None
+    name_matches: str | None = field(default=None, repr=False)
     uids: Sequence[str] | str | None = None
     where: Callable[[Booking], bool] | None = None
 
@@ -69,8 +69,9 @@ class Selection:
         return {name: str(value) for name, value in found.items()}
 
     def __str__(self) -> str:
-        """Return the selection as Airflow's UI shows it."""
-        return f"Selection({', '.join(f'{name}={value}' for name, value in self.describe().items())})"
+        """Return the selection as Airflow's UI shows it: what is in a title may be a guest's name."""
+        shown = {name: "***" if name == "name_matches" else value for name, value in self.describe().items()}
+        return f"Selection({', '.join(f'{name}={value}' for name, value in shown.items())})"
 
 
 class Matcher:

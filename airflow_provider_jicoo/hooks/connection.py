@@ -36,6 +36,7 @@ def settings(connection: ConnectionLike) -> Settings:
     :raises InvalidRequestError: names the connection and what is wrong with it.
     """
     try:
+        _check_type(getattr(connection, "conn_type", None))
         extras = _extras(connection.extra_dejson)
         given: dict[str, Any] = {"api_key": connection.password or "", "base_url": base_url(connection)}
         for name in ("timeout", "server_grace", "max_requests_per_second"):
@@ -56,6 +57,20 @@ def settings(connection: ConnectionLike) -> Settings:
         return Settings(**given)
     except InvalidRequestError as error:
         raise InvalidRequestError(f"connection {connection.conn_id!r}: {error}") from None
+
+
+def _check_type(conn_type: str | None) -> None:
+    """Refuse a connection to something else before its password goes to Jicoo.
+
+    One in JSON need not name a type; that of a URI is its scheme.
+
+    :raises InvalidRequestError: it is of another type.
+    """
+    if conn_type and conn_type.lower() != "jicoo":
+        raise InvalidRequestError(
+            f"it is of type {conn_type[:40]!r}, not 'jicoo', and its password would be sent as the API key; name a "
+            "connection of type Jicoo in jicoo_conn_id"
+        )
 
 
 def team_slug(connection: ConnectionLike) -> str | None:

@@ -42,6 +42,8 @@ def __getattr__(name: str) -> Any:
 class _BulkOperator(TakesParts, JicooOperator):
     """What the bulk operators share."""
 
+    # What a selection and a change may have of a guest, their own text leaves out.
+    private_fields = frozenset({"update_message"})
     plan_path: str
 
     def _path(self, path: str) -> Any:

@@ -404,3 +404,56 @@ class TestTestConnection:
             jicoo_connection(**fields)
             said.append(self.ask()[1])
         assert len(set(said)) == len(said)
+
+
+class TestAnotherType:
+    """A connection to something else has a password too: it must not go to Jicoo as the API key."""
+
+    OTHERS = ("postgres://user:geheim@db.example.com:5432/x", '{"conn_type": "http", "password": "geheim"}')
+
+    @pytest.fixture(params=OTHERS)
+    def other(self, request, uri):
+        uri(request.param)
+        return request.param
+
+    def test_hook(self, other):
+        with pytest.raises(
+            InvalidRequestError, match=r"^connection 'jicoo_default': it is of type '\w+', not 'jicoo'"
+        ) as caught:
+            JicooHook().get_booking("abc")
+
+        assert "jicoo_conn_id" in str(caught.value)
+        assert "geheim" not in f"{caught.value!r} {caught.value.__cause__} {caught.value.__context__}"
+        assert JicooHook().test_connection()[0] is False
+
+    @pytest.mark.asyncio
+    async def test_async_hook(self, other):
+        with pytest.raises(InvalidRequestError, match="not 'jicoo'"):
+            await JicooAsyncHook().get_booking("abc")
+
+    @pytest.mark.asyncio
+    async def test_trigger(self, other):
+        from airflow_provider_jicoo.triggers.bookings import BookingStatusTrigger
+
+        trigger = BookingStatusTrigger(
+            uids=["abc"], statuses=["open"], fail_on=[], poll_interval=1.0, deadline=None, jicoo_conn_id="jicoo_default"
+        )
+        event = await trigger.run().__anext__()
+
+        assert event.payload["status"] == "failed"
+        assert "not 'jicoo'" in event.payload["message"]
+
+    @pytest.mark.parametrize("conn_type", [None, "", "jicoo", "Jicoo"])
+    def test_its_own(self, settings, conn_type):
+        assert settings(conn_type=conn_type).api_key == "sk_live_1"
+
+
+class TestDebugAnswers:
+    def test_folder(self, settings):
+        assert settings(extra={"debug_answers": "/var/tmp/answers"}).debug_answers == "/var/tmp/answers"
+        assert settings(extra={"debug_answers": ""}).debug_answers is None
+
+    @pytest.mark.parametrize("odd", ["answers", "~/answers", 5, "/a\0b"])
+    def test_what_is_no_folder(self, settings, odd):
+        with pytest.raises(InvalidRequestError, match=r"debug_answers: .* is not an absolute path"):
+            settings(extra={"debug_answers": odd})

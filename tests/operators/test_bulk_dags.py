@@ -73,6 +73,7 @@ class TestAll:
         fields = run.rendered("plan")
         assert fields["change"] == "UpdateFields(fields=description, name)"
         assert fields["selection"] == "Selection(uids=6 uids)"
+        assert fields["update_message"] == "***"
         assert fields["plan_path"] == manifest["plan"]
         assert "lower" in run.rendered("by_function")["change"]
         assert "<lambda>" in run.rendered("by_function")["selection"]

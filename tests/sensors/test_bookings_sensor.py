@@ -399,7 +399,7 @@ class TestInDags:
             assert len(found) == count
             assert found <= there
         fields = run.rendered("deferrable")
-        assert fields["selection"] == f"Selection(name_matches={RIGHT})"
+        assert fields["selection"] == "Selection(name_matches=***)"
         said = "".join(capfd.readouterr()).lower()
         assert "of at least 2 bookings match" in said
         assert "zweig" not in said
@@ -413,7 +413,7 @@ class TestInDags:
         encoded = json.loads(json.dumps(serializer.to_dict(dag)))
         again = serializer.from_dict(encoded)
         assert set(again.task_dict) == set(dag.task_dict)
-        assert again.get_task("deferrable").selection == "Selection(name_matches={{ params.name }})"
+        assert again.get_task("deferrable").selection == "Selection(name_matches=***)"
 
 
 def test_an_unknown_argument():
