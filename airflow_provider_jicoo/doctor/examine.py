@@ -154,7 +154,7 @@ def _in_time(watch: Watch, settings: Settings, extras: dict[str, Any]) -> Findin
 def _limit(watch: Watch) -> Finding:
     name = "A rate limit is told"
     headers = ", ".join(f"{name}: {value}" for name, value in sorted(watch.headers.items()))
-    refused = f"{watch.limited} answers were 429" if watch.limited else "no answer was 429"
+    refused = f"{watch.limited} of the answers had status 429" if watch.limited else "no answer had status 429"
     if headers:
         return holds(name, f"Headers: {headers}; {refused}.")
     return untold(name, f"no header names one, and {refused}", "A bulk change learns the pace by itself.")
