@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from airflow_provider_jicoo.api.call import Call
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
+_SENT = "sent"
+"""The key in Airflow's store of whether a change that messages a guest may have arrived."""
+
 Turn = Mapping[str, Callable[[str, Any], Any]]
 """Functions of :mod:`~airflow_provider_jicoo.given` by the name of an argument."""
 
@@ -73,23 +76,50 @@ class JicooOperator(BaseOperator):
 
         A worker may have died between the answer and its end. To send it again would message the guest again.
         """
+        from airflow_provider_jicoo.api.call import Repeat
+
+        # Airflow's, from 3.3: it outlives a try, wherever the next one runs.
+        store = context.get("task_state_store") if call.repeat in (Repeat.LEAVE, Repeat.AFTER_GRACE) else None
         if call.confirm is not None and context["ti"].try_number > 1:
             done, found = self._read_back(hook, call)
-            if done is None and self._is_repeated(context):
-                from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
-
-                raise AmbiguousOutcomeError(
-                    "this is a retry, and what was read does not tell whether an earlier try has done it. "
-                    f"Before you repeat it, {call.check}; then clear the task.",
-                    method=call.method,
-                    path=call.path,
-                )
             if done:
                 self.log.info("%s %s: an earlier try has done it; not sent again", call.method, call.path)
                 return call.confirm.result(found)
-        found = hook.client.send(call)
+            may_be_sent = call.repeat is Repeat.LEAVE and (store is None or bool(store.get(_SENT)))
+            if self._is_repeated(context) and (done is None or may_be_sent):
+                from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
+
+                seen = (
+                    "what was read does not tell whether an earlier try has done it"
+                    if done is None
+                    else "an earlier try may have sent it; it was not there when it was read back over "
+                    f"{hook.client.settings.server_grace:.0f} s, and was not sent again"
+                )
+                raise AmbiguousOutcomeError(
+                    f"this is a retry, and {seen}. Before you repeat it, {call.check}; then clear the task.",
+                    method=call.method,
+                    path=call.path,
+                )
+        found = self._send(hook, call, store)
         self.log.info("%s %s: done", call.method, call.path)
         return found
+
+    def _send(self, hook: JicooHook, call: Call[Any], store: Any) -> Any:
+        """Send a change, and let a further try know whether it may have arrived.
+
+        :param store: what outlives this try; None where nothing does.
+        """
+        from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError, RequestError
+
+        if store is None:
+            return hook.client.send(call)
+        store.set(_SENT, True)
+        try:
+            return hook.client.send(call)
+        except RequestError as error:
+            if not isinstance(error, AmbiguousOutcomeError):
+                store.set(_SENT, False)  # it is known not to have been made
+            raise
 
     def _read_back(self, hook: JicooHook, call: Call[Any]) -> tuple[bool | None, Any]:
         """Read whether an earlier try has made a change; what messages a guest, for the server's grace.
@@ -120,7 +150,7 @@ class JicooOperator(BaseOperator):
         grace = hook.client.settings.server_grace
         done, found = look()
         if not done:
-            self.log.info("an earlier try may have sent it: looking for it for %.0f s before it is sent", grace)
+            self.log.info("an earlier try may have sent it: looking for it for up to %.0f s", grace)
         waited = 0.0
         for at in looks(grace):
             if done:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from types import ModuleType
 
@@ -18,3 +19,16 @@ def operators_of(*modules: ModuleType) -> list[type[JicooOperator]]:
         if isinstance(each, type) and not typing.get_origin(each) and issubclass(each, JicooOperator)
         if each.__module__ == module.__name__ and not name.startswith("_")
     ]
+
+
+class Store:
+    """Airflow 3.3's task state store: it outlives a try, wherever the next one runs."""
+
+    def __init__(self):
+        self.values = {}
+
+    def get(self, key, default=None):
+        return self.values.get(key, default)
+
+    def set(self, key, value):
+        self.values[key] = json.loads(json.dumps(value))

@@ -15,6 +15,7 @@ import requests
 
 from airflow_provider_jicoo import xcom
 from airflow_provider_jicoo.api import errors
+from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.given import NOT_GIVEN, Private
 from airflow_provider_jicoo.operators import bookings as module
@@ -27,7 +28,7 @@ from airflow_provider_jicoo.operators.bookings import (
     RescheduleBookingOperator,
     UpdateBookingOperator,
 )
-from tests.operators.classes import operators_of
+from tests.operators.classes import Store, operators_of
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
 
@@ -38,6 +39,7 @@ LOUD = [
     (RescheduleBookingOperator, {"started_at": "2031-03-05T10:00", "time_zone": "Asia/Tokyo"}),
 ]
 """What messages the guests."""
+LOUD_OR_MAYBE = [*LOUD, (UpdateBookingOperator, {"priority": "high"})]
 QUIET = (UpdateBookingOperator, {"name": "New name", "is_send_updates": False})
 ONE_BOOKING = [
     (GetBookingOperator, {}),
@@ -638,22 +640,71 @@ class TestARetryOfTheTask:
         assert len(jicoo_sandbox.messages) == (0 if (operator, more) == QUIET else 2)
         assert per_guest(jicoo_sandbox) <= 1
 
-    @pytest.mark.parametrize("cleared", [False, True])
-    @pytest.mark.parametrize(("operator", "more"), [*LOUD, (UpdateBookingOperator, {"priority": "high"})])
-    def test_what_may_message_and_was_not_done_is_done_after_the_grace(
-        self, run, jicoo_sandbox, grace, operator, more, cleared, capfd, caplog
+    @pytest.mark.parametrize(("operator", "more"), LOUD_OR_MAYBE)
+    def test_what_may_message_and_is_not_there_is_left_and_told(self, run, jicoo_sandbox, grace, operator, more):
+        """Who knows whether the earlier try has sent it, and whether the server is still at work on that?"""
+        uid = jicoo_sandbox.add_booking(priority="low")["uid"]
+        began = time.monotonic()
+        with pytest.raises(AirflowFailException, match=f"earlier try may have sent it; .* read booking {uid}"):
+            run(operator, uid=uid, **more, try_number=2, max_tries=1, retries=1)
+        assert time.monotonic() - began >= grace
+        assert changes(jicoo_sandbox) == len(jicoo_sandbox.messages) == 0
+
+    @pytest.mark.parametrize(("operator", "more"), LOUD)
+    def test_what_is_made_after_the_grace_messages_nobody_twice(self, run, jicoo_sandbox, operator, more):
+        uid = jicoo_sandbox.add_booking()["uid"]
+        send_and_die(jicoo_sandbox, operator, uid, more, "dropped", late="2s")
+        with pytest.raises(AirflowFailException, match="an earlier try may have sent it"):
+            run(operator, uid=uid, **more, try_number=2)
+        jicoo_sandbox.settle()
+        assert changes(jicoo_sandbox) == len(jicoo_sandbox.messages) == 1
+
+    @pytest.mark.parametrize("way", ["cleared", "again", "known"])
+    @pytest.mark.parametrize(("operator", "more"), LOUD_OR_MAYBE)
+    def test_what_may_message_is_done_after_the_grace_where(
+        self, run, jicoo_sandbox, grace, operator, more, way, capfd, caplog
     ):
+        """A person has looked and cleared it; or said so; or Airflow knows that the earlier try has sent nothing."""
         caplog.set_level(logging.INFO)
         uid = jicoo_sandbox.add_booking(priority="low")["uid"]
-        tries = {"max_tries": 2, "retries": 1} if cleared else {"max_tries": 1, "retries": 1}
+        how = {
+            "cleared": {"max_tries": 2, "retries": 1},
+            "again": {"max_tries": 1, "retries": 1, "on_doubt": "again"},
+            "known": {"max_tries": 1, "retries": 1, "store": Store()},
+        }[way]
         began = time.monotonic()
-        assert run(operator, uid=uid, **more, try_number=2, **tries) == jicoo_sandbox.booking(uid)
+        assert run(operator, uid=uid, **more, try_number=2, **how) == jicoo_sandbox.booking(uid)
         assert time.monotonic() - began >= grace
         assert [request.method for request in jicoo_sandbox.requests[:2]] == ["GET", "GET"]
         assert changes(jicoo_sandbox) == 1
         assert len(jicoo_sandbox.messages) == ("priority" not in more)
         said = "".join(capfd.readouterr()) + caplog.text
-        assert "an earlier try may have sent it: looking for it for 1 s before it is sent" in said
+        assert "an earlier try may have sent it: looking for it for up to 1 s" in said
+
+    @pytest.mark.parametrize(("operator", "more"), LOUD)
+    def test_with_airflows_store_what_is_known_not_to_be_made_is_sent_by_a_retry(
+        self, run, jicoo_sandbox, grace, quick_retries, operator, more
+    ):
+        uid, store = jicoo_sandbox.add_booking()["uid"], Store()
+        jicoo_sandbox.fail("rate_limit", share=1)
+        with pytest.raises(errors.RateLimitError):
+            run(operator, uid=uid, **more, store=store)
+        jicoo_sandbox.heal()
+        run(operator, uid=uid, **more, store=store, try_number=2)
+        assert len(jicoo_sandbox.messages) == 1
+
+    @pytest.mark.parametrize(("operator", "more"), LOUD)
+    def test_with_airflows_store_what_a_killed_worker_may_have_sent_is_left(
+        self, run, jicoo_sandbox, grace, monkeypatch, operator, more
+    ):
+        uid, store = jicoo_sandbox.add_booking()["uid"], Store()
+        with monkeypatch.context() as killed:
+            killed.setattr(JicooClient, "send", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                run(operator, uid=uid, **more, store=store)
+        with pytest.raises(AirflowFailException, match="an earlier try may have sent it"):
+            run(operator, uid=uid, **more, store=store, try_number=2)
+        assert changes(jicoo_sandbox) == 0
 
     def test_what_is_quiet_and_was_not_done_is_done_at_once(self, run, jicoo_sandbox, grace):
         operator, more = QUIET
@@ -693,7 +744,7 @@ class TestARetryOfTheTask:
     def test_an_edit_by_somebody_else_does_not_hide_that_it_is_not_there(self, run, jicoo_sandbox, operator, more):
         uid = jicoo_sandbox.add_booking()["uid"]
         jicoo_sandbox.edit(uid, description="edited meanwhile")
-        run(operator, uid=uid, **more, try_number=2)
+        run(operator, uid=uid, **more, try_number=2, on_doubt="again")
         assert changes(jicoo_sandbox) == len(jicoo_sandbox.messages) == 1
         assert jicoo_sandbox.booking(uid)["description"] == "edited meanwhile"
 

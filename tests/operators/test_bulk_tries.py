@@ -22,23 +22,11 @@ from airflow_provider_jicoo.operators.bulk import (
     PlanBookingChangesOperator,
     PlanBookingUndoOperator,
 )
+from tests.operators.classes import Store
 
 SHIFT = ShiftTime(minutes=120)
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
-
-
-class Store:
-    """Airflow 3.3's task state store: it outlives a try, wherever the next one runs."""
-
-    def __init__(self):
-        self.values = {}
-
-    def get(self, key, default=None):
-        return self.values.get(key, default)
-
-    def set(self, key, value):
-        self.values[key] = json.loads(json.dumps(value))
 
 
 @pytest.fixture
