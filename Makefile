@@ -1,5 +1,5 @@
-# Everything from a fresh clone, with Python 3.10 to 3.14 and nothing else. Each environment can have a Python of its
-# own: PYTHON_3.4=python3.14, PYTHON_floors=python3.10.
+# Everything from a fresh clone, with Python 3.10 to 3.13 and nothing else. Each environment can have a Python of its
+# own: PYTHON_3.4=python3.13, PYTHON_floors=python3.10.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -25,7 +25,7 @@ help:
 	@echo "make clean        remove what these made"
 
 setup:
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.10 to 3.14, or name one, as in: make PYTHON=python3.12 demo"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.10 to 3.13, or name one, as in: make PYTHON=python3.12 demo"; exit 1; }
 	@$(PYTHON) scripts/setup.py 3.3 $(VENV)
 
 demo: setup
