@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.table import Table
+from rich.theme import Theme
 
 from airflow_provider_jicoo.sandbox import Sandbox
 
@@ -50,7 +51,9 @@ TASK_ENDED = re.compile(r"\[DAG TEST\] end task task_id=(\S+) map_index=-1")
 PROGRESS = re.compile(r"\] ([\d,]+ of [\d,]+ done\b.*?) +\[")
 AWAITS_INPUT = "Waiting for Human-in-the-loop input"
 
-console = Console(width=116, record=True, highlight=False)
+# The colours of the picture in the README: rich's own for code and headings cannot be read on its background.
+THEME = Theme({"markdown.code": "cyan", "markdown.h4": "bold", "markdown.table.header": "bold"})
+console = Console(width=116, record=True, highlight=False, theme=THEME)
 Bookings = list[dict[str, Any]]
 
 
@@ -68,7 +71,7 @@ def main() -> int:
         )
         show("Before", affected, names)
         trouble(jicoo)
-        airflow.run("jicoo_bulk_reassign_host", {"from_user_id": leaves, "to_user_id": takes_over})
+        airflow.run("jicoo_bulk_reassign_host", {"from_user_id": leaves, "to_user_id": takes_over}, whole=True)
         after = [jicoo.booking(booking["uid"]) for booking in affected]
         show("\nAfter", after, names)
         handed = len(hosted_by(takes_over, after)) - len(hosted_by(leaves, after))
@@ -173,11 +176,14 @@ class Airflow:
         if process.returncode != 0:
             fail(f"airflow {arguments[0]} ended with {process.returncode}: {self._steps.name}")
 
-    def run(self, dag: str, conf: dict[str, str]) -> None:
-        """Run a DAG, and agree to its plan when it asks for that."""
+    def run(self, dag: str, conf: dict[str, str], *, whole: bool = False) -> None:
+        """Run a DAG, and agree to its plan when it asks for that.
+
+        :param whole: show all of what it asks.
+        """
         console.print(f"\n$ airflow dags test {dag}", style="bold")
         self._steps.begin(f"start the DAG {dag}")
-        person = Person(self._url, dag)
+        person = Person(self._url, dag, whole)
         plans = str((KEPT / "plans").relative_to(ROOT))
         self.command(
             *("dags", "test", dag, "--conf", json.dumps({**conf, "plans": plans})),
@@ -206,9 +212,11 @@ class Person:
 
     :param url: where the API is.
     :param dag: the DAG that asks.
+    :param whole: show all of what is asked, not its beginning alone.
     """
 
-    def __init__(self, url: str, dag: str) -> None:
+    def __init__(self, url: str, dag: str, whole: bool) -> None:
+        self._whole = whole
         self.is_asked = False
         """Whether the run waits for an answer. Airflow stores the question before, and the task's state once more when
         the task has ended: an answer that comes earlier is lost, and the run waits for ever."""
@@ -240,8 +248,11 @@ class Person:
         answer = self._session.patch(f"{self._api}/{path}", json={"chosen_options": [option]}, timeout=30)
         answer.raise_for_status()
         self._answered = True
-        console.print("\n  What a person sees in Airflow, under Required Actions:")
-        console.print(Panel(Markdown(detail["body"]), title=detail["subject"], title_align="left", style="dim"))
+        body, what = detail["body"], "What a person sees in Airflow, under Required Actions"
+        if not self._whole:
+            body, what = body.partition("#### Examples")[0], f"{what}, without its examples"
+        console.print(f"\n  {what}:")
+        console.print(Panel(Markdown(body), title=detail["subject"], title_align="left", border_style="dim"))
         console.print(f"  answered through Airflow's REST API: {option}\n")
 
 
