@@ -218,7 +218,7 @@ def _in_base64(secret: bytes) -> Iterator[str]:
     for pad in range(3):
         middle = base64.b64encode(b"\0" * pad + secret).decode()[4 if pad else 0 :].rstrip("=")[:-1]
         either = "".join({"+": "[+-]", "/": "[/_]"}.get(char, char) for char in middle)
-        yield rf"[\w+/=-]{{0,4}}{either}[\w+/=-]*"
+        yield f"[A-Za-z0-9_+/=-]{{0,4}}{either}[A-Za-z0-9_+/=-]*"
 
 
 def _any_escape(char: str) -> str:

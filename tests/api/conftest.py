@@ -139,7 +139,9 @@ def connect(request) -> Iterator[Callable[..., BlockingDriver | AsyncDriver]]:
     with contextlib.ExitStack() as drivers:
 
         def connect(url, *, key=KEY, policy=FAST, timeout=5.0, grace=None, rate=None, **options):
-            more = {name: options.pop(name) for name in ("page_size", "on_unproven") if name in options}
+            more = {
+                name: options.pop(name) for name in ("page_size", "on_unproven", "debug_answers") if name in options
+            }
             settings = Settings(
                 key, url, timeout=timeout, server_grace=grace or timeout, max_requests_per_second=rate, **more
             )
