@@ -132,7 +132,11 @@ def update_call(
         _path(uid),
         body=sent,
         repeat=repeat_of(on_doubt, messages=messages),
-        confirm=Confirm(partial(get_booking, uid), done or partial(_was_updated, sent, messages)),
+        confirm=Confirm(
+            partial(get_booking, uid),
+            done or partial(_was_updated, sent, messages),
+            answered=None if done else partial(_is_answered, sent),
+        ),
         check=_look_at(uid),
     )
 
@@ -160,7 +164,11 @@ def cancel_call(
         _path(uid, "/cancel"),
         body={},
         repeat=repeat_of(on_doubt, messages=True),
-        confirm=Confirm(partial(get_booking, uid), done or (lambda booking: booking.get("status") == "cancel")),
+        confirm=Confirm(
+            partial(get_booking, uid),
+            done or (lambda booking: booking.get("status") == "cancel"),
+            answered=None if done else (lambda booking: booking.get("status") not in ("open", "request")),
+        ),
         check=_look_at(uid),
     )
 
@@ -201,7 +209,11 @@ def reschedule_call(
         _path(uid, "/reschedule"),
         body=sent,
         repeat=repeat_of(on_doubt, messages=True),
-        confirm=Confirm(partial(get_booking, uid), done or partial(_was_moved, moved)),
+        confirm=Confirm(
+            partial(get_booking, uid),
+            done or partial(_was_moved, moved),
+            answered=None if done else partial(_is_answered, moved),
+        ),
         check=_look_at(uid),
     )
 
@@ -218,6 +230,12 @@ def _was_updated(sent: Mapping[str, Any], messages: bool, booking: Mapping[str, 
     found = reflects(booking, sent)
     # Where the booking does not tell, a quiet change is better made once more than left open.
     return found if messages else found is True
+
+
+def _is_answered(sent: Mapping[str, Any], booking: Mapping[str, Any]) -> bool:
+    """Tell whether what an answer shows of a change is what was sent; an answer may show only a part."""
+    shown = {name: value for name, value in sent.items() if name in booking}
+    return reflects(booking, shown) is not False
 
 
 def _was_moved(moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:

@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn, TypeVar
 import msgspec
 
 from airflow_provider_jicoo.api import errors
+from airflow_provider_jicoo.api.answered import is_as_before
 from airflow_provider_jicoo.api.call import Call, Repeat
 from airflow_provider_jicoo.api.redaction import Redactor, texts_of
 from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, looks, retry_after
@@ -113,10 +114,12 @@ def exchange(
         came = yield call
         assert isinstance(came, (Reply, Broken))
         data = _accepted(call, came)
-        if data is not _NOTHING:
+        if data is not _NOTHING and not (isinstance(came, Reply) and is_as_before(call, data, came.headers, came.at)):
             return data  # type: ignore[no-any-return]
         outcome = _Outcome(call, came, discretion)
         decision = decide(call.repeat, outcome.event, attempt=attempt, luck=random.random(), policy=policy)
+        if data is not _NOTHING:
+            decision = Decision(Action.WATCH)
         if decision.action is Action.AGAIN:
             yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
             continue

@@ -384,3 +384,47 @@ def test_the_clients_take_it_from_their_settings_not_from_a_policy(connect, jico
         driver.send(CANCEL.call(jicoo, uid))
 
     assert TIMEOUT <= time.monotonic() - start < 30
+
+
+# --- an answer of success that shows the booking as it was -----------------------------------------------------------
+
+
+@pytest.fixture
+def old(jicoo, uid):
+    """A booking that was edited last long before."""
+    jicoo.edit(uid, updatedAt="2020-01-01T00:00:00Z")
+    return uid
+
+
+@pytest.mark.parametrize("quirks", ["answers-before", "answers-before late-effect=0.5s"])
+@pytest.mark.parametrize("act", [*LOUD, QUIET], ids=lambda act: act.name)
+def test_an_answer_that_shows_the_state_before_is_read_back(jicoo, driver, old, act, quirks):
+    jicoo.quirks = quirks.split()
+    found = driver.send(act.call(jicoo, old))
+    assert found == jicoo.booking(old)
+    assert kinds(jicoo) == [act.method, "GET"]
+    assert act.times_done(jicoo, old) == 1
+
+
+@pytest.mark.parametrize("tell", [True, False], ids=["loud", "quiet"])
+def test_an_answer_of_success_for_what_never_comes_is_not_called_done(jicoo, driver, old, tell):
+    jicoo.quirks = ["ignored-field=name"]
+    with pytest.raises(errors.AmbiguousOutcomeError, match="answer 200, and it was not there when it was read back"):
+        driver.send(bookings.update_booking(old, name="Renamed", is_send_updates=tell))
+    assert kinds(jicoo) == ["PATCH", "GET"]
+
+
+@pytest.mark.parametrize("quirk", ["escaped-html", "stored-otherwise=name", "cut-names=3", "plain-times"])
+def test_what_jicoo_stores_in_another_way_is_done_at_once(jicoo, driver, old, quirk):
+    jicoo.quirks = [quirk]
+    found = driver.send(bookings.update_booking(old, name="A & B", is_send_updates=True))
+    assert found["name"] == jicoo.booking(old)["name"]
+    assert kinds(jicoo) == ["PATCH"]
+
+
+@pytest.mark.parametrize("quirk", ["answers-part", "cancelled-word", "clock-ahead", "no-date", "second-stamps"])
+@pytest.mark.parametrize("act", LOUD, ids=lambda act: act.name)
+def test_an_answer_that_shows_it_is_enough(jicoo, driver, old, act, quirk):
+    jicoo.quirks = [quirk]
+    driver.send(act.call(jicoo, old))
+    assert kinds(jicoo) == [act.method]
