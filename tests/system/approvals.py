@@ -33,20 +33,12 @@ def asked(stack: AirflowStack, dag_id: str, run_id: str, task_id: str = "approve
         # The state once more: the task went on while we looked at it.
         is_ready = (
             not found["response_received"]
-            and 0 < waits <= ended_processes(stack, task)
+            and 0 < waits <= stack.ended_processes(task)
             and stack.task_state(dag_id, run_id, task_id) in WAITING
         )
         return found if is_ready else None
 
     return stack.poll(f"{task_id} of {dag_id} asks", probe, 90, lambda: stack.describe_run(dag_id, run_id))
-
-
-def ended_processes(stack: AirflowStack, task: dict[str, Any]) -> int:
-    """Return of how many processes of a try of a task the scheduler has heard that they have ended."""
-    words = [f"{name}={task[key]}," for name, key in (("dag_id", "dag_id"), ("task_id", "task_id"))]
-    words += [f"run_id={task['dag_run_id']},", f"map_index={task['map_index']},", f"try_number={task['try_number']},"]
-    lines = (stack.logs / "scheduler.log").read_text(errors="replace").splitlines()
-    return sum("TaskInstance Finished" in line and all(word in line for word in words) for line in lines)
 
 
 def processes(stack: AirflowStack, dag_id: str, run_id: str, task_id: str) -> list[psutil.Process]:

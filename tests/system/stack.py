@@ -41,6 +41,8 @@ COMPONENTS: dict[str, str | None] = {
 #: A triggerer that was silent for so long is taken for dead, and another one takes over its triggers.
 TRIGGERER_THRESHOLD = 5
 DONE_STATES = ("success", "failed")
+#: Of a task that waits for a trigger or a person, without a process.
+WAITING = ("deferred", "awaiting_input")
 POLL_SECONDS = 0.25
 TAIL_LINES = 40
 
@@ -637,7 +639,8 @@ class AirflowStack:
     ) -> dict[str, Any]:
         """Wait until a task instance is in a state and return what the API says of it.
 
-        ``deferred`` does not yet mean that a triggerer waits: see :meth:`wait_for_triggerer`.
+        ``deferred`` does not yet mean that a triggerer waits: see :meth:`wait_for_triggerer`. Of a task that waits, the
+        scheduler has heard that its process has ended: see :meth:`ended_processes`.
 
         :raises StackError: it is not in time, or the run ended before.
         """
@@ -646,7 +649,7 @@ class AirflowStack:
             # The run's state first: a task that got there and a run that ended in between is no error.
             run_state = self.run_state(dag_id, run_id)
             task = self.task(dag_id, run_id, task_id, map_index)
-            if task["state"] == state:
+            if task["state"] == state and (state not in WAITING or self.ended_processes(task)):
                 return task
             if run_state in DONE_STATES:
                 raise StackError(f"the run ended, {task_id} was not {state}\n{self.describe_run(dag_id, run_id)}")
@@ -654,6 +657,19 @@ class AirflowStack:
 
         what = f"{task_id} of {dag_id} is {state}"
         return self.poll(what, probe, timeout, lambda: self.describe_run(dag_id, run_id))
+
+    def ended_processes(self, task: Mapping[str, Any]) -> int:
+        """Return of how many processes of a try of a task the scheduler has heard that they have ended.
+
+        What a task waits for must not come before: the task is queued anew then when the scheduler hears of it, and it
+        takes the end of the one process for that of the other, and fails the try ("state mismatch").
+
+        :param task: what the API says of it.
+        """
+        words = [f"dag_id={task['dag_id']},", f"task_id={task['task_id']},", f"run_id={task['dag_run_id']},"]
+        words += [f"map_index={task['map_index']},", f"try_number={task['try_number']},"]
+        lines = (self.logs / "scheduler.log").read_text(errors="replace").splitlines()
+        return sum("TaskInstance Finished" in line and all(word in line for word in words) for line in lines)
 
     def wait_for_triggerer(
         self, dag_id: str, run_id: str, task_id: str, *, other_than: int | None = None, timeout: float = 60

@@ -46,6 +46,10 @@ def choose(stack: AirflowStack, jicoo: Sandbox, tmp_path: Path) -> Any:
     return choose
 
 
+def last_request(jicoo: Sandbox) -> int:
+    return jicoo.requests[-1].number if jicoo.requests else 0
+
+
 def changed(jicoo: Sandbox, since: int) -> Counter[str]:
     return Counter(
         request.path.split("/")[3]
@@ -67,7 +71,7 @@ def clear(stack: AirflowStack, dag_id: str, run_id: str, *tasks: str) -> None:
 
 
 def test_who_agreed_to_what(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
-    uids, since = choose(0, 3), jicoo.requests[-1].number if jicoo.requests else 0
+    uids, since = choose(0, 3), last_request(jicoo)
     run_id = stack.run_dag(ASKS, {"words": "Bring your badge"})
     question = answer(stack, ASKS, run_id, "Approve", who="alice")
     stack.wait_for_run(ASKS, run_id)
@@ -94,7 +98,7 @@ def test_who_agreed_to_what(stack: AirflowStack, jicoo: Sandbox, choose: Any) ->
 def test_a_cleared_approval_lets_no_other_plan_through(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
     """Airflow before 3.4 shows the text of the first try: three bookings are seen, and forty would be changed."""
     choose(0, 3)
-    since = jicoo.requests[-1].number
+    since = last_request(jicoo)
     run_id = stack.run_dag(ASKS, {"words": "one"})
     first = answer(stack, ASKS, run_id, "Reject", who="bob")
     stack.wait_for_run(ASKS, run_id, expect="failed")
@@ -127,7 +131,7 @@ def test_a_cleared_approval_lets_no_other_plan_through(stack: AirflowStack, jico
 def test_an_approval_of_an_earlier_plan_is_not_enough(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
     """Somebody clears the plan alone: the approval is still there, and so is what it is for."""
     choose(40, 43)
-    since = jicoo.requests[-1].number
+    since = last_request(jicoo)
     run_id = stack.run_dag(ASKS, {"words": "{{ not a template", "needed": 1})
     question = asked(stack, ASKS, run_id)
     # The plan is made anew while somebody looks at the first one.
@@ -152,7 +156,7 @@ def test_an_approval_of_an_earlier_plan_is_not_enough(stack: AirflowStack, jicoo
 
 
 def test_four_eyes(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
-    uids, since = choose(60, 64), jicoo.requests[-1].number
+    uids, since = choose(60, 64), last_request(jicoo)
     run_id = stack.run_dag(ASKS, {"words": "two", "needed": 2})
     answer(stack, ASKS, run_id, "Approve", who="alice")
     answer(stack, ASKS, run_id, "Approve", who="alice")
@@ -165,7 +169,7 @@ def test_four_eyes(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
 
 def test_four_eyes_of_whom_one_rejects(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
     choose(64, 66)
-    since = jicoo.requests[-1].number
+    since = last_request(jicoo)
     run_id = stack.run_dag(ASKS, {"words": "two", "needed": 2})
     answer(stack, ASKS, run_id, "Approve", who="alice")
     answer(stack, ASKS, run_id, "Reject", who="bob")
@@ -176,7 +180,7 @@ def test_four_eyes_of_whom_one_rejects(stack: AirflowStack, jicoo: Sandbox, choo
 
 def test_nobody_answers(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
     choose(64, 66)
-    since = jicoo.requests[-1].number
+    since = last_request(jicoo)
     run_id = stack.run_dag(ASKS, {"words": "three", "seconds": "3"})
     asked(stack, ASKS, run_id)
     stack.wait_for_run(ASKS, run_id, expect="failed")
@@ -196,7 +200,7 @@ def test_only_some_may_answer(stack: AirflowStack, jicoo: Sandbox, choose: Any) 
 
 def test_an_option_that_was_never_offered(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
     choose(64, 66)
-    since = jicoo.requests[-1].number
+    since = last_request(jicoo)
     run_id = stack.run_dag(ASKS, {"words": "five"})
     asked(stack, ASKS, run_id)
     path = f"{run_path(ASKS, run_id)}/taskInstances/approve/-1/hitlDetails"
@@ -214,7 +218,7 @@ def test_a_retry_on_another_machine_does_not_plan_anew(
 ) -> None:
     """The plan is on the disk of a worker that is gone, and half of the bookings are moved by two hours."""
     choose(0, 60, tmp_path / "one")
-    since = jicoo.requests[-1].number
+    since = last_request(jicoo)
     jicoo.latency, jicoo.rate_limit = 0.3, 10
     try:
         run_id = stack.run_dag(AT_ONCE)
