@@ -1203,3 +1203,22 @@ def test_the_key_is_in_no_file(run, jicoo_sandbox, planned, path, tmp_path):
     for file in files:
         assert jicoo_sandbox.api_key.encode() not in file.read_bytes(), file
     assert datetime.now(timezone.utc).isoformat()[:10] in Path(f"{path}.shard-0.report/report.json").read_text()
+
+
+@pytest.mark.parametrize("operator", [PlanBookingChangesOperator, BulkUpdateBookingsOperator, PlanBookingUndoOperator])
+def test_words_to_guests_show_as_asterisks_among_the_rendered_fields(operator, context):
+    parts = (
+        {}
+        if operator is PlanBookingUndoOperator
+        else {
+            "selection": Selection(name_matches="{{ params.name }}"),
+            "change": Cancel(),
+        }
+    )
+    plan = {"plan": "x"} if operator is PlanBookingUndoOperator else {}
+    task = operator(task_id="t", plan_path="/x", update_message="Dear {{ params.name }}", **parts, **plan)
+    task.render_template_fields(context(params={"name": "Zweig"}))
+
+    assert str(task.update_message) == "***"
+    assert "Zweig" not in " ".join(str(getattr(task, name)) for name in operator.template_fields)
+    assert task._limits()["update_message"] == "Dear Zweig"
