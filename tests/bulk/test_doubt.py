@@ -519,3 +519,22 @@ def test_a_reschedule_is_taken_back_where_jicoo_gives_no_time_zone(run, tmp_path
         assert {row["uid"]: row["startedAt"] for row in sandbox.bookings()} == before
         (left,) = read_plan(tmp_path / "undo.jsonl")[0]["leftAlone"]
         assert left == {"uid": chosen, "why": "its time zone before is not known, and stays"}
+
+
+def test_a_try_that_sends_nothing_does_not_take_back_the_doubt_of_the_one_before(tmp_path):
+    """What the first has sent may be made at any time, also while the second ends and before the third begins."""
+    with Sandbox(bookings=14, seed=7, now=NOW) as sandbox, connect(sandbox) as client:
+        plan = plan_changes(client, Selection(), UpdateFields(description="Room 2"), tmp_path / "p", **QUIET)
+        uids = [line["uid"] for line in read_plan(tmp_path / "p")[1]]
+        journal = Journal(tmp_path / f"p.{plan.manifest['digest'][:12]}.journal", 0.2)
+        journal.claim(history(tmp_path / f"p.{plan.manifest['digest'][:12]}.journal"))
+        journal.write([], uids)
+        journal.release()
+        sandbox.fail("refused", method="PATCH", status=401, times=1)
+        with pytest.raises(AuthenticationError):
+            apply_plan(client, plan, options=Options(lease=0.2, timing=QUICK, concurrency=1, waves=()))
+        for uid in uids:
+            sandbox.edit(uid, description="Room 2")
+        report = apply_plan(client, plan, options=Options(lease=0.2, timing=QUICK))
+        assert report.counts["applied"] == len(uids)
+        assert sandbox.count("PATCH") == 1

@@ -170,6 +170,8 @@ class Change:
         return entry
 
     def _entry(self, outcome: Outcome, detail: str) -> Entry:
+        if outcome is Outcome.FAILED and self.inherited:
+            outcome = Outcome.UNKNOWN  # that this sending did nothing says nothing of the one before
         return Entry(outcome, None, detail, sends=self.sends)
 
     def _refuse(self, *found: BaseException | None) -> None:

@@ -395,7 +395,8 @@ class Run:
         if not change.refused:
             self._grow(queue)
         if came is None:
-            if change.announced:
+            # What an earlier try has left in doubt stays so.
+            if change.announced and not change.inherited:
                 self._ledger.withdraw(line.uid)
         elif isinstance(came, Entry):
             self._record(change, came)
