@@ -125,7 +125,7 @@ class AsyncJicooClient:
     ) -> None:
         self._settings = settings
         self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
-        self._secrets = (settings.api_key,)
+        self._secrets = (settings.secret,)
         self._keep = keeper(settings.debug_answers, self._secrets)
         self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
         self._pace = pace or Ceiling(settings.max_requests_per_second)

@@ -70,7 +70,7 @@ class JicooClient:
     def __init__(self, settings: Settings, *, policy: RetryPolicy | None = None, connections: int = 32) -> None:
         self._settings = settings
         self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
-        self._secrets = (settings.api_key,)
+        self._secrets = (settings.secret,)
         self._keep = keeper(settings.debug_answers, self._secrets)
         self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
         self._ceiling = Ceiling(settings.max_requests_per_second)

@@ -22,6 +22,7 @@ from airflow_provider_jicoo.api.redaction import Redactor, texts_of
 from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, looks, retry_after
 from airflow_provider_jicoo.api.rows import is_cut, salvage
 from airflow_provider_jicoo.api.said import Keep, Told, has_words, tell
+from airflow_provider_jicoo.api.secret import Secret
 
 T = TypeVar("T")
 
@@ -92,7 +93,7 @@ _UNREADABLE = (ValueError, RecursionError, msgspec.DecodeError)
 def exchange(
     call: Call[T],
     policy: RetryPolicy,
-    secrets: tuple[str, ...] = (),
+    secrets: tuple[Secret, ...] = (),
     keep: Keep | None = None,
     texts: tuple[str, ...] = (),
 ) -> Generator[Effect, Came, T]:
@@ -100,13 +101,12 @@ def exchange(
 
     :param call: what to send.
     :param policy: how often and how long to try.
-    :param secrets: texts that must not show in an error, as the API key.
+    :param secrets: what must not show in an error, as the API key.
     :param keep: keeps answers that an error does not show; None where they are not kept.
     :param texts: what else must not show of what the API says; what the call sends, and what is known of its booking,
         does not anyway.
     :raises RequestError: the subclass says what to do about it.
     """
-    discretion = _Discretion(secrets, keep, (*texts, *texts_of(call.body), *texts_of(call.query)))
     attempt = 0
     doubted = False
     while True:
@@ -116,6 +116,8 @@ def exchange(
         data = _accepted(call, came)
         if data is not _NOTHING and not (isinstance(came, Reply) and is_as_before(call, data, came.headers, came.at)):
             return data  # type: ignore[no-any-return]
+        # Not before: of most calls it is not needed.
+        discretion = _Discretion(secrets, keep, (*texts, *texts_of(call.body), *texts_of(call.query)))
         outcome = _Outcome(call, came, discretion)
         decision = decide(call.repeat, outcome.event, attempt=attempt, luck=random.random(), policy=policy)
         if data is not _NOTHING:
@@ -285,7 +287,7 @@ class _Discretion:
     :param texts: what was sent, and what else must not show.
     """
 
-    secrets: tuple[str, ...] = field(repr=False)
+    secrets: tuple[Secret, ...]
     keep: Keep | None
     texts: tuple[str, ...] = field(repr=False)
 

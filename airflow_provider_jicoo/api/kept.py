@@ -9,9 +9,10 @@ import uuid
 
 from airflow_provider_jicoo.api.redaction import STARS, key_pattern
 from airflow_provider_jicoo.api.said import Answer, Keep, digest
+from airflow_provider_jicoo.api.secret import Secret
 
 
-def keeper(folder: str | None, secrets: tuple[str, ...]) -> Keep | None:
+def keeper(folder: str | None, secrets: tuple[Secret, ...]) -> Keep | None:
     """Return what keeps answers in a folder on the local disk; None where there is none to keep them in.
 
     A file has mode 0600; the folder is made with mode 0700 where it is missing.
@@ -32,7 +33,7 @@ def keeper(folder: str | None, secrets: tuple[str, ...]) -> Keep | None:
     return keep
 
 
-def _write(reply: Answer, folder: str, secrets: tuple[str, ...]) -> str:
+def _write(reply: Answer, folder: str, secrets: tuple[Secret, ...]) -> str:
     _make(folder)
     name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{reply.status}-{digest(reply.body)}"
     path = os.path.join(folder, f"{name}-{uuid.uuid4().hex[:8]}.txt")

@@ -16,6 +16,8 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, get_args
 
+from airflow_provider_jicoo.api.secret import Secret
+
 STARS = "***"
 _LOOKED_AT = 2_000
 """Characters of a text that are looked at; what is behind them is left out."""
@@ -141,7 +143,7 @@ class Redactor:
         that errors are made of stay.
     """
 
-    def __init__(self, secrets: Iterable[str] = (), texts: Iterable[str] = (), *, is_strict: bool = False) -> None:
+    def __init__(self, secrets: Iterable[Secret] = (), texts: Iterable[str] = (), *, is_strict: bool = False) -> None:
         self._is_strict = is_strict
         self._key = key_pattern(tuple(secrets))
         known = list(dict.fromkeys(texts))
@@ -202,10 +204,10 @@ def _until(parts: Iterable[Any], left: list[int]) -> Iterator[Any]:
 
 
 @functools.lru_cache(maxsize=8)
-def key_pattern(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
+def key_pattern(secrets: tuple[Secret, ...]) -> re.Pattern[str] | None:
     """Return what finds secrets as they are, escaped for JSON, HTML or an address letter by letter, and in base64."""
     forms = []
-    for secret in secrets:
+    for secret in (each.reveal() for each in secrets):
         if len(secret) > 1:  # a single letter would take out half of any text
             forms.append("".join(_any_escape(char) for char in secret))
         if len(secret) > 7:

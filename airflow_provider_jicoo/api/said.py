@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from airflow_provider_jicoo.api.redaction import Redactor
+from airflow_provider_jicoo.api.secret import Secret
 
 _SAID_AT_MOST = 300
 _KINDS = {"json": "JSON", "html": "HTML", "plain": "text", "xml": "XML"}
@@ -41,7 +42,7 @@ class Told:
 
 
 def tell(
-    reply: Answer, parsed: Any, texts: Iterable[str] | None, secrets: tuple[str, ...], keep: Keep | None = None
+    reply: Answer, parsed: Any, texts: Iterable[str] | None, secrets: tuple[Secret, ...], keep: Keep | None = None
 ) -> Told:
     """Return what may be told of an answer.
 

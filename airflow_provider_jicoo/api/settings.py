@@ -106,6 +106,11 @@ class Settings:
         folder = os.path.isdir(bundle)
         return ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
 
+    @property
+    def secret(self) -> Secret:
+        """The API key, as it may stand anywhere."""
+        return Secret(self.api_key)
+
     def key_header(self) -> dict[str, str]:
         """Return the header with the key. It goes with each request: what a session sends, it sends to a proxy too."""
         return {KEY_HEADER: self.api_key}

@@ -15,6 +15,7 @@ from airflow_provider_jicoo.api import bookings, errors
 from airflow_provider_jicoo.api.call import Call, Confirm, Repeat
 from airflow_provider_jicoo.api.exchange import Broken, Hurry, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
+from airflow_provider_jicoo.api.secret import Secret
 
 POLICY = RetryPolicy(attempts=3, base=0.01, floor=0.5)
 SECRET = "sk_live_4Qm9Zt7cVx2Lw8Rb"
@@ -82,7 +83,7 @@ def refused(code, **errors_):
     return answer(code, {"data": None, "errors": errors_})
 
 
-def drive(call, *came, policy=POLICY, secrets=(SECRET,), hurry_at=None, booking=None, contacts=()):
+def drive(call, *came, policy=POLICY, hurry_at=None, booking=None, contacts=()):
     """Answer what the exchange sends with ``came``, one by one. Returns the calls, the sleeps, and what came out.
 
     What is read behind those, to find out what must not show of a refusal's words, finds ``booking`` and ``contacts``;
@@ -90,7 +91,7 @@ def drive(call, *came, policy=POLICY, secrets=(SECRET,), hurry_at=None, booking=
 
     :param hurry_at: the number of the sleep, from 1, from which on there is no time to wait.
     """
-    steps = exchange(call, policy, secrets)
+    steps = exchange(call, policy, (Secret(SECRET),))
     left, sent, sleeps = list(came), [], []
     try:
         step = next(steps)

@@ -16,6 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from airflow_provider_jicoo.api.exchange import Reply
 from airflow_provider_jicoo.api.redaction import Redactor, texts_of
 from airflow_provider_jicoo.api.said import tell
+from airflow_provider_jicoo.api.secret import Secret
 
 KEY = "sk_live_4Qm9Zt7cVx2Lw8Rb"
 TITLE = "Taro Yamada / Consultation"
@@ -28,7 +29,7 @@ def reply(status, body, kind="application/json; charset=utf-8"):
 
 def told(status, content, texts=(), kind="application/json"):
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return tell(reply(status, body, kind), None if isinstance(content, bytes) else content, texts, (KEY,))
+    return tell(reply(status, body, kind), None if isinstance(content, bytes) else content, texts, (Secret(KEY),))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_runs_of_digits_do_not_show(number):
     ],
 )
 def test_what_a_user_needs_is_shown(text):
-    assert Redactor((KEY,), [TITLE, KANA, "山田 太郎様 初回"]).text(text) == text
+    assert Redactor((Secret(KEY),), [TITLE, KANA, "山田 太郎様 初回"]).text(text) == text
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_prose_takes_names_and_phrases_out_and_leaves_everybodys_words():
     ],
 )
 def test_the_key_does_not_show_however_it_is_written(written):
-    shown = Redactor((KEY,)).text(f"bad {written}")
+    shown = Redactor((Secret(KEY),)).text(f"bad {written}")
 
     assert shown in ("bad ***", "bad dXV1***"), "what stands before it may be encoded with it"
 
@@ -235,13 +236,13 @@ JSON = st.recursive(
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(value=JSON, secret=st.text("ab", min_size=2, max_size=4))
 def test_no_secret_is_left_anywhere(value, secret):
-    assert secret not in repr(Redactor((secret,)).json(value))
+    assert secret not in repr(Redactor((Secret(secret),)).json(value))
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.text(max_size=60), st.text(min_size=2, max_size=20))
 def test_whatever_it_says_can_be_logged(text, known):
-    shown = Redactor((KEY,), [known]).text(f"{text}\ud800\0\u202e{known}\x1b[31m")
+    shown = Redactor((Secret(KEY),), [known]).text(f"{text}\ud800\0\u202e{known}\x1b[31m")
 
     shown.encode()
     assert shown.isprintable()
@@ -256,7 +257,7 @@ def test_whatever_it_says_can_be_logged(text, known):
 def test_a_long_answer_holds_nobody_up(unit):
     long = unit * 1_000_000
     start = time.process_time()
-    redactor = Redactor((KEY,), [long[:40_000], TITLE])
+    redactor = Redactor((Secret(KEY),), [long[:40_000], TITLE])
     redactor.json({"errors": {long: [long]}, "x": [long] * 100})
 
     assert time.process_time() - start < 2
