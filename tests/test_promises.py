@@ -26,7 +26,7 @@ def named():
 @pytest.mark.parametrize(("file", "test"), sorted(set(named())))
 def test_it_is_there(file, test):
     text = (ROOT / file).read_text()
-    assert not test or re.search(rf"def {test}\(", text), f"{file} has no {test}"
+    assert not test or re.search(rf"(def|class) {test}\b", text), f"{file} has no {test}"
 
 
 def test_there_are_many():
