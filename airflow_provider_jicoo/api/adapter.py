@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import io
 import logging
@@ -12,8 +13,6 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from airflow_provider_jicoo.api.reading import DEADLINE
 
@@ -27,12 +26,12 @@ class Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools for answers that come straight."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        _set_deadline(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Return the pools for answers that come through a proxy."""
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
+        _set_deadline(manager)
         return manager
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
@@ -93,23 +92,20 @@ class _Response(http.client.HTTPResponse):
         super().__init__(_Files(sock), *args, **kwargs)  # type: ignore[arg-type]
 
 
-class _Connection(HTTPConnection):
-    response_class = _Response
+def _set_deadline(manager: Any) -> None:
+    """Let the pools of a manager read by the deadline. Those for a SOCKS proxy are classes of their own."""
+    pools = manager.pool_classes_by_scheme
+    manager.pool_classes_by_scheme = {scheme: _until_deadline(pool) for scheme, pool in pools.items()}
 
 
-class _TlsConnection(HTTPSConnection):
-    response_class = _Response
+@functools.cache
+def _until_deadline(pool: Any) -> Any:
+    if issubclass(pool.ConnectionCls.response_class, _Response):
+        return pool
+    connection = type(pool.ConnectionCls.__name__, (pool.ConnectionCls,), {"response_class": _Response})
+    return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-_POOLS = {"http": _Pool, "https": _TlsPool}
 _OURS = threading.local()
 
 

@@ -10,6 +10,8 @@ import threading
 import pytest
 
 from airflow_provider_jicoo.api import bookings, errors
+from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.settings import Settings
 from tests.api.acts import CREATE
 
@@ -158,3 +160,11 @@ def test_the_settings_name_the_proxy(monkeypatch):
 
     assert Settings("k").proxy() == "http://proxy:3128"
     assert Settings("k", "http://localhost:8000").proxy() is None
+
+
+def test_a_socks_proxy(monkeypatch, key, closed_port):
+    pytest.importorskip("socks")
+    monkeypatch.setenv("https_proxy", f"socks5://127.0.0.1:{closed_port}")
+    client = JicooClient(Settings(key), policy=RetryPolicy(attempts=1))
+    with client, pytest.raises(errors.TransportError, match="could not connect"):
+        client.send(GET)
