@@ -1,8 +1,9 @@
 """An answer of success that shows a booking as it was before: was the change made?
 
-An API may answer with the thing as it was, or make a change a moment after its answer. Where an answer shows something
-else than was sent, its ``updatedAt`` tells which it is: moved by this request, Jicoo has stored another value, which is
-what counts; older than the request, nothing is known yet.
+An API may answer with the thing as it was, or make a change a moment after its answer. Where an answer shows another
+value than was sent, its ``updatedAt`` tells which it is: moved by this request, Jicoo has stored that value, which is
+what counts; older than the request, nothing is known yet. What can have no other value, as a cancellation, is not done
+until it is seen.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ def is_as_before(call: Call[Any], data: Any, headers: Mapping[str, str], at: flo
     :param at: when it came, in seconds since the epoch; counts where it has no ``Date``.
     """
     shows = None if call.confirm is None else call.confirm.answered
-    if shows is None or not isinstance(data, Mapping) or shows(data):
+    if shows is None or not isinstance(data, Mapping):
         return False
+    is_shown = shows(data)
+    if is_shown is not None:
+        return not is_shown
     try:
         stamp = times.moment(data.get("updatedAt"))
     except (TypeError, ValueError):

@@ -212,7 +212,7 @@ def reschedule_call(
         confirm=Confirm(
             partial(get_booking, uid),
             done or partial(_was_moved, moved),
-            answered=None if done else partial(_is_answered, moved),
+            answered=None if done else partial(_is_answered_as_moved, uid, moved),
         ),
         check=_look_at(uid),
     )
@@ -232,10 +232,20 @@ def _was_updated(sent: Mapping[str, Any], messages: bool, booking: Mapping[str, 
     return found if messages else found is True
 
 
-def _is_answered(sent: Mapping[str, Any], booking: Mapping[str, Any]) -> bool:
-    """Tell whether what an answer shows of a change is what was sent; an answer may show only a part."""
+def _is_answered(sent: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:
+    """Tell whether what an answer shows of a change is what was sent; an answer may show only a part.
+
+    :return: None where it shows another value.
+    """
     shown = {name: value for name, value in sent.items() if name in booking}
-    return reflects(booking, shown) is not False
+    return None if reflects(booking, shown) is False else True
+
+
+def _is_answered_as_moved(uid: str, moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:
+    """Tell the same of a move: Jicoo may have made a new booking, and cancelled this one."""
+    if booking.get("uid", uid) != uid or booking.get("status") == "cancel":
+        return False
+    return _is_answered(moved, booking)
 
 
 def _was_moved(moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:

@@ -66,13 +66,14 @@ class Confirm(Generic[T]):
     ``read`` is needed only when something went wrong, so that nothing is made of it before. ``done`` says None where
     the thing does not tell: it changed, but not to what was sent. ``result`` makes of what was read what the change
     would have answered, where that is another thing: the changed row of a list. ``answered`` tells of an answer of
-    success whether what it shows is what was sent; None to take its word.
+    success whether what it shows is what was sent; it says None of another value, which Jicoo may have stored instead.
+    Without it the word of such an answer is taken.
     """
 
     read: Callable[[], Call[Any]]
     done: Callable[[Any], bool | None]
     result: Callable[[Any], T] = _itself
-    answered: Callable[[Mapping[str, Any]], bool] | None = None
+    answered: Callable[[Mapping[str, Any]], bool | None] | None = None
 
 
 # Not frozen, which would cost four times as much; thousands are made in a bulk change. Nothing changes one, though.

@@ -234,7 +234,8 @@ def _watch(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[E
         if hurry is Hurry.HURRY:
             break
     else:
-        if done is False and call.repeat is Repeat.AFTER_GRACE:
+        # One that was answered with success was not lost: it would go the same way again, and message the guest again.
+        if done is False and call.repeat is Repeat.AFTER_GRACE and not outcome.is_success:
             return _NOTHING
     if failed is not None:
         seen = f"reading back failed ({failed.summary})"
@@ -319,6 +320,11 @@ class _Outcome:
         else:
             self.what = f"answer {came.status}"
             self.event = self._read(came)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it is an answer of success, of the form that the call expects."""
+        return isinstance(self.event, Answered) and self.event.status < 300 and self.event.body == "good"
 
     @property
     def is_refused_in_words(self) -> bool:

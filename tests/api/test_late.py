@@ -414,6 +414,33 @@ def test_an_answer_of_success_for_what_never_comes_is_not_called_done(jicoo, dri
     assert kinds(jicoo) == ["PATCH", "GET"]
 
 
+def test_what_was_answered_with_success_is_not_sent_again_whatever_the_user_said(jicoo, driver, old):
+    # It was not lost: a server that ignores a field would message the guest each time.
+    jicoo.quirks = ["ignored-field=name"]
+    with pytest.raises(errors.AmbiguousOutcomeError, match="answer 200, and it was not there when it was read back"):
+        driver.send(bookings.update_booking(old, name="Renamed", is_send_updates=True, on_doubt="again"))
+    assert kinds(jicoo) == ["PATCH", "GET"]
+    assert messages(jicoo, old) <= 1
+
+
+@pytest.mark.parametrize("stamp", ['"updatedAt": "2099-01-01T00:00:00.000Z", ', ""], ids=["moved stamp", "no stamp"])
+def test_a_cancel_that_is_answered_with_an_open_booking_is_not_called_done(connect, wire, reply, stamp):
+    server = wire(reply('{"data": {' + stamp + '"uid": "abc", "status": "open"}, "errors": {}}'))
+    driver = connect(server.url, timeout=TIMEOUT, grace=TIMEOUT)
+
+    with pytest.raises(errors.AmbiguousOutcomeError, match="it was not there when it was read back"):
+        driver.send(bookings.cancel_booking("abc"))
+    assert [request.split(b" ")[0] for request in server.requests] == [b"POST", b"GET"]
+
+
+@pytest.mark.parametrize("which", ["old", "new"])
+def test_a_move_that_is_answered_with_a_new_booking_is_not_called_done(jicoo, driver, old, which):
+    jicoo.quirks = [f"reschedule-makes-new={which}"]
+    with pytest.raises(errors.AmbiguousOutcomeError, match="what was read back over 1 s does not tell"):
+        driver.send(RESCHEDULE.call(jicoo, old))
+    assert sent(jicoo, RESCHEDULE) == len(jicoo.changes) == 1
+
+
 @pytest.mark.parametrize("quirk", ["escaped-html", "stored-otherwise=name", "cut-names=3", "plain-times"])
 def test_what_jicoo_stores_in_another_way_is_done_at_once(jicoo, driver, old, quirk):
     jicoo.quirks = [quirk]
