@@ -136,8 +136,14 @@ def bare(error: E, outside: BaseException | None = None) -> E:
         one.__traceback__ = None
         if one.__suppress_context__ and not isinstance(one.__context__, JicooError):
             one.__context__ = None  # a library's words, which "from None" only hides
-        left += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+        left += [one.__cause__, one.__context__, *_grouped(one)]
     return error
+
+
+def _grouped(error: BaseException) -> list[BaseException]:
+    """Return the errors of an exception group, which Python 3.10 does not have; others may call anything so."""
+    parts = getattr(error, "exceptions", None)
+    return [part for part in parts if isinstance(part, BaseException)] if isinstance(parts, (tuple, list)) else []
 
 
 def _note_places(error: BaseException) -> None:

@@ -246,6 +246,21 @@ def test_what_was_being_handled_keeps_its_traceback():
     assert caught.value.__context__.__traceback__ is not None
 
 
+@pytest.mark.parametrize("exceptions", [None, ("one", 2), [KeyError("inner")], lambda: None], ids=str)
+def test_an_error_with_something_of_its_own_called_exceptions_is_raised(exceptions):
+    class OwnError(Exception):
+        pass
+
+    OwnError.exceptions = exceptions
+
+    @discreet
+    def fails():
+        raise OwnError
+
+    with pytest.raises(OwnError):
+        fails()
+
+
 def test_where_an_error_of_no_words_was_raised_is_noted():
     @discreet
     def fails(secret):
