@@ -22,7 +22,7 @@ from airflow_provider_jicoo.doctor.findings import Finding, Report, differs, fai
 from airflow_provider_jicoo.doctor.look import Enough, Look, Watch, WatchedClient, status_of
 from airflow_provider_jicoo.doctor.pages import Pages, look_at_pages, page_size
 from airflow_provider_jicoo.doctor.rows import look_at_rows
-from airflow_provider_jicoo.doctor.writing import try_booking
+from airflow_provider_jicoo.doctor.writing import check_untried, try_booking
 
 LISTS, ROWS, ENDPOINTS, ANSWERS, WRITING = "Lists of bookings", "Bookings", "Endpoints", "Answers", "Writing"
 READING = "The package reads the bookings whole, with the extras below"
@@ -44,7 +44,8 @@ def examine(
     :param settings: key and address.
     :param try_booking_uid: a booking whose description may be changed there and back, without messaging anybody.
     :param tell: is told what is looked at now.
-    :raises InvalidRequestError: ``try_booking_uid`` is no booking's id.
+    :raises InvalidRequestError: ``try_booking_uid`` is no booking's id, or an earlier examination has not put its
+        description back.
     :raises NotFoundError: there is no such booking; nothing was changed.
     :raises RequestError: the key is refused, there is no connection, or a rate limit does not let anything through.
     :raises RestoreError: the examination was ended while the description was another, and it could not be put back.
@@ -55,7 +56,9 @@ def examine(
     client = WatchedClient(settings, policy=RetryPolicy(attempts=ATTEMPTS), watch=watch)
     with client:
         if try_booking_uid is not None:
-            client.send(get_booking(try_booking_uid))  # one that does not exist is better known at once
+            # What cannot be tried is better known at once.
+            booking = client.send(get_booking(try_booking_uid))
+            check_untried(try_booking_uid, booking)
         look = Look(client, tell)
         rows = _look_at_bookings(look, settings, report)
         endpoints = Endpoints(look)

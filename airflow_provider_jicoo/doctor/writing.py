@@ -18,14 +18,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from airflow_provider_jicoo.api.bookings import get_booking, update_call
-from airflow_provider_jicoo.api.errors import JicooError, PermissionDeniedError, RejectedError, RequestError
+from airflow_provider_jicoo.api.errors import (
+    InvalidRequestError,
+    JicooError,
+    PermissionDeniedError,
+    RejectedError,
+    RequestError,
+)
 from airflow_provider_jicoo.doctor.findings import Finding, differs, fails, holds, untold
 from airflow_provider_jicoo.doctor.look import Look, status_of
 
 FIELD = "description"
 ACCENT = "e\u0301"
-TEXT = f"  airflow-provider-jicoo  doctor \n caf{ACCENT} & <b>\r\n Ａ</b>  "
-FACE = "airflow-provider-jicoo doctor \U0001f600 end"
+_MARK = "airflow-provider-jicoo"
+_PREFIX = "jicoo-doctor-"
+TEXT = f"  {_MARK}  doctor \n caf{ACCENT} & <b>\r\n Ａ</b>  "
+FACE = f"{_MARK} doctor \U0001f600 end"
 PATIENCE = 20.0
 """Seconds to wait for a change to be seen, and for one that was never seen to come late."""
 LIST_PATIENCE = 10.0
@@ -83,6 +91,21 @@ class Tried(NamedTuple):
     lost: str
 
 
+def check_untried(uid: str, booking: Mapping[str, Any]) -> None:
+    """Refuse a booking whose description is, or may be, of an earlier examination: the old one would be lost.
+
+    :param booking: the booking as it is now.
+    :raises InvalidRequestError: that examination was killed, or is still under way.
+    """
+    left = sorted(Path(tempfile.gettempdir()).glob(f"{_PREFIX}{uid[:40]}-????????.json"))
+    if left or _MARK in str(booking.get(FIELD)):
+        where = left[0] if left else f"a file {_PREFIX}{uid[:40]}-*.json of the machine that it ran on"
+        raise InvalidRequestError(
+            f"the description of booking {uid} may be the doctor's own: an earlier examination did not put it back, or "
+            f"is still under way. The old one is in {where}: put it back, and remove the file"
+        )
+
+
 def try_booking(look: Look, uid: str) -> Tried:
     """Change the description of a booking there and back.
 
@@ -124,7 +147,7 @@ class _Trial:
         self._is_in_flight = False  # a change was sent, and not seen
         self.took = 0.0
         # mkstemp makes it for its owner only.
-        handle, name = tempfile.mkstemp(prefix=f"jicoo-doctor-{uid[:40]}-", suffix=".json")
+        handle, name = tempfile.mkstemp(prefix=f"{_PREFIX}{uid[:40]}-", suffix=".json")
         self.path = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump({"uid": uid, FIELD: self._old}, file)

@@ -199,6 +199,26 @@ def test_ended_and_not_put_back(look_at, home, monkeypatch):
     assert os.listdir(home)[0] in str(caught.value)
 
 
+@pytest.mark.parametrize("text", [writing.TEXT.strip(), writing.FACE])
+def test_the_text_of_an_examination_that_was_killed_is_not_taken_for_the_old_one(look_at, home, text):
+    # As where Airflow tries a task again whose worker was killed, on another machine.
+    with Sandbox(bookings=3) as sandbox:
+        uid = sandbox.add_booking(description=text)["uid"]
+        with pytest.raises(InvalidRequestError, match="an earlier examination did not put it back"):
+            look_at(sandbox, try_booking_uid=uid)
+        assert sandbox.count("PATCH") == 0
+
+
+def test_while_a_file_has_the_old_description_the_booking_is_not_tried_again(look_at, home):
+    with Sandbox(bookings=3) as sandbox:
+        uid = sandbox.add_booking(description="")["uid"]
+        left = home / f"jicoo-doctor-{uid}-a1b2c3d_.json"
+        left.write_text("{}")
+        with pytest.raises(InvalidRequestError, match=re.escape(str(left))):
+            look_at(sandbox, try_booking_uid=uid)
+        assert sandbox.count("PATCH") == 0
+
+
 def test_no_such_booking(look_at):
     with Sandbox(bookings=3) as sandbox:
         with pytest.raises(NotFoundError):
