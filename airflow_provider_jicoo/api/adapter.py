@@ -52,7 +52,8 @@ class _UntilDeadline(io.RawIOBase):
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._from: io.RawIOBase = connection.makefile("rb", buffering=0)
-        self._timeout = connection.gettimeout() or float("inf")
+        # pyOpenSSL's sockets, which another package may let urllib3 use, do not tell it themselves.
+        self._timeout = getattr(connection, "socket", connection).gettimeout() or float("inf")
         self._until = time.monotonic() + DEADLINE * self._timeout
 
     def readable(self) -> bool:

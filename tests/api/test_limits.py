@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import socket
 import time
 import tracemalloc
 import zlib
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api import bookings, errors
+from airflow_provider_jicoo.api.adapter import _UntilDeadline
 from airflow_provider_jicoo.api.reading import ANSWER_AT_MOST, Body, BodyError
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
 from tests.api.acts import CREATE
@@ -282,3 +284,21 @@ def test_a_body_may_have_the_limit_and_no_more():
     with pytest.raises(BodyError) as caught:
         unpacked("", [BLANKS, b" "])
     assert caught.value.fault is Fault.TOO_LARGE
+
+
+def test_a_socket_that_does_not_tell_its_timeout():
+    # As pyOpenSSL's, which other packages of a worker may let urllib3 use; google-auth does for mTLS.
+    class Wrapped:
+        def __init__(self, inner):
+            self.socket = inner
+            self.settimeout, self.makefile = inner.settimeout, inner.makefile
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0.05)
+        read = _UntilDeadline(Wrapped(ours))
+        theirs.send(b"x")
+        assert read.read(1) == b"x"
+        with pytest.raises(TimeoutError):
+            read.read(1)
+        read.close()
