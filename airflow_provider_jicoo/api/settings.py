@@ -96,7 +96,8 @@ class Settings:
         if parts.scheme == "http" or urllib.request.proxy_bypass(parts.netloc):
             return None
         proxies = urllib.request.getproxies()
-        return proxies.get(parts.scheme) or proxies.get("all")
+        found = proxies.get(parts.scheme) or proxies.get("all")
+        return f"http://{found}" if found and "://" not in found else found
 
     def tls(self) -> ssl.SSLContext | bool:
         """Return how to check certificates: by the bundle that the environment names for requests, or as usual."""

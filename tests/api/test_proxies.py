@@ -162,6 +162,14 @@ def test_the_settings_name_the_proxy(monkeypatch):
     assert Settings("k", "http://localhost:8000").proxy() is None
 
 
+@pytest.mark.parametrize("host", ["proxy.example:3128", "user:pass@proxy:3128", "127.0.0.1:3128"])
+def test_a_proxy_without_a_scheme_is_one_of_http(monkeypatch, host):
+    # As with curl and requests; aiohttp would take the name for the scheme.
+    monkeypatch.setenv("https_proxy", host)
+
+    assert Settings("k").proxy() == f"http://{host}"
+
+
 def test_a_socks_proxy(monkeypatch, key, closed_port):
     pytest.importorskip("socks")
     monkeypatch.setenv("https_proxy", f"socks5://127.0.0.1:{closed_port}")
