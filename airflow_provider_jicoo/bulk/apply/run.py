@@ -395,9 +395,8 @@ class Run:
         if not change.refused:
             self._grow(queue)
         if came is None:
-            # What an earlier try has left in doubt stays so.
-            if change.announced and not change.inherited:
-                self._ledger.withdraw(line.uid)
+            if change.announced:
+                self._ledger.withdraw(line.uid, inherited=change.inherited)
         elif isinstance(came, Entry):
             self._record(change, came)
         elif change.aside is not None:
