@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_jicoo.api.bookings import booking_id, get_booking
 from airflow_provider_jicoo.api.call import Call
-from airflow_provider_jicoo.api.errors import BrokenRowsError, NotFoundError, RequestError
+from airflow_provider_jicoo.api.errors import BrokenRowsError, NotFoundError, RequestError, ServerError, TransportError
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.paging import Keys, count
 from airflow_provider_jicoo.api.rows import RowCheck, booking_problem, checked
@@ -45,6 +45,7 @@ def lookup_bookings(
     :raises InvalidRequestError: something is no booking id.
     :raises NotFoundError: there is no such booking.
     :raises UnexpectedAnswerError: a booking cannot be read.
+    :raises RequestError: the server fails at all of many bookings.
     """
     wanted = {booking_id(uid): None for uid in ([uids] if isinstance(uids, str) else uids)}
     found: dict[str, Booking] = yield from _listed(wanted, within, check, failing_ok)
@@ -52,6 +53,8 @@ def lookup_bookings(
     for start in range(0, len(missing), AT_ONCE):
         some = missing[start : start + AT_ONCE]
         answers = yield [replace(get_booking(uid), is_optional=failing_ok) for uid in some]
+        if len(some) == AT_ONCE and all(isinstance(answer, (ServerError, TransportError)) for answer in answers):
+            raise answers[0]  # it is the server; to try each of hundreds several times may take an hour
         for uid, answer in zip(some, answers, strict=True):
             single = _checked(uid, answer, check)
             if not isinstance(single, RequestError):

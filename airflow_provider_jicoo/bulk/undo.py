@@ -119,7 +119,6 @@ def _read(
     :return: those that exist, and why others cannot be read, by uid.
     """
     unreadable: dict[str, RequestError] = {}
-
     uids = [line.uid for line in chunk]
     steps = lookup_bookings(uids, within=_within(chunk), absent_ok=True, unreadable=unreadable, failing_ok=True)
     now = client.run(steps)

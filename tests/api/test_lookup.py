@@ -245,3 +245,20 @@ def test_a_booking_that_crosses_the_seam_is_found(jicoo, connect):
                 jicoo.delete(answers[0]["data"][0]["uid"])
 
     assert list(driver.run(deleting())) == uids
+
+
+@pytest.mark.parametrize("kind", [errors.TransportError, errors.ServerError])
+@pytest.mark.parametrize(("of", "ends"), [(AT_ONCE, True), (AT_ONCE - 1, False)])
+def test_a_server_that_answers_nothing_is_not_asked_for_each_booking(kind, of, ends):
+    # Each of them would be tried several times: the 200 of a chunk for an hour, where nothing answers.
+    steps = lookup_bookings([f"u{number}" for number in range(3 * AT_ONCE)], unreadable={}, failing_ok=True)
+    failed = kind("it fails", method="GET", path="/v1/bookings")
+    next(steps)
+    assert len(steps.send([failed])) == AT_ONCE
+    answers = [failed] * of + [row("u15", "single")] * (AT_ONCE - of)
+
+    if ends:
+        with pytest.raises(kind):
+            steps.send(answers)
+    else:
+        assert len(steps.send(answers)) == AT_ONCE
