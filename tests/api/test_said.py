@@ -209,6 +209,7 @@ def test_prose_takes_names_and_phrases_out_and_leaves_everybodys_words():
     "written",
     [
         KEY,
+        KEY.removeprefix("sk_live_"),
         KEY.upper(),
         urllib.parse.quote(KEY, safe=""),
         "".join(f"%{ord(char):02X}" for char in KEY),
