@@ -8,7 +8,7 @@ NEWEST := 3.4
 # What knows nothing of Airflow: tested on the newest and on the lowest versions of all that it uses.
 NO_AIRFLOW := tests/api tests/bulk tests/sandbox
 # Most tests wait for something; the running Airflow is one worker's.
-PARALLEL := -n 4 --dist loadgroup
+PARALLEL := -n 6 --dist loadgroup
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo test check test-matrix test-newest test-floors test-dates test-load bench setup clean

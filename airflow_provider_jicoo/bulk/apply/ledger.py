@@ -70,10 +70,15 @@ class Ledger:
         self._outcomes.append(outcome_line(uid, entry))
         self._leave_slot(uid)
 
-    def withdraw(self, uid: str) -> None:
-        """Take an intent back: the change was announced, but never left."""
+    def withdraw(self, uid: str, *, inherited: bool = False) -> None:
+        """Take an intent back: the change was announced, but never left.
+
+        :param inherited: an earlier try left it in doubt. It was read as not made, but may be made yet: for a further
+            try it stays in doubt.
+        """
         self.entries.pop(uid, None)
-        self._outcomes.append({"uid": uid, "outcome": None})
+        if not inherited:
+            self._outcomes.append({"uid": uid, "outcome": None})
 
     async def announce(self, *uids: str) -> None:
         """Write that these are about to be sent; return when that is durable.

@@ -261,8 +261,11 @@ class Run:
             self._watch.close(f"{type(error).__name__}: {error}", error)
         finally:
             queue.put_nowait(None)
-            while pending := [*self._workers, *self._asides]:
+            while pending := {*self._workers, *self._asides}:
                 await asyncio.gather(*pending)
+                # Theirs takes the loop's next turn, which from Python 3.12 on never comes where all were done already.
+                self._workers -= pending
+                self._asides -= pending
 
     async def _obey_first(self) -> None:
         try:
@@ -397,9 +400,8 @@ class Run:
         if not change.refused:
             self._grow(queue)
         if came is None:
-            # What an earlier try has left in doubt stays so.
-            if change.announced and not change.inherited:
-                self._ledger.withdraw(line.uid)
+            if change.announced:
+                self._ledger.withdraw(line.uid, inherited=change.inherited)
         elif isinstance(came, Entry):
             self._record(change, came)
         elif change.aside is not None:
