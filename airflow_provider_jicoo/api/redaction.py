@@ -384,7 +384,8 @@ class _Known:
             elif (is_title or _is_name_like(text[start])) and len(word) > 1 + word.isdecimal():
                 self._words.update({word} - _apis_words())
         names = [word for _, word, _ in words]
-        self._phrases.update(zip(names, names[1:], names[2:], strict=False))
+        threes = zip(names, names[1:], names[2:], strict=False)
+        self._phrases.update(three for three in threes if not _apis_words().issuperset(three))
 
     def _add_unspaced(self, script: str, word: str, size: int) -> None:
         if len(word) > 1 or script == "han":
@@ -395,7 +396,7 @@ class _Known:
         """Yield where something of it is in a folded text."""
         words = [(found[0], found.start(), found.end()) for found in _WORD.finditer(folded)]
         for word, start, stop in words:
-            if word in self._words or any(part in word for part in self._parts):
+            if word in self._words or (word not in _apis_words() and any(part in word for part in self._parts)):
                 yield start, stop
         for size in {len(gram) for gram in self._grams}:
             for start in range(len(folded) - size + 1):

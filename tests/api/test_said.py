@@ -171,6 +171,12 @@ def test_what_a_user_needs_is_shown(text):
     assert Redactor((Secret(KEY),), [TITLE, KANA, "山田 太郎様 初回"]).text(text) == text
 
 
+def test_everybodys_words_are_shown_though_a_description_has_them():
+    redactor = Redactor((), ["Are you ready? The slot is not available on other days."])
+    assert redactor.text("it has already begun, and is not available") == "it has already begun, and is not available"
+    assert redactor.text("are you ready") == "***"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
