@@ -272,6 +272,9 @@ class Body(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         hide_input_in_errors=True,
+        # Also lets pydantic look into every text: half of a surrogate pair cannot be sent, and the error of the one who
+        # tries has the whole text in it.
+        str_max_length=1_000_000,
     )
 
     moments: ClassVar[tuple[str, ...]] = ()

@@ -18,15 +18,16 @@ doubt. Where only the first rows are wanted, the order alone is looked at.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.booking_list import WIDER, BookingListing, later
 from airflow_provider_jicoo.api.call import Call
 from airflow_provider_jicoo.api.errors import RequestError
-from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.models import Booking, BookingStatus
 from airflow_provider_jicoo.api.paging import Paging, Sweep, count, page_call
 from airflow_provider_jicoo.api.rows import Unreadable, booking_problem, checked
 
@@ -36,6 +37,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 TAILS = 3
 """How often the end of a list is read again, since it grew, before what it still does not show counts as left out."""
 NAMED_AT_MOST = 3
+_STATUSES = frozenset(get_args(BookingStatus))
 
 IF_KNOWN = (
     "Where you know that nothing is missing, say on_unproven='warn': with a plan, or for every list in the extras of "
@@ -76,6 +78,7 @@ class BookingReading:
         self._total: int | None = None
         self._totals_of_all = False
         self._is_ordered = False
+        self._statuses: Counter[str] = Counter()
 
     @property
     def broken(self) -> list[str]:
@@ -105,6 +108,7 @@ class BookingReading:
             yield from self._prove_end(self._main, self._sweep)
         yield from self._prove_times()
         yield from self._prove_statuses()
+        self._look_at_strange_statuses()
         self._prove_total()
 
     # --- rows ---------------------------------------------------------------------------------------------------------
@@ -136,6 +140,8 @@ class BookingReading:
         """Return the rows that are meant, and count what the proofs need."""
         if self._starts is not None:
             self._early += sum(times.as_wire(row["startedAt"]) < self._starts for row in rows)
+        if self._listing.status is not None:
+            self._statuses.update(row["status"] for row in rows if self._is_in_time(row))
         return rows if self._means_all else [row for row in rows if self._is_meant(row)]
 
     def _is_meant(self, row: Booking) -> bool:
@@ -427,6 +433,18 @@ class BookingReading:
                 yield from self._read_hidden(status, uids)
         if not self._paging.lists_requests and (hidden or self._listing.any_order):
             yield from self._look_for_requests(bool(hidden))
+
+    def _look_at_strange_statuses(self) -> None:
+        """Doubt rows that were left out for a status that may be another way of writing the one that is meant."""
+        meant = self._listing.status
+        none_came = self._main.status is not None and not self._statuses[self._main.status]
+        for status in sorted(self._statuses.keys() - _STATUSES):
+            if none_came or status.strip().lower() == meant:
+                self.doubts.append(
+                    f"a booking was expected to have one of the statuses {', '.join(sorted(_STATUSES))}, but of those "
+                    f"looked at for {meant}, {self._statuses[status]:,} came with {status!r:.40} and were left out. "
+                    "List without a status, and look at what each booking has."
+                )
 
     def _prove_by_status(self) -> Steps:
         other = self._main.variant(status=None)

@@ -19,6 +19,8 @@ from typing import Any, get_args
 from airflow_provider_jicoo.api.secret import Secret
 
 STARS = "***"
+_PREFIX = "sk_live_"
+"""What every key begins with (https://developer.jicoo.com/apidoc/project-373292/doc-468187)."""
 _LOOKED_AT = 2_000
 """Characters of a text that are looked at; what is behind them is left out."""
 _KNOWN_AT_MOST = 50_000
@@ -209,7 +211,9 @@ def key_pattern(secrets: tuple[Secret, ...]) -> re.Pattern[str] | None:
     forms = []
     for secret in (each.reveal() for each in secrets):
         if len(secret) > 1:  # a single letter would take out half of any text
-            forms.append("".join(_any_escape(char) for char in secret))
+            forms.append(_any_escapes(secret))
+        if len(secret) > len(_PREFIX) + 7 and secret.startswith(_PREFIX):  # what is secret of it, by itself
+            forms.append(_any_escapes(secret[len(_PREFIX) :]))
         if len(secret) > 7:
             forms += _in_base64(secret.encode())
     return re.compile("|".join(forms), re.IGNORECASE) if forms else None
@@ -221,6 +225,10 @@ def _in_base64(secret: bytes) -> Iterator[str]:
         middle = base64.b64encode(b"\0" * pad + secret).decode()[4 if pad else 0 :].rstrip("=")[:-1]
         either = "".join({"+": "[+-]", "/": "[/_]"}.get(char, char) for char in middle)
         yield f"[A-Za-z0-9_+/=-]{{0,4}}{either}[A-Za-z0-9_+/=-]*"
+
+
+def _any_escapes(text: str) -> str:
+    return "".join(map(_any_escape, text))
 
 
 def _any_escape(char: str) -> str:
@@ -376,7 +384,8 @@ class _Known:
             elif (is_title or _is_name_like(text[start])) and len(word) > 1 + word.isdecimal():
                 self._words.update({word} - _apis_words())
         names = [word for _, word, _ in words]
-        self._phrases.update(zip(names, names[1:], names[2:], strict=False))
+        threes = zip(names, names[1:], names[2:], strict=False)
+        self._phrases.update(three for three in threes if not _apis_words().issuperset(three))
 
     def _add_unspaced(self, script: str, word: str, size: int) -> None:
         if len(word) > 1 or script == "han":
@@ -387,7 +396,7 @@ class _Known:
         """Yield where something of it is in a folded text."""
         words = [(found[0], found.start(), found.end()) for found in _WORD.finditer(folded)]
         for word, start, stop in words:
-            if word in self._words or any(part in word for part in self._parts):
+            if word in self._words or (word not in _apis_words() and any(part in word for part in self._parts)):
                 yield start, stop
         for size in {len(gram) for gram in self._grams}:
             for start in range(len(folded) - size + 1):

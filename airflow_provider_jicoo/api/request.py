@@ -14,6 +14,7 @@ from airflow_provider_jicoo.api.errors import InvalidRequestError
 from airflow_provider_jicoo.api.secret import discreet
 
 _PATH = re.compile(r"(/([A-Za-z0-9_~:@!$&'()*+,;=.-]|%[0-9A-Fa-f]{2})+)+")
+_PATH_LENGTH = 2_000
 _DOTS = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 
 
@@ -49,19 +50,25 @@ def request(
 
 
 def _checked(path: Any) -> str:
-    if not isinstance(path, str) or not path.startswith("/v1/") or not _PATH.fullmatch(path) or _DOTS.search(path):
-        raise InvalidRequestError(
-            f"path {path!r:.200} is not a path below Jicoo's base URL such as '/v1/event_types': quoted, without host, "
-            "query, dots or an empty part"
-        )
-    return path
+    is_short = isinstance(path, str) and len(path) <= _PATH_LENGTH
+    if is_short and path.startswith("/v1/") and _PATH.fullmatch(path) and not _DOTS.search(path):
+        return str(path)
+    # Its query may be a guest's.
+    shown = f"{path.partition('?')[0]}?..." if isinstance(path, str) and "?" in path else path
+    raise InvalidRequestError(
+        f"path {shown!r:.200} is not a path below Jicoo's base URL such as '/v1/event_types': quoted, without host, "
+        "query, dots or an empty part"
+    )
 
 
 def _text(name: Any, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (str, int, float)):
-        return str(value)
+        text = str(value)
+        if text == text.encode(errors="replace").decode():
+            return text
+        raise InvalidRequestError(f"params: {name}: the text is no Unicode (it has half of a surrogate pair)")
     raise InvalidRequestError(f"params: {name}: a text, a number or a boolean, not {type(value).__name__}")
 
 

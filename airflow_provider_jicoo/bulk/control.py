@@ -10,7 +10,7 @@ A file beside the plan, ``<plan>.control``, or whatever else a function reads::
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -41,7 +41,8 @@ def control_file(plan: Folder) -> ReadControl:
 
     def told() -> str | None:
         try:
-            return read(path).decode() if path.exists() else None
+            # What is no UTF-8 is no JSON either, which is said where it is parsed.
+            return read(path).decode(errors="replace") if path.exists() else None
         except FileNotFoundError:  # taken away in this moment, so that the run goes on
             return None
 
@@ -58,13 +59,14 @@ def parse(text: str | None) -> Control:
     try:
         told = json.loads(text)
         state, ceiling = told.get("state", "run"), told.get("max_requests_per_second")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise PlanError(f'control: {text!r:.100} is not JSON such as {{"state": "pause"}}') from None
     if state not in ("run", "pause", "stop"):
         raise PlanError(f"control: state {state!r} is none of run, pause, stop")
-    number = isinstance(ceiling, (int, float)) and not isinstance(ceiling, bool) and math.isfinite(ceiling)
-    if ceiling is not None and (not number or ceiling <= 0):
-        raise PlanError(f"control: max_requests_per_second {ceiling!r} is not a positive number")
+    number = isinstance(ceiling, (int, float)) and not isinstance(ceiling, bool)
+    # JSON has integers that no float can hold.
+    if ceiling is not None and not (number and 0 < ceiling <= sys.float_info.max):
+        raise PlanError(f"control: max_requests_per_second {ceiling!r:.100} is not a positive number")
     return Control(state, ceiling)
 
 

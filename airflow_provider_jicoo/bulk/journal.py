@@ -40,7 +40,10 @@ _SEGMENT = re.compile(r"(\d{6,})-([0-9a-f]{8})-(\d{6,})\.jsonl")
 _TAKEN = re.compile(r"taken-(\d{6,})\.json")
 _RELEASED = re.compile(r"released-(\d{6,})\.json")
 _STOPPED = re.compile(r"stopped-(\d{6,})\.json")
+_NUMBERED = (_CLAIM, _SEGMENT, _TAKEN, _RELEASED, _STOPPED)
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
+_KINDS: dict[str, type] = {"updatedAt": str, "detail": str, "stored": dict, "sends": int}
+"""What else may stand in the line of an outcome."""
 _END = b'{"end":true}'
 
 
@@ -93,7 +96,7 @@ def has_begun(folder: Folder) -> bool:
 
     :raises OSError: the folder cannot be read.
     """
-    return any(_CLAIM.fullmatch(name) or _TAKEN.fullmatch(name) for name in names(folder))
+    return _last(names(folder)) > 0
 
 
 def history(folder: Folder) -> History:
@@ -104,7 +107,7 @@ def history(folder: Folder) -> History:
     found = History()
     there = names(folder)
     claims = {match[1] + match[2][:8] for name in there if (match := _CLAIM.fullmatch(name))}
-    found.claims = max([*_numbers(_CLAIM, there).values(), *_numbers(_TAKEN, there).values()], default=0)
+    found.claims = _last(there)
     released = set(_numbers(_RELEASED, there).values())
     found.released = not found.claims or found.claims in released
     segments = _segments(there)
@@ -112,10 +115,17 @@ def history(folder: Folder) -> History:
         _read_claim(folder, number, token, segments.get((number, token), {}), number in released, found)
     known = {int(each[:-8]) for each in claims} | {number for number, _ in segments}
     # The others' names tell that there was one; whose claim and segments are gone may have sent anything.
-    found.damage += [f"the claim {number:06d} is missing" for number in range(1, found.claims) if number not in known]
+    # Of the last one, which may be another worker's that just begins, only what it leaves at its end tells that.
+    ended = found.claims + (found.claims in released)
+    found.damage += [f"the claim {number:06d} is missing" for number in range(1, ended) if number not in known]
     if f"stopped-{found.claims:06d}.json" in there:
         found.stopped_by = _stopped_by(folder / f"stopped-{found.claims:06d}.json")
     return found
+
+
+def _last(there: Sequence[str]) -> int:
+    """Return the number of the last claim that any file tells of; 0 where there is none."""
+    return max((number for pattern in _NUMBERED for number in _numbers(pattern, there).values()), default=0)
 
 
 def _numbers(pattern: re.Pattern[str], there: Sequence[str]) -> dict[str, int]:
@@ -145,7 +155,7 @@ def _read_claim(
             continue
         try:
             lines = list(_lines(folder / name))
-        except (ValueError, FileNotFoundError, msgspec.DecodeError) as error:
+        except (ValueError, RecursionError, FileNotFoundError, msgspec.DecodeError) as error:
             if segment < last or released:
                 found.damage.append(f"{name} cannot be read ({type(error).__name__})")
             # The last one of a worker that died was being written: nothing in it was acted on.
@@ -193,7 +203,10 @@ def _is_intent(line: dict[str, Any]) -> bool:
 def _is_outcome(line: dict[str, Any]) -> bool:
     if not isinstance(line.get("uid"), str) or "outcome" not in line:
         return False
-    return line["outcome"] is None or line["outcome"] in _OUTCOMES
+    if not all(isinstance(line.get(name, kind()), kind) for name, kind in _KINDS.items()):
+        return False
+    outcome = line["outcome"]
+    return outcome is None or (isinstance(outcome, str) and outcome in _OUTCOMES)
 
 
 def _take(entries: dict[str, Entry], line: dict[str, Any]) -> None:

@@ -195,6 +195,15 @@ def report_of(plan: Folder) -> Folder:
     return folder
 
 
+def is_reported(plan: Folder, digest: str) -> bool:
+    """Tell whether there is a report of this plan, not of another one that stood at its path before."""
+    try:
+        facts = json.loads(read(report_of(plan) / "report.json"))
+        return bool(facts["digest"] == digest)
+    except (ValueError, RecursionError, KeyError, TypeError, FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def outcomes(lines: Iterable[Line], entries: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
     """Yield what became of each planned change, in the plan's order."""
     for line in lines:

@@ -29,6 +29,7 @@ from airflow_provider_jicoo.bulk.journal import Entry, history, journal_of
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.place import Owner, prepare_place
 from airflow_provider_jicoo.bulk.plan import Draft, Line, Lines, Plan, Terms
+from airflow_provider_jicoo.bulk.report import is_reported
 from airflow_provider_jicoo.bulk.seen import fingerprint
 
 CHUNK = 200
@@ -53,7 +54,8 @@ def plan_undo(
 
     Only fields that this apply has changed go back, and only where nobody has changed them since. What is left alone
     is listed in the header of the new plan under ``leftAlone``, and in its summary: fields changed since, cancelled
-    bookings, which nothing brings back, and changes of which nobody knows whether they were made.
+    bookings, which nothing brings back, and changes of which nobody knows whether they were made, as where the journal
+    is damaged.
 
     :param client: a client of the Jicoo that the plan was for.
     :param plan: the plan that was applied, its manifest, or its path; where it is in shards, all of them.
@@ -66,12 +68,13 @@ def plan_undo(
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
     terms.check(Change())
     left: list[dict[str, str]] = []
+    warnings: list[str] = []
     header = read_header(applied)
     find_shards(applied, header)
     prepare_place(path, owner)
     with closing(Draft(terms)) as draft:
         for shard in shard_paths(applied, header) if "shards" in header else [applied]:
-            _undo(client, shard, draft, left)
+            _undo(client, shard, draft, left, warnings)
         draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
         about = {
@@ -80,6 +83,7 @@ def plan_undo(
             "madeBy": made_by,
             "owner": owner,
             "leftAlone": left,
+            "warnings": warnings,
         }
         return draft.write(path, 1, about)
 
@@ -90,14 +94,25 @@ def _path(plan: Plan | Mapping[str, Any] | Folder, open_path: Callable[[str], Fo
     return open_path(plan["plan"]) if isinstance(plan, Mapping) else plan
 
 
-def _undo(client: JicooClient, path: Folder, draft: Draft, left: list[dict[str, str]]) -> None:
+def _undo(client: JicooClient, path: Folder, draft: Draft, left: list[dict[str, str]], warnings: list[str]) -> None:
     digest = read_header(path)["digest"]
-    entries = history(journal_of(path, digest)).entries
+    found = history(journal_of(path, digest))
+    entries = found.entries
+    if not found.claims and is_reported(path, digest):
+        found.damage.append("all of it is missing, though there is a report of this plan")
+    if found.damage:
+        warnings.append(
+            f"the journal {journal_of(path, digest)} is damaged: {'; '.join(found.damage[:5])}. What it says "
+            "nothing of may have been changed, and is left alone."
+        )
     with closing(Lines(path, digest)) as lines:
         if lines.header["terms"]["baseUrl"] != client.settings.base_url:
             raise PlanMismatchError(
                 f"{path} is of {lines.header['terms']['baseUrl']}, not of {client.settings.base_url}"
             )
+        if found.damage:
+            why = "the journal is damaged and says nothing of it: nobody knows whether it was changed"
+            left += [{"uid": line.uid, "why": why} for line in lines if line.uid not in entries]
         touched = (line for line in lines if line.uid in entries)
         while chunk := list(islice(touched, CHUNK)):
             now, unreadable = _read(client, chunk, entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from airflow_provider_jicoo.api.errors import InvalidRequestError
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import BASE_URL, Settings
 from airflow_provider_jicoo.hooks.forms import EXTRA_FIELDS
+
+_KEY = re.compile(r"sk_live_[^\s'\"]*")
 
 
 class ConnectionLike(Protocol):
@@ -56,7 +59,15 @@ def settings(connection: ConnectionLike) -> Settings:
         )
         return Settings(**given)
     except InvalidRequestError as error:
-        raise InvalidRequestError(f"connection {connection.conn_id!r}: {error}") from None
+        said = str(error)
+    # Behind the handling of the first error, which would stay in the context of this one.
+    raise InvalidRequestError(f"connection {connection.conn_id!r}: {_without_key(said, connection.password)}")
+
+
+def _without_key(said: str, password: str | None) -> str:
+    """Return what is wrong with a connection without the API key, which may have been written into another field."""
+    said = _KEY.sub("***", said)
+    return said.replace(password, "***") if password and len(password) > 7 else said
 
 
 def _check_type(conn_type: str | None) -> None:

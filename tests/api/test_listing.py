@@ -336,6 +336,27 @@ def test_where_they_are_known_to_be_listed_there_is_no_word():
     assert warnings == []
 
 
+@pytest.mark.parametrize("status", ["OPEN", "Open ", "confirmed"])
+def test_a_status_that_may_be_the_one_that_is_meant_is_not_left_out_without_a_word(status):
+    rows = [{**row, "status": status if row["status"] == "open" else row["status"]} for row in ROWS]
+    for ways in (Ways(status="ignored"), Ways()):
+        server = Imagined(rows, ways)
+        if ways.status == "honoured":  # it knows them by the word that is asked for
+            server.answer = lambda call, answer=server.answer: answer(
+                replace(call, query={**call.query, "status": status})
+            )
+        with pytest.raises(UnprovenListError, match=f"came with '{status}' and were left out"):
+            read_all(server, list_bookings(status="open"))
+
+
+def test_a_further_status_disturbs_no_list_of_another():
+    rows = [*ROWS, booking(9_999, 5, status="declined")]
+    for ways in (Ways(status="ignored"), Ways(requests="honoured")):
+        for status in ("open", "request"):
+            found = read_all(Imagined(rows, ways), everything(status=status))
+            assert uids(found) == uids(row for row in ROWS if row["status"] == status)
+
+
 def test_a_status_that_is_ignored_is_filtered_here():
     server = Imagined(ROWS, Ways(status="ignored"))
     for listing in (list_bookings(status="cancel"), everything(status="cancel")):

@@ -295,6 +295,14 @@ def test_what_must_not_be_empty(maker, fields, place):
     assert complaint(maker, **fields).startswith(f"{place}: string should have at least 1 character")
 
 
+@pytest.mark.parametrize("fields", [{"name": "Yamada \ud800"}, {"description": "\udfff Yamada"}])
+def test_half_of_a_surrogate_pair(fields):
+    (name,) = fields
+    said = complaint(update, **fields)
+    assert said.startswith(f"{name}: input should be a valid string, unable to parse raw data as a unicode string")
+    assert "Yamada" not in said
+
+
 def test_empty_texts_that_jicoo_does_not_forbid():
     assert update(name="", description="", update_message="") == {"name": "", "description": "", "updateMessage": ""}
     assert create(company="", message="")["company"] == ""

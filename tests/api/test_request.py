@@ -105,11 +105,20 @@ def test_a_path_that_is_none(path):
         ({"json": [1]}, "json: an object, not list"),
         ({"json": {"a": float("nan")}}, "json: it cannot be sent"),
         ({"json": {"a": object()}}, "json: it cannot be sent"),
+        ({"json": {"a": "\ud800"}}, "json: it cannot be sent"),
+        ({"params": {"a": "\ud800"}}, "params: a: the text is no Unicode"),
+        ({"path": "/v1/" + "x" * 60_000}, "is not a path below"),
     ],
 )
 def test_what_cannot_be_sent(arguments, words):
     with pytest.raises(InvalidRequestError, match=words):
         request(**{"method": "POST", "path": "/v1/things", **arguments})
+
+
+def test_the_query_of_a_path_is_not_repeated():
+    with pytest.raises(InvalidRequestError, match=r"path '/v1/things\?\.\.\.' is not") as caught:
+        request("GET", "/v1/things?guest=Yamada\n&more")
+    assert "Yamada" not in str(caught.value)
 
 
 def test_a_quoted_path():

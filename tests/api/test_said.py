@@ -171,6 +171,12 @@ def test_what_a_user_needs_is_shown(text):
     assert Redactor((Secret(KEY),), [TITLE, KANA, "山田 太郎様 初回"]).text(text) == text
 
 
+def test_everybodys_words_are_shown_though_a_description_has_them():
+    redactor = Redactor((), ["Are you ready? The slot is not available on other days."])
+    assert redactor.text("it has already begun, and is not available") == "it has already begun, and is not available"
+    assert redactor.text("are you ready") == "***"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -209,6 +215,7 @@ def test_prose_takes_names_and_phrases_out_and_leaves_everybodys_words():
     "written",
     [
         KEY,
+        KEY.removeprefix("sk_live_"),
         KEY.upper(),
         urllib.parse.quote(KEY, safe=""),
         "".join(f"%{ord(char):02X}" for char in KEY),

@@ -923,7 +923,13 @@ def test_stop_and_go_on(case, sandbox, rate):
     made.check_all_applied()
 
 
-@pytest.mark.parametrize("text", ['{"state": "halt"}', "[]", '{"max_requests_per_second": 0}', "{"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('{"state": "halt"}', "[]", '{"max_requests_per_second": 0}', '{"max_requests_per_second": NaN}', "{"),
+        *('{"max_requests_per_second": 1' + "0" * 400 + "}", "[" * 100_000),
+    ],
+)
 def test_a_control_that_nobody_understands_ends_the_run(case, sandbox, text):
     made = case(sandbox)
     with pytest.raises(StoppedError, match="control"):
@@ -932,6 +938,13 @@ def test_a_control_that_nobody_understands_ends_the_run(case, sandbox, text):
     assert made.sent() < 50
     apply(made)
     made.check_all_applied()
+
+
+def test_a_control_file_in_another_encoding_ends_the_run(case, sandbox):
+    made = case(sandbox)
+    Path(f"{made.path}.control").write_bytes('{"state": "pause"}'.encode("utf-16"))
+    with pytest.raises(StoppedError, match="is not JSON such as"):
+        apply(made)
 
 
 def test_a_control_file_that_vanishes_while_it_is_read_means_run(case, sandbox, monkeypatch):

@@ -330,7 +330,13 @@ def test_a_hole_in_the_numbering_is_damage(folder, number):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"uid": 7}\n{"end":true}\n', b'[1]\n{"end":true}\n', b"\xff\xfe", b"\0" * 64]
+    "content",
+    [
+        *(b"", b"{", b'{"uid": 7}\n{"end":true}\n', b'[1]\n{"end":true}\n', b"\xff\xfe", b"\0" * 64),
+        *(b'{"uid":"a","outcome":["applied"]}\n{"end":true}\n', b"[" * 100_000 + b'\n{"end":true}\n'),
+        b'{"uid":"a","outcome":"applied","sends":"twice"}\n{"end":true}\n',
+        b'{"uid":"a","outcome":"applied","stored":7}\n{"end":true}\n',
+    ],
 )
 def test_a_segment_that_cannot_be_read_is_damage(folder, content):
     three_segments(folder)
@@ -361,6 +367,22 @@ def test_a_claim_that_is_gone_is_damage(folder):
     for path in folder.glob("claim-000001-*"):
         path.unlink()
     assert history(folder).damage == ["the claim 000001 is missing"]
+
+
+@pytest.mark.parametrize("left", ["released", "stopped", "segment"])
+def test_any_file_of_a_claim_tells_that_there_was_one(folder, left):
+    journal = three_segments(folder, released=left == "released")
+    if left == "stopped":
+        journal.note_stop("dag, run, task")
+    for path in folder.iterdir():
+        if not path.name.startswith({"segment": "0"}.get(left, left)):
+            path.unlink()
+    found = history(folder)
+    assert found.claims == 1
+    assert bool(found.damage) == (left == "released"), "whatever else is left may be of a worker that just begins"
+    claimed(folder)
+    assert (folder / "taken-000002.json").exists()
+    assert bool(history(folder).damage) == (left != "segment")
 
 
 def test_what_jicoo_stored_is_kept(folder):

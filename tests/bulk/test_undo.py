@@ -377,3 +377,18 @@ def test_a_damaged_plan(sandbox, jicoo, tmp_path):
     path.write_bytes(path.read_bytes().replace(b'"low"', b'"middle"'))
     with pytest.raises(PlanMismatchError, match="damaged"):
         plan_undo(jicoo, plan, tmp_path / "undo.jsonl", is_send_updates=False)
+
+
+@pytest.mark.parametrize("gone", ["*-000002.jsonl", "*.jsonl", "*"])
+def test_what_a_damaged_journal_says_nothing_of_is_listed(sandbox, jicoo, tmp_path, gone):
+    plan = applied(jicoo, tmp_path / "plan.jsonl", UpdateFields(priority="high"))
+    (journal,) = tmp_path.glob("*.journal")
+    for file in journal.glob(gone):
+        file.unlink()
+    undo = plan_undo(jicoo, plan, tmp_path / "undo.jsonl", is_send_updates=False)
+    header, lines = read_plan(tmp_path / "undo.jsonl")
+    assert len(lines) + len(header["leftAlone"]) == plan.manifest["changes"]
+    assert "is damaged" in undo.summary
+    (warning,) = undo.manifest["warnings"]
+    assert "missing" in warning
+    assert gone == "*-000002.jsonl" or not lines

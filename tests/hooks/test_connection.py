@@ -156,6 +156,15 @@ class TestKey:
             settings(password=password)
         assert password not in str(caught.value)
 
+    @pytest.mark.parametrize("field", ["timeout", "page_size", "on_unproven", "debug_answers", "sk_live_in_a_name"])
+    @pytest.mark.parametrize("password", ["", "sk_live_elsewhere", "another_kind_of_key"])
+    def test_in_another_field_it_is_not_repeated(self, settings, field, password):
+        key = password or "sk_live_elsewhere"
+        with pytest.raises(InvalidRequestError, match=r"\*\*\*|no API key") as caught:
+            settings(password=password, extra={field: key})
+        assert key not in str(caught.value)
+        assert caught.value.__context__ is None
+
     def test_blanks_around_it_are_left_out(self, settings):
         assert settings(password=" sk_live_3\n").api_key == "sk_live_3"
 

@@ -26,7 +26,7 @@ from airflow_provider_jicoo.bulk.outcomes import BAD, Outcome
 from airflow_provider_jicoo.bulk.pace import Pace
 from airflow_provider_jicoo.bulk.plan import Line, Lines
 from airflow_provider_jicoo.bulk.progress import Progress
-from airflow_provider_jicoo.bulk.report import Report, Timeline, write_report
+from airflow_provider_jicoo.bulk.report import Report, Timeline, is_reported, write_report
 from airflow_provider_jicoo.bulk.stop import Stop
 from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
 
@@ -175,6 +175,8 @@ class Run:
             again = await asyncio.to_thread(history, folder)
             self._doubts_until = time.monotonic() + self._settings.server_grace
         again.claims = found.claims
+        if not found.claims and await asyncio.to_thread(is_reported, self._path, self._lines.header["digest"]):
+            again.damage.append("all of it is missing, though there is a report of this plan")
         self._mind_damage(again)
         if again.claims:
             settled = sum(entry.outcome not in (None, Outcome.UNKNOWN) for entry in again.entries.values())
