@@ -11,11 +11,12 @@ NO_AIRFLOW := tests/api tests/bulk tests/sandbox
 PARALLEL := -n 6 --dist loadgroup
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test check test-matrix test-newest test-floors test-dates test-load bench setup clean
+.PHONY: help demo test check coverage test-matrix test-newest test-floors test-dates test-load bench setup clean
 
 help:
 	@echo "make demo         a host leaves: plan, approve, apply and undo, on an embedded Jicoo"
 	@echo "make test         all checks and tests, with a running Airflow 3.3 on PostgreSQL"
+	@echo "make coverage     the tests, and which lines they reach"
 	@echo "make test-matrix  the tests and the example DAGs on Airflow $(MATRIX)"
 	@echo "make test-newest  the tests of what needs no Airflow, with all that Airflow $(NEWEST) brings"
 	@echo "make test-floors  the tests with the lowest versions that pyproject.toml allows"
@@ -38,6 +39,10 @@ check: setup
 	$(VENV)/bin/lint-imports
 
 test: check
+	$(PY) -m pytest $(PARALLEL)
+
+# It takes the tests twice their time.
+coverage: setup
 	$(PY) -m pytest $(PARALLEL) --cov --cov-fail-under=95
 
 AIRFLOWS := $(MATRIX:%=test-airflow-%)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
+# All demos keep their log in the same folder.
+pytestmark = [pytest.mark.once, pytest.mark.long, pytest.mark.timeout(300), pytest.mark.xdist_group("demo")]
 
 
 def start(temporary: Path, before: str = "") -> subprocess.Popen[str]:

@@ -123,6 +123,7 @@ def imports_airflow(node):
     return isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "airflow"
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("imports")
 class TestParsing:
     @pytest.mark.parametrize("module", MODULES)

@@ -128,6 +128,7 @@ def test_alone_in_an_empty_environment(wheel, environment, tmp_path):
     assert said.startswith(f"airflow-provider-jicoo {tmp_path}")
 
 
+@pytest.mark.long
 def test_with_airflow_by_the_constraints(wheel, environment, tmp_path):
     run(environment, "-m", "pip", "install", "-q", "-c", CONSTRAINTS, wheel, cwd=tmp_path)
     run(environment, "-m", "pip", "check", cwd=tmp_path)

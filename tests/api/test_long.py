@@ -44,7 +44,7 @@ def others(text):
     yield lambda: times.day(text)
     yield lambda: times.as_wire(text)
     yield lambda: slots._minute(text)
-    yield lambda: retry.retry_after(text, 0.0)
+    yield lambda: retry.retry_after(text, text, 0.0)
     yield lambda: rows.booking_problem({"uid": text, "startedAt": text, "endedAt": text, "hosts": [], "status": text})
 
 

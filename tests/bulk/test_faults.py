@@ -205,6 +205,7 @@ def test_what_fails_is_said_and_finished_by_the_next_try(case, sandbox, kind, fa
     made.check_all_applied()
 
 
+@pytest.mark.long
 def test_an_outcome_that_nobody_knows_is_found_out_by_the_next_try(case, sandbox):
     made = case(sandbox, "silent update")
     sandbox.fail("dropped", method="PATCH", path=of_booking(made, 3))

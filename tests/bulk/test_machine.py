@@ -304,5 +304,6 @@ def _quick(monkeypatch):
 
 
 @pytest.mark.timeout(1800 if LOAD else 120)
+@pytest.mark.long
 class TestBulk(Bulk.TestCase):
     pass

@@ -29,6 +29,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_schemathesis_finds_no_failure(sandbox: Sandbox) -> None:
     # 422 is a right answer to data that fit the schema: no schema says which slot is taken or which zone exists.
