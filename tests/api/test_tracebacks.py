@@ -246,7 +246,9 @@ def test_what_was_being_handled_keeps_its_traceback():
     assert caught.value.__context__.__traceback__ is not None
 
 
-@pytest.mark.parametrize("exceptions", [None, ("one", 2), [KeyError("inner")], lambda: None], ids=str)
+@pytest.mark.parametrize(
+    "exceptions", [None, ("one", 2), [KeyError("inner")], lambda: None], ids=lambda value: type(value).__name__
+)
 def test_an_error_with_something_of_its_own_called_exceptions_is_raised(exceptions):
     class OwnError(Exception):
         pass
