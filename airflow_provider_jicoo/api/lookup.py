@@ -16,6 +16,8 @@ from airflow_provider_jicoo.api.rows import RowCheck, booking_problem, checked
 Lookup = Generator[list[Call[Any]], list[Any], dict[str, Booking]]
 AT_ONCE = 16
 """How many pages or bookings are read at the same time, where the client can."""
+_AT_FIRST = 3
+"""How many bookings are tried before it is known that the server answers."""
 
 
 def lookup_bookings(
@@ -50,10 +52,12 @@ def lookup_bookings(
     wanted = {booking_id(uid): None for uid in ([uids] if isinstance(uids, str) else uids)}
     found: dict[str, Booking] = yield from _listed(wanted, within, check, failing_ok)
     missing = [uid for uid in wanted if uid not in found]
-    for start in range(0, len(missing), AT_ONCE):
-        some = missing[start : start + AT_ONCE]
+    while missing:
+        # A few first, where it is not known yet whether the server answers at all.
+        size = AT_ONCE if found or not failing_ok else _AT_FIRST
+        some, missing = missing[:size], missing[size:]
         answers = yield [replace(get_booking(uid), is_optional=failing_ok) for uid in some]
-        if len(some) == AT_ONCE and all(isinstance(answer, (ServerError, TransportError)) for answer in answers):
+        if len(some) == size and all(isinstance(answer, (ServerError, TransportError)) for answer in answers):
             raise answers[0]  # it is the server; to try each of hundreds several times may take an hour
         for uid, answer in zip(some, answers, strict=True):
             single = _checked(uid, answer, check)

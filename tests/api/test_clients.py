@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import gzip
 import itertools
+import json
 import os
 import platform
 import random
@@ -147,12 +148,13 @@ def test_could_not_connect(connect, jicoo, uid, act, closed_port, fast, caplog):
 
 
 @every_act
-def test_a_server_that_comes_back_gets_the_request_once(connect, wire, jicoo, uid, act, closed_port):
+def test_a_server_that_comes_back_gets_the_request_once(connect, wire, reply, jicoo, uid, act, closed_port):
     driver = connect(
         f"http://127.0.0.1:{closed_port}", policy=RetryPolicy(attempts=500, base=0.02, longest_backoff=0.02)
     )
     servers = []
-    timer = threading.Timer(0.15, lambda: servers.append(wire(port=closed_port)))
+    answer = reply(json.dumps({"data": {"uid": uid, "startedAt": NEW_START}}))
+    timer = threading.Timer(0.15, lambda: servers.append(wire(answer, port=closed_port)))
     timer.start()
 
     driver.send(act.call(jicoo, uid))
