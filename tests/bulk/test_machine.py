@@ -203,6 +203,8 @@ class Bulk(RuleBasedStateMachine):
                 yield uid, planned.known[uid]
             elif uid not in now:
                 yield uid, "rejected"
+            elif line["action"] != "cancel" and planned.rows[uid]["status"] != now[uid]["status"] == "cancel":
+                yield uid, "stale"  # also where it shows what was planned: somebody has cancelled it
             elif shows(now[uid], line["after"]):
                 yield uid, "unchanged"
             elif {**now[uid], "updatedAt": ""} == {**planned.rows[uid], "updatedAt": ""}:
