@@ -8,16 +8,15 @@ until it is seen.
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.call import Call
+from airflow_provider_jicoo.api.retry import answered_at
 
-_SLACK = timedelta(seconds=2)
-"""A stamp and ``Date`` may both be cut to the second, and a request takes its time."""
+_SLACK = 2.0
+"""Seconds: a stamp and ``Date`` may both be cut to the second, and a request takes its time."""
 
 
 def is_as_before(call: Call[Any], data: Any, headers: Mapping[str, str], at: float) -> bool:
@@ -35,16 +34,8 @@ def is_as_before(call: Call[Any], data: Any, headers: Mapping[str, str], at: flo
     if is_shown is not None:
         return not is_shown
     try:
-        stamp = times.moment(data.get("updatedAt"))
+        stamp = times.moment(data.get("updatedAt")).timestamp()
     except (TypeError, ValueError):
         return False  # it does not tell
-    return stamp < _answered_at(headers, at) - _SLACK
-
-
-def _answered_at(headers: Mapping[str, str], at: float) -> datetime:
-    """Return when an answer was given, by the server's clock, which makes the stamps too."""
-    try:
-        date = email.utils.parsedate_to_datetime(headers.get("Date") or "")
-    except (ValueError, TypeError):
-        return datetime.fromtimestamp(at, timezone.utc)
-    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)
+    # By the server's clock, which makes the stamps too.
+    return stamp < answered_at(headers.get("Date"), at) - _SLACK

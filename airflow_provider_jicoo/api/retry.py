@@ -155,9 +155,18 @@ def retry_after(value: str | None, date: str | None, now: float) -> float | None
         until = _moment(value)
         if until is None:
             return None
-        sent = None if date is None else _moment(date)
-        seconds = until - (now if sent is None else sent)
+        seconds = until - answered_at(date, now)
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def answered_at(date: str | None, now: float) -> float:
+    """Return when an answer was given, in seconds since the epoch by the server's clock.
+
+    :param date: its ``Date`` header, or None.
+    :param now: the same by our clock, for an answer without a readable one.
+    """
+    sent = None if date is None else _moment(date)
+    return now if sent is None else sent
 
 
 def _moment(date: str) -> float | None:
