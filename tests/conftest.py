@@ -249,3 +249,25 @@ def run_dag(airflow_database: Path, one_execution_api: None, dags: Callable[[Pat
         return result
 
     return run
+
+
+@pytest.fixture(scope="session")
+def rest_api(airflow_database: Path) -> Any:
+    """Airflow's REST API within this process, as a test client; ``rest_api.as_user("alice")`` are somebody's headers.
+
+    It holds from version to version, which the functions behind it do not: 3.4 gave them further arguments.
+    """
+    from airflow.api_fastapi.app import create_app
+    from fastapi.testclient import TestClient
+
+    client: Any = TestClient(create_app(apps="core"))
+
+    def headers(name: str) -> dict[str, str]:
+        from airflow.api_fastapi.app import get_auth_manager
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+        user = SimpleAuthManagerUser(username=name, role="ADMIN")
+        return {"Authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"}
+
+    client.as_user = headers
+    return client
