@@ -59,8 +59,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest: at the end, all others would have to wait for them."""
+    """Begin with the longest, for which all others would have to wait at the end; let the timeout hold for DAGs too."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    for item in items:
+        # Airflow limits the parsing of a DAG by the same timer of the process as pytest-timeout does the test, and
+        # leaves it switched off: only a thread's still goes off then.
+        if "dags" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(method="thread"))
 
 
 @pytest.fixture(scope="session")

@@ -238,13 +238,17 @@ def person(rest_api):
 
     @contextlib.contextmanager
     def answering(dag_id, option):
-        over, seen, since = threading.Event(), [], {}
+        over, seen, since, broken = threading.Event(), [], {}, []
 
         def look():
             while not over.wait(0.3):
-                # SQLite may be locked by the DAG that runs; then it is tried again.
-                with contextlib.suppress(OperationalError):
+                try:
                     _answer(rest_api, dag_id, option, seen, since)
+                except OperationalError:
+                    pass  # SQLite is locked by the DAG that runs: once more
+                except Exception as error:
+                    broken.append(error)
+                    _fail_what_waits(dag_id)
 
         thread = threading.Thread(target=look)
         thread.start()
@@ -253,6 +257,8 @@ def person(rest_api):
         finally:
             over.set()
             thread.join()
+            if broken:
+                raise broken[0]
 
     return answering
 
@@ -278,6 +284,16 @@ def _answer(rest_api, dag_id, option, seen, since):
             headers=headers,
         ).raise_for_status()
         seen.append(detail["body"])
+
+
+def _fail_what_waits(dag_id):
+    """End a run that nobody can answer: ``dag.test()`` would wait for ever."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        waiting = session.query(TaskInstance).filter_by(dag_id=dag_id, state="awaiting_input")
+        waiting.update({"state": "failed"})
 
 
 def still(sandbox):
