@@ -99,7 +99,7 @@ class JicooOperator(BaseOperator):
         return found
 
     def _store(self, call: Call[Any], context: Context) -> Any:
-        """Return Airflow's store, from 3.3: it outlives a try, wherever the next one runs. None where none is needed."""
+        """Return Airflow's store, from 3.3, where it is needed: it outlives a try, wherever the next one runs."""
         from airflow_provider_jicoo.api.call import Repeat
 
         return None if call.repeat in (Repeat.HARMLESS, Repeat.READ_BACK) else context.get("task_state_store")

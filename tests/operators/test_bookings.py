@@ -829,7 +829,7 @@ class TestARetryOfTheTask:
         store = Store() if with_store else None
         if store is not None:
             store.set(base._SENT, True)
-        with pytest.raises(AirflowFailException, match="an earlier try may have sent it: .* list the bookings that"):
+        with pytest.raises(AirflowFailException, match=r"may have sent it: .* list the bookings that"):
             run(CreateBookingOperator, **create, try_number=2, max_tries=1, retries=1, store=store)
         jicoo_sandbox.settle()
         assert jicoo_sandbox.count("POST") == len(jicoo_sandbox.messages) == 1
@@ -845,7 +845,10 @@ class TestARetryOfTheTask:
     @pytest.mark.parametrize("way", ["cleared", "known"])
     def test_a_create_that_was_not_made_is_made_after_the_grace_where(self, run, jicoo_sandbox, create, grace, way):
         """A person has looked and cleared it, or Airflow knows that the earlier try has sent nothing."""
-        how = {"cleared": {"max_tries": 2, "retries": 1}, "known": {"max_tries": 1, "retries": 1, "store": Store()}}[way]
+        how = {
+            "cleared": {"max_tries": 2, "retries": 1},
+            "known": {"max_tries": 1, "retries": 1, "store": Store()},
+        }[way]
         began = time.monotonic()
         made = run(CreateBookingOperator, **create, try_number=2, **how)
         assert time.monotonic() - began >= grace
