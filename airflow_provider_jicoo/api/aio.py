@@ -17,6 +17,7 @@ from yarl import URL
 
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
+from airflow_provider_jicoo.api.deadline import DeadlineTimer
 from airflow_provider_jicoo.api.errors import (
     NotFoundError,
     RejectedError,
@@ -24,7 +25,7 @@ from airflow_provider_jicoo.api.errors import (
     TransportError,
     UnexpectedAnswerError,
 )
-from airflow_provider_jicoo.api.exchange import Broken, Came, Hurry, Reply, Sleep, exchange
+from airflow_provider_jicoo.api.exchange import Hurry, NoReply, Received, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.kept import keeper
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
@@ -32,7 +33,6 @@ from airflow_provider_jicoo.api.reading import DEADLINE, Body, BodyError, is_sma
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings
-from airflow_provider_jicoo.api.watch import Watch
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Passage(Protocol):
     async def leave(self, call: Call[Any]) -> bool:
         """Return at the last moment, its place in the pace having come, whether a request leaves."""
 
-    def returned(self, call: Call[Any], came: Reply | Broken) -> None:
+    def returned(self, call: Call[Any], came: Reply | NoReply) -> None:
         """Note what came of a request that left."""
 
     async def wait(self, call: Call[Any], seconds: float, why: str) -> Hurry | None:
@@ -85,7 +85,7 @@ class Free:
         """Let it leave."""
         return True
 
-    def returned(self, call: Call[Any], came: Reply | Broken) -> None:
+    def returned(self, call: Call[Any], came: Reply | NoReply) -> None:
         """Do nothing."""
 
     async def wait(self, call: Call[Any], seconds: float, why: str) -> Hurry | None:
@@ -131,7 +131,7 @@ class AsyncJicooClient:
         self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._turn = asyncio.Lock()
         self._connections = asyncio.Semaphore(connections)
-        self._deadline = Watch(DEADLINE * settings.timeout)
+        self._deadline = DeadlineTimer(DEADLINE * settings.timeout)
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> aiohttp.ClientSession:
@@ -173,7 +173,7 @@ class AsyncJicooClient:
         :raises WithheldError: its passage did not let it leave.
         """
         steps = exchange(call, self._policy, self._secrets, self._keep)
-        came: Came = None
+        came: Received = None
         try:
             while True:
                 step = steps.send(came)
@@ -262,7 +262,7 @@ class AsyncJicooClient:
                     raise
                 return error
 
-    async def _send_once(self, call: Call[Any], passage: Passage) -> Reply | Broken:
+    async def _send_once(self, call: Call[Any], passage: Passage) -> Reply | NoReply:
         if not await passage.ready(call):
             raise WithheldError
         if self._pace.rate is not None:
@@ -281,7 +281,7 @@ class AsyncJicooClient:
             self._pace.answered(None, None, sent, time.monotonic())
         return came
 
-    async def _ask(self, call: Call[Any]) -> Reply | Broken:
+    async def _ask(self, call: Call[Any]) -> Reply | NoReply:
         body = None if call.body is None else BytesPayload(msgspec.json.encode(call.body), content_type=_JSON)
         await self._connections.acquire()
         self._deadline.begin()
@@ -297,20 +297,20 @@ class AsyncJicooClient:
             ) as response:
                 return await self._read(response)
         except _NEVER_SENT as error:
-            return Broken(Fault.NOT_SENT, _reason(error))
+            return NoReply(Fault.NOT_SENT, _reason(error))
         except _Lost as error:
-            return Broken(Fault.NO_ANSWER, str(error))
+            return NoReply(Fault.NO_ANSWER, str(error))
         except asyncio.CancelledError:
             if not self._deadline.is_over():
                 raise
-            return Broken(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
+            return NoReply(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
         except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
-            return Broken(Fault.NO_ANSWER, _reason(error))
+            return NoReply(Fault.NO_ANSWER, _reason(error))
         finally:
             self._deadline.end()
             self._connections.release()
 
-    async def _read(self, response: aiohttp.ClientResponse) -> Reply | Broken:
+    async def _read(self, response: aiohttp.ClientResponse) -> Reply | NoReply:
         """Read the body of an answer.
 
         :raises aiohttp.ClientError: it breaks off.

@@ -101,16 +101,16 @@ def looks(grace: float) -> list[float]:
     return [*(at for at in _LOOKS if at < grace), grace]
 
 
-def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, luck: float, policy: RetryPolicy) -> Decision:
+def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, jitter: float, policy: RetryPolicy) -> Decision:
     """Decide what follows.
 
     :param repeat: what may be done with this request when its outcome is in doubt.
     :param what: what happened.
     :param attempt: how often the request was sent, this time included.
-    :param luck: random in [0, 1): where in the range of the back-off (full jitter).
+    :param jitter: random in [0, 1): where in the range of the back-off (full jitter).
     """
     last = attempt >= policy.attempts
-    backoff = luck * min(policy.longest_backoff, policy.base * 2.0 ** min(attempt - 1, 100))
+    backoff = jitter * min(policy.longest_backoff, policy.base * 2.0 ** min(attempt - 1, 100))
     if isinstance(what, Answered):
         if 200 <= what.status < 300 and what.body == "good":
             return Decision(Action.ACCEPT)

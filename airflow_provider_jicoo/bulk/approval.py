@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-from airflow_provider_jicoo.bulk.files import Folder
+from airflow_provider_jicoo.bulk.files import StorePath
 
 MAX_PLAN_AGE = timedelta(hours=24)
 """How old a plan may be when its apply begins: what was agreed to yesterday may be another matter today."""
@@ -28,7 +28,7 @@ def whole_digest(digests: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def check_approval(approval: Any, header: Mapping[str, Any], path: Folder) -> dict[str, str]:
+def check_approval(approval: Any, header: Mapping[str, Any], path: StorePath) -> dict[str, str]:
     """Return who agreed to a plan, and when.
 
     :param approval: what is said to be one.
@@ -60,7 +60,7 @@ def _covered_by(header: Mapping[str, Any]) -> set[str]:
     return {own, whole_digest(digests)} if own in digests else {own}
 
 
-def check_age(header: Mapping[str, Any], path: Folder, most: timedelta | None) -> None:
+def check_age(header: Mapping[str, Any], path: StorePath, most: timedelta | None) -> None:
     """Refuse a plan that is too old to begin with.
 
     :param header: of the plan.

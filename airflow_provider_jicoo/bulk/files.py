@@ -23,7 +23,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any, Protocol
 
 
-class Folder(Protocol):
+class StorePath(Protocol):
     """What is needed of a path: the part of :class:`pathlib.Path` that ``airflow.sdk.ObjectStoragePath`` has too."""
 
     @property
@@ -53,7 +53,7 @@ class Folder(Protocol):
         """Make the folder; an object store has none and does nothing."""
 
 
-def make_folder(folder: Folder) -> None:
+def make_folder(folder: StorePath) -> None:
     """Make a folder and those that it is in; on a local disk for this user alone. What is there stays as it is.
 
     :raises OSError: it cannot be made.
@@ -68,7 +68,7 @@ def make_folder(folder: Folder) -> None:
             each.mkdir(mode=0o700, exist_ok=True)
 
 
-def create(path: Folder) -> IO[bytes]:
+def create(path: StorePath) -> IO[bytes]:
     """Open a file to be written anew; on a local disk for this user alone: what is in it may be guests' data.
 
     :raises OSError: it cannot be written.
@@ -84,7 +84,7 @@ def create(path: Folder) -> IO[bytes]:
     return opened
 
 
-def write_durably(path: Folder, content: bytes) -> None:
+def write_durably(path: StorePath, content: bytes) -> None:
     """Write a whole file, and return when it would survive a loss of power."""
     with create(path) as file:
         file.write(content)
@@ -92,7 +92,7 @@ def write_durably(path: Folder, content: bytes) -> None:
 
 
 @contextmanager
-def written_durably(path: Folder) -> Iterator[IO[bytes]]:
+def written_durably(path: StorePath) -> Iterator[IO[bytes]]:
     """Write a large file bit by bit: at the end of the block it is there as a whole, and would survive a loss of power.
 
     Until then, and where the worker dies, what stood there before stands there still.
@@ -110,7 +110,7 @@ def written_durably(path: Folder) -> Iterator[IO[bytes]]:
         _sync_folder(os.path.dirname(target))
 
 
-def try_to_write(path: Folder) -> None:
+def try_to_write(path: StorePath) -> None:
     """Find out whether a file can be written, without leaving anything behind.
 
     :raises OSError: it cannot.
@@ -128,7 +128,7 @@ def try_to_write(path: Folder) -> None:
             each.rmdir()
 
 
-def _sync(file: IO[bytes], path: Folder) -> None:
+def _sync(file: IO[bytes], path: StorePath) -> None:
     file.flush()
     try:
         number = file.fileno()
@@ -159,14 +159,14 @@ def _local(path: Any) -> str | None:
     return str(path.path) if protocol in ("", "file", "local") else None
 
 
-def read(path: Folder) -> bytes:
+def read_bytes(path: StorePath) -> bytes:
     """Return the content of a file."""
     with path.open("rb") as file:
         content: bytes = file.read()
         return content
 
 
-def names(folder: Folder) -> list[str]:
+def list_names(folder: StorePath) -> list[str]:
     """Return what is in a folder now, sorted; nothing where there is no folder."""
     # fsspec's file systems of object stores remember a listing, and answer from it what others have written since.
     store = getattr(folder, "fs", None)
@@ -175,6 +175,6 @@ def names(folder: Folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def journals(plan: Folder) -> list[str]:
+def journals(plan: StorePath) -> list[str]:
     """Return the names of the journals beside a plan, whatever plan of that name they are of."""
-    return [name for name in names(plan.parent) if name.startswith(f"{plan.name}.") and name.endswith(".journal")]
+    return [name for name in list_names(plan.parent) if name.startswith(f"{plan.name}.") and name.endswith(".journal")]

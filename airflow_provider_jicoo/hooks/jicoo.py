@@ -13,6 +13,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from airflow.providers.common.compat.connection import get_async_connection
 from airflow.sdk import BaseHook
 
 from airflow_provider_jicoo.api import availability, bookings, errors, event_types, organization, schedules
@@ -26,7 +27,6 @@ from airflow_provider_jicoo.api.request import request
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.rows import status_problem
 from airflow_provider_jicoo.api.secret import discreet
-from airflow_provider_jicoo.compat import get_async_connection
 from airflow_provider_jicoo.hooks import connection, forms
 
 P = ParamSpec("P")
@@ -215,7 +215,7 @@ class JicooHook(BaseHook):
         try:
             found = connection.settings(self.get_connection(self.jicoo_conn_id))
             with JicooClient(found, policy=RetryPolicy(attempts=1)) as client:
-                client.send(Call("GET", "/v1/bookings", query={"page": "1", "perPage": "1"}, answers="page"))
+                client.send(Call("GET", "/v1/bookings", query={"page": "1", "perPage": "1"}, answer_shape="page"))
         except errors.InvalidRequestError as error:
             return False, str(error)
         except errors.RequestError as error:

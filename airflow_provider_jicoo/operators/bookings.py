@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jicoo.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json, plain
 from airflow_provider_jicoo.links.bookings import EventTypeLink
 from airflow_provider_jicoo.operators.base import JicooOperator
-from airflow_provider_jicoo.xcom import rows_for_xcom
+from airflow_provider_jicoo.tasks.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json, unrendered
+from airflow_provider_jicoo.tasks.xcom import rows_for_xcom
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -324,7 +324,7 @@ class UpdateBookingOperator(JicooOperator):
 
         with self._hook() as hook:
             fields = self._given(self.body_fields, hosts=as_json, is_send_updates=as_bool)
-            call = bookings.update_booking(self.uid, on_doubt=plain("on_doubt", self.on_doubt) or None, **fields)
+            call = bookings.update_booking(self.uid, on_doubt=unrendered("on_doubt", self.on_doubt) or None, **fields)
             booking = dict(self._change(hook, call, context))
             self._link(hook, booking, context)
             return booking
@@ -362,7 +362,7 @@ class CancelBookingOperator(JicooOperator):
                 booking = dict(
                     self._change(
                         hook,
-                        bookings.cancel_booking(self.uid, on_doubt=plain("on_doubt", self.on_doubt) or None),
+                        bookings.cancel_booking(self.uid, on_doubt=unrendered("on_doubt", self.on_doubt) or None),
                         context,
                     )
                 )
@@ -412,7 +412,7 @@ class RescheduleBookingOperator(JicooOperator):
                 self.uid,
                 started_at=self.started_at,
                 time_zone=self.time_zone,
-                on_doubt=plain("on_doubt", self.on_doubt) or None,
+                on_doubt=unrendered("on_doubt", self.on_doubt) or None,
             )
             booking = dict(self._change(hook, call, context))
             self._link(hook, booking, context)

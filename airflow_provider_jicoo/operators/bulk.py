@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.selection import Selection
-from airflow_provider_jicoo.given import as_bool, as_float, as_int, as_json, as_span, plain
 from airflow_provider_jicoo.operators.base import JicooOperator
-from airflow_provider_jicoo.parts import TakesParts, as_selection
-from airflow_provider_jicoo.storage import open_path, warning_of
-from airflow_provider_jicoo.tries import Tries
+from airflow_provider_jicoo.tasks.given import as_bool, as_float, as_int, as_json, as_span, unrendered
+from airflow_provider_jicoo.tasks.parts import NestedTemplates, as_selection
+from airflow_provider_jicoo.tasks.storage import open_path, warning_of
+from airflow_provider_jicoo.tasks.tries import Tries
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -39,7 +39,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class _BulkOperator(TakesParts, JicooOperator):
+class _BulkOperator(NestedTemplates, JicooOperator):
     """What the bulk operators share."""
 
     # What a selection and a change may have of a guest, their own text leaves out.
@@ -51,7 +51,7 @@ class _BulkOperator(TakesParts, JicooOperator):
 
     def _place(self) -> Any:
         """Return the path of the plan to be written; warn where only one of several machines would have it."""
-        text = plain("plan_path", self.plan_path)
+        text = unrendered("plan_path", self.plan_path)
         if not isinstance(text, str) or not text:
             raise ValueError(f"plan_path: {text!r} is no path")
         warning = warning_of("plan_path", text, self.executor)
@@ -68,10 +68,10 @@ class _BulkOperator(TakesParts, JicooOperator):
     def _limits(self) -> dict[str, Any]:
         """Return the arguments that a plan and an undo share. An empty text, of a template, counts as not given."""
         names = ("is_send_updates", "update_message", "max_changes", "max_notified_guests")
-        turn = {"is_send_updates": _said, "max_changes": as_int, "max_notified_guests": as_int}
-        given = {name: plain(name, getattr(self, name)) for name in names}
+        convert = {"is_send_updates": _said, "max_changes": as_int, "max_notified_guests": as_int}
+        given = {name: unrendered(name, getattr(self, name)) for name in names}
         return {
-            name: turn[name](name, value) if name in turn else value
+            name: convert[name](name, value) if name in convert else value
             for name, value in given.items()
             if value is not None and value != ""
         }
@@ -207,7 +207,7 @@ class PlanBookingChangesOperator(_BulkOperator):
             made_by=_made_by(context),
             owner=_owner(context),
             progress=self._read,
-            on_unproven=plain("on_unproven", self.on_unproven) or None,
+            on_unproven=unrendered("on_unproven", self.on_unproven) or None,
             **self._limits(),
         )
 
@@ -267,7 +267,7 @@ class PlanBookingUndoOperator(_BulkOperator):
         from airflow_provider_jicoo.bulk.undo import plan_undo
 
         with self._hook() as hook:
-            applied = as_json("plan", plain("plan", self.plan))
+            applied = as_json("plan", unrendered("plan", self.plan))
             plan = plan_undo(
                 hook.client,
                 self._path(applied) if isinstance(applied, str) else applied,
@@ -312,8 +312,8 @@ class _ApplyingOperator(_BulkOperator):
     def _options(self) -> Options:
         from airflow_provider_jicoo.bulk.apply import Options
 
-        given = {name: plain(name, getattr(self, name)) for name in ("on_stamp", "on_doubt", "reread")}
-        lease = plain("lease", self.lease)
+        given = {name: unrendered(name, getattr(self, name)) for name in ("on_stamp", "on_doubt", "reread")}
+        lease = unrendered("lease", self.lease)
         if lease not in (None, ""):
             given["lease"] = as_float("lease", lease)
         return Options(
@@ -325,7 +325,7 @@ class _ApplyingOperator(_BulkOperator):
         )
 
     def _waves(self) -> tuple[Any, ...]:
-        waves = as_json("waves", plain("waves", self.waves))
+        waves = as_json("waves", unrendered("waves", self.waves))
         if isinstance(waves, (str, int)):
             return () if waves == "" else (waves,)
         return tuple(waves)
@@ -334,7 +334,7 @@ class _ApplyingOperator(_BulkOperator):
         self, client: JicooClient, plan: Any, digest: str | None, context: Context, **admission: Any
     ) -> dict[str, Any]:
         from airflow_provider_jicoo.bulk.apply import apply_plan
-        from airflow_provider_jicoo.bulk.stop import Stop
+        from airflow_provider_jicoo.bulk.apply.stop import Stop
 
         self._stop = Stop()
         report = apply_plan(
@@ -461,11 +461,11 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Apply."""
         with self._hook() as hook:
-            plan = as_json("plan", plain("plan", self.plan))
-            digest = plain("digest", self.digest) or None
+            plan = as_json("plan", unrendered("plan", self.plan))
+            digest = unrendered("digest", self.digest) or None
             admission = {
                 "approval": self._approval(),
-                "max_plan_age": as_span("max_plan_age", plain("max_plan_age", self.max_plan_age)),
+                "max_plan_age": as_span("max_plan_age", unrendered("max_plan_age", self.max_plan_age)),
             }
             if isinstance(plan, Mapping) and {"plan", "digest"} <= plan.keys():
                 return self._apply(hook.client, plan, digest, context, **admission)
@@ -480,7 +480,7 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
         """
         if not self._asks:
             return None
-        approval = as_json("approval", plain("approval", self.approval))
+        approval = as_json("approval", unrendered("approval", self.approval))
         if not isinstance(approval, Mapping):
             raise ValueError(
                 f"approval: {approval!r:.100} is none: nobody has agreed to the plan; nothing was sent. Give what "

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError
-from airflow_provider_jicoo.api.written import shows
+from airflow_provider_jicoo.api.written import reflects_exactly
 from airflow_provider_jicoo.bulk import (
     Cancel,
     Options,
@@ -30,9 +30,9 @@ from airflow_provider_jicoo.bulk import (
     plan_undo,
 )
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
-from airflow_provider_jicoo.bulk.plan import Lines, read_header
-from airflow_provider_jicoo.bulk.seen import fingerprint
-from airflow_provider_jicoo.bulk.tally import SAMPLE
+from airflow_provider_jicoo.bulk.plan import PlanFile, read_header
+from airflow_provider_jicoo.bulk.plan.seen import fingerprint
+from airflow_provider_jicoo.bulk.plan.tally import SAMPLE
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.tools import FAST, connect, read_plan, set_timing
 
@@ -455,7 +455,7 @@ def test_shards_hold_all_lines_once(jicoo, tmp_path, shards):
     for manifest, (header, part) in zip(made.manifest["shards"], parts, strict=True):
         assert manifest["changes"] == header["changes"] == len(part)
         assert manifest["digest"] == header["digest"]
-        with closing(Lines(Path(manifest["plan"]), manifest["digest"])) as checked:
+        with closing(PlanFile(Path(manifest["plan"]), manifest["digest"])) as checked:
             assert len(checked) == len(part)
     if shards > 1:
         assert f"In {shards} shards" in made.summary
@@ -575,7 +575,7 @@ def kept(server, tmp_path_factory):
 
 
 def read_all(path, digest):
-    with closing(Lines(path, digest)) as lines:
+    with closing(PlanFile(path, digest)) as lines:
         return [line.uid for line in lines]
 
 
@@ -695,4 +695,4 @@ def test_the_summary_is_of_all_lines(jicoo, path):
     count = made.manifest["changes"]
     assert f"**{count:,} bookings will be changed**" in made.summary
     assert f"Guests of **{count:,}** bookings will be messaged." in made.summary
-    assert all(shows(line["after"], {"priority": "high"}) for line in read_plan(path)[1])
+    assert all(reflects_exactly(line["after"], {"priority": "high"}) for line in read_plan(path)[1])

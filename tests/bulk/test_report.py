@@ -23,12 +23,12 @@ from airflow_provider_jicoo.bulk import (
     plan_changes,
 )
 from airflow_provider_jicoo.bulk.errors import BulkFailedError
-from airflow_provider_jicoo.bulk.html import ROWS, WORST_FIRST, page, plot
-from airflow_provider_jicoo.bulk.journal import Entry
-from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Outcome
-from airflow_provider_jicoo.bulk.plan import Lines
+from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Entry, Outcome
+from airflow_provider_jicoo.bulk.plan import PlanFile
 from airflow_provider_jicoo.bulk.progress import Progress
-from airflow_provider_jicoo.bulk.report import SAMPLES, Report, Timeline, write_report
+from airflow_provider_jicoo.bulk.report import Report, Timeline, write_report
+from airflow_provider_jicoo.bulk.report.page import ROWS, WORST_FIRST, page, plot
+from airflow_provider_jicoo.bulk.report.timeline import SAMPLES
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.tools import FAST, connect, outcomes, read_plan, set_timing
 
@@ -195,7 +195,7 @@ def written(path, digest, entries, **more):
         "reason": "",
         "error": None,
     }
-    with closing(Lines(path, digest)) as lines:
+    with closing(PlanFile(path, digest)) as lines:
         return write_report(path, lines, entries, **{**facts, **more})
 
 

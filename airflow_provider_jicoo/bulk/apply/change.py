@@ -12,26 +12,25 @@ from typing import Any
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.aio import AsyncJicooClient, WithheldError
 from airflow_provider_jicoo.api.call import Call
-from airflow_provider_jicoo.api.exchange import Broken, Hurry, Reply
+from airflow_provider_jicoo.api.exchange import Hurry, NoReply, Reply
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.retry import Fault, looks
 from airflow_provider_jicoo.bulk.apply.gate import Gate
-from airflow_provider_jicoo.bulk.apply.ledger import Ledger
-from airflow_provider_jicoo.bulk.apply.options import Options
-from airflow_provider_jicoo.bulk.apply.reading import Reader
-from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-from airflow_provider_jicoo.bulk.journal import Entry
-from airflow_provider_jicoo.bulk.judge import (
+from airflow_provider_jicoo.bulk.apply.judge import (
     call_of,
-    judge,
     judge_answer,
+    judge_booking,
     left_in_doubt,
     not_read,
     not_seen,
     outcome_of,
 )
-from airflow_provider_jicoo.bulk.outcomes import Outcome
-from airflow_provider_jicoo.bulk.plan import Line
+from airflow_provider_jicoo.bulk.apply.ledger import Ledger
+from airflow_provider_jicoo.bulk.apply.options import Options
+from airflow_provider_jicoo.bulk.apply.reading import Reader
+from airflow_provider_jicoo.bulk.errors import PlanMismatchError
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
+from airflow_provider_jicoo.bulk.plan import PlannedChange
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +100,7 @@ class Change:
         "watching",
     )
 
-    def __init__(self, run: Sending, line: Line, read_at: float | None, *, messages: bool) -> None:
+    def __init__(self, run: Sending, line: PlannedChange, read_at: float | None, *, messages: bool) -> None:
         self._run = run
         self._slow_reads = 0
         self.line = line
@@ -247,12 +246,12 @@ class Change:
 
         :param read: the booking, None where it does not exist, or why it cannot be read.
         """
-        doubted = self.ever_in_doubt
+        in_doubt = self.ever_in_doubt
         if isinstance(read, errors.RequestError):
-            entry: Entry | None = not_read(read, doubted=doubted)
+            entry: Entry | None = not_read(read, in_doubt=in_doubt)
         else:
             self.booking = read
-            entry = judge(self.line, read, doubted=doubted, skip_stamp=self._run.options.on_stamp == "skip")
+            entry = judge_booking(self.line, read, in_doubt=in_doubt, skip_stamp=self._run.options.on_stamp == "skip")
         if entry is not None:
             entry.sends = self.sends
         return entry
@@ -287,7 +286,7 @@ class Change:
         self.in_doubt = self.ever_in_doubt = True
         return True
 
-    def returned(self, call: Call[Any], came: Reply | Broken) -> None:
+    def returned(self, call: Call[Any], came: Reply | NoReply) -> None:
         """Note whether it may have arrived: what was refused for now, or never left, did not."""
         if call.method == "GET":
             return

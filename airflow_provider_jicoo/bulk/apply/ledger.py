@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_jicoo.bulk.journal import Entry, Journal, outcome_line
-from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Outcome
+from airflow_provider_jicoo.bulk.apply.journal import Journal, outcome_line
+from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Entry, Outcome
 
 
 class Ledger:

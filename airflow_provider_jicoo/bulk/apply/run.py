@@ -12,23 +12,23 @@ from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.aio import AsyncJicooClient, WithheldError
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk.apply.change import Change, Sending
+from airflow_provider_jicoo.bulk.apply.control import ReadControl, Throttle
 from airflow_provider_jicoo.bulk.apply.gate import Gate
+from airflow_provider_jicoo.bulk.apply.journal import History, Journal, history, journal_of
+from airflow_provider_jicoo.bulk.apply.judge import blocked_by_slot, messages
 from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.options import Options
+from airflow_provider_jicoo.bulk.apply.pace import Pace
 from airflow_provider_jicoo.bulk.apply.reading import Reader
+from airflow_provider_jicoo.bulk.apply.stop import Stop
 from airflow_provider_jicoo.bulk.apply.watch import Watch
-from airflow_provider_jicoo.bulk.control import ReadControl, Throttle
+from airflow_provider_jicoo.bulk.apply.waves import Tolerance, wave_sizes
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, JournalDamagedError, StoppedError
-from airflow_provider_jicoo.bulk.files import Folder
-from airflow_provider_jicoo.bulk.journal import Entry, History, Journal, history, journal_of
-from airflow_provider_jicoo.bulk.judge import blocked, messages
-from airflow_provider_jicoo.bulk.outcomes import BAD, Outcome
-from airflow_provider_jicoo.bulk.pace import Pace
-from airflow_provider_jicoo.bulk.plan import Line, Lines
+from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.outcomes import BAD, Entry, Outcome
+from airflow_provider_jicoo.bulk.plan import PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.progress import Progress
 from airflow_provider_jicoo.bulk.report import Report, Timeline, is_reported, write_report
-from airflow_provider_jicoo.bulk.stop import Stop
-from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        path: Folder,
-        lines: Lines,
+        path: StorePath,
+        lines: PlanFile,
         options: Options,
         *,
         control: ReadControl,
@@ -303,7 +303,7 @@ class Run:
                 queue.put_nowait(change)
             await begun.wait()
 
-    def _chunks(self) -> Iterator[tuple[int, list[Line]]]:
+    def _chunks(self) -> Iterator[tuple[int, list[PlannedChange]]]:
         """Yield what is still to be done, and the number of the wave that begins with it, else 0."""
         start, most = 0, 5 * self._options.timing.least_chunk  # until it is known how fast they can be sent
         for wave, size in enumerate(wave_sizes(self._options.waves, len(self._lines)), 1):
@@ -323,7 +323,7 @@ class Run:
         timing = self._options.timing
         return min(timing.chunk, most, *(max(timing.least_chunk, int(4 * rate)) for rate in rates))
 
-    async def _still_as_planned(self, chunk: list[Line]) -> list[Change]:
+    async def _still_as_planned(self, chunk: list[PlannedChange]) -> list[Change]:
         terms = self._lines.header["terms"]
         listed = [line for line in chunk if not self._options.reads_each(messages=messages(line, terms))]
         at = time.monotonic()
@@ -388,7 +388,7 @@ class Run:
         line = change.line
         for uid in line.waits_for:
             await self._ledger.slot_left(uid)
-        held = None if self._gate.closed else blocked(line, self._ledger.entries.get)
+        held = None if self._gate.closed else blocked_by_slot(line, self._ledger.entries.get)
         if held is not None:
             self._record(change, Entry(held[0], None, held[1], sends=change.sends))
             return

@@ -7,14 +7,14 @@ import logging
 import time
 from collections.abc import Callable
 
+from airflow_provider_jicoo.bulk.apply.control import ReadControl, Throttle, parse
 from airflow_provider_jicoo.bulk.apply.gate import Gate
+from airflow_provider_jicoo.bulk.apply.journal import Journal
 from airflow_provider_jicoo.bulk.apply.ledger import Ledger
-from airflow_provider_jicoo.bulk.control import ReadControl, Throttle, parse
+from airflow_provider_jicoo.bulk.apply.stop import Stop
 from airflow_provider_jicoo.bulk.errors import StoppedError
-from airflow_provider_jicoo.bulk.journal import Journal
 from airflow_provider_jicoo.bulk.progress import Progress, named
 from airflow_provider_jicoo.bulk.report import Timeline
-from airflow_provider_jicoo.bulk.stop import Stop
 
 log = logging.getLogger(__name__)
 

@@ -1,10 +1,10 @@
 """The header of a plan: its first line, a JSON object.
 
 ``jicoo_plan`` (the version of the format), ``digest``, ``terms``, ``selection``, ``change``, ``madeAt`` (ISO 8601,
-UTC), ``madeBy`` (words), ``owner`` (the task that made it, see :mod:`~airflow_provider_jicoo.bulk.place`; null outside
-of Airflow), ``summary`` (Markdown), ``changes``, ``unchanged``, ``guests_notified``, ``irreversible``, ``cycles``. That
-of a plan in shards has ``shards``, the names of their files beside it, and no ``terms``; that of a shard has
-``partOf``, which is ``{"plan": name, "shards": [{"name", "digest"}, ...]}``, and no summary.
+UTC), ``madeBy`` (words), ``owner`` (the task that made it, see :mod:`~airflow_provider_jicoo.bulk.plan.place`;
+null outside of Airflow), ``summary`` (Markdown), ``changes``, ``unchanged``, ``guests_notified``, ``irreversible``,
+``cycles``. That of a plan in shards has ``shards``, the names of their files beside it, and no ``terms``; that of a
+shard has ``partOf``, which is ``{"plan": name, "shards": [{"name", "digest"}, ...]}``, and no summary.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-from airflow_provider_jicoo.bulk.files import Folder
+from airflow_provider_jicoo.bulk.files import StorePath
 
 VERSION = 1
 START = b'{"jicoo_plan":'
@@ -38,7 +38,7 @@ _LOOK, _LONGEST = 64 * 1024, 256 * 1024 * 1024
 left alone stands in its header; a device or a film has no lines at all."""
 
 
-def first_line(path: Folder) -> bytes:
+def first_line(path: StorePath) -> bytes:
     """Return the first line of a file, or the beginning of what can be no header.
 
     :raises OSError: it cannot be read.
@@ -50,7 +50,7 @@ def first_line(path: Folder) -> bytes:
         return line
 
 
-def read_header(path: Folder) -> dict[str, Any]:
+def read_header(path: StorePath) -> dict[str, Any]:
     """Read the header of a plan.
 
     :raises PlanMismatchError: there is no plan there.
@@ -61,7 +61,7 @@ def read_header(path: Folder) -> dict[str, Any]:
         raise PlanMismatchError(f"{path} cannot be read as a plan: {error}") from None
 
 
-def parse_header(line: bytes, path: Folder) -> dict[str, Any]:
+def parse_header(line: bytes, path: StorePath) -> dict[str, Any]:
     """Return the header that a line is.
 
     :raises PlanMismatchError: it is none.
@@ -75,7 +75,7 @@ def parse_header(line: bytes, path: Folder) -> dict[str, Any]:
     return header
 
 
-def shard_paths(path: Folder, header: Mapping[str, Any]) -> Iterator[Folder]:
+def shard_paths(path: StorePath, header: Mapping[str, Any]) -> Iterator[StorePath]:
     """Yield the files of a plan's changes: those of its shards, or its own.
 
     :param header: the plan's, or that of one of its shards.
@@ -88,7 +88,7 @@ def shard_paths(path: Folder, header: Mapping[str, Any]) -> Iterator[Folder]:
         yield from (path.parent / name for name in names)
 
 
-def find_shards(path: Folder, header: Mapping[str, Any]) -> None:
+def find_shards(path: StorePath, header: Mapping[str, Any]) -> None:
     """Make sure that the whole plan is there, before any of it is used.
 
     :param header: the plan's, or that of one of its shards.

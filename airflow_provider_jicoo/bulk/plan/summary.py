@@ -13,10 +13,10 @@ from itertools import islice, zip_longest
 from typing import Any, TypeVar
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.bulk.markdown import code, table, text, words
-from airflow_provider_jicoo.bulk.names import Names
-from airflow_provider_jicoo.bulk.phrases import before_and_after, begin, day, kind, some
-from airflow_provider_jicoo.bulk.tally import OTHERS, Kind, Tally
+from airflow_provider_jicoo.bulk.plan.markdown import code, table, text, words
+from airflow_provider_jicoo.bulk.plan.names import Names
+from airflow_provider_jicoo.bulk.plan.phrases import before_and_after, begin, day, kind, some
+from airflow_provider_jicoo.bulk.plan.tally import OTHERS, Kind, Tally
 
 MOST_LINES = 8
 """How many kinds of changes are listed, and how many event types, hosts and days are counted out."""

@@ -28,7 +28,7 @@ NOT_GIVEN: Final = NotGiven.NOT_GIVEN
 """An argument that was not given. None is a value: it sets a field to null."""
 
 
-class Private:
+class Masked:
     """A rendered value that Airflow's UI must not show: it shows the text of it, which is ``***``.
 
     :param value: the value itself.
@@ -44,20 +44,20 @@ class Private:
     __repr__ = __str__
 
 
-def given(fields: Mapping[str, Any]) -> dict[str, Any]:
+def only_given(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that were given, with what templates made of them turned back.
 
     :raises ValueError: a template rendered a None to the text ``None``.
     """
-    return {name: plain(name, value) for name, value in fields.items() if value is not NOT_GIVEN}
+    return {name: unrendered(name, value) for name, value in fields.items() if value is not NOT_GIVEN}
 
 
-def plain(name: str, value: Any) -> Any:
+def unrendered(name: str, value: Any) -> Any:
     """Return a value as it was given.
 
     :raises ValueError: a template rendered a None to the text ``None``.
     """
-    if isinstance(value, Private):
+    if isinstance(value, Masked):
         value = value.value
     if value == "None":
         raise ValueError(

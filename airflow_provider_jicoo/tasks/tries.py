@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_provider_jicoo.storage import is_local
+from airflow_provider_jicoo.tasks.storage import is_local
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ class Tries:
         :raises PlanError: it is gone, and something of it may have been sent.
         """
         from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-        from airflow_provider_jicoo.bulk.header import read_header
-        from airflow_provider_jicoo.bulk.plan import Lines
+        from airflow_provider_jicoo.bulk.plan import PlanFile
+        from airflow_provider_jicoo.bulk.plan.header import read_header
 
         if not self._path.exists():
             self._refuse_if_sent()
@@ -45,7 +45,7 @@ class Tries:
             if header.get("owner") != self._owner:
                 # Whose it is, and that it is not written over, is said where it would be.
                 return None
-            Lines(self._path, header["digest"]).close()
+            PlanFile(self._path, header["digest"]).close()
         except PlanMismatchError:
             if self._journals() or self._noted():
                 # To plan anew what was begun would change twice what is to be moved by an hour.
@@ -120,10 +120,10 @@ class Tries:
         return self._path.parent / f"{self._path.name}.begun"
 
     def _has_been_here(self) -> bool:
-        from airflow_provider_jicoo.bulk.files import read
+        from airflow_provider_jicoo.bulk.files import read_bytes
 
         try:
-            owner: Any = json.loads(read(self._mark()))["owner"]
+            owner: Any = json.loads(read_bytes(self._mark()))["owner"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
         return bool(owner == self._owner)

@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanMismatchError
-from airflow_provider_jicoo.bulk.files import Folder, journals, try_to_write
-from airflow_provider_jicoo.bulk.header import START, first_line, parse_header, read_header, shard_paths
-from airflow_provider_jicoo.bulk.journal import has_begun, journal_of
+from airflow_provider_jicoo.bulk.files import StorePath, journals, try_to_write
+from airflow_provider_jicoo.bulk.plan.header import START, first_line, parse_header, read_header, shard_paths
 
 Owner = Mapping[str, Any]
 """The task that makes a plan: ``dagId``, ``runId``, ``taskId`` and ``mapIndex``."""
 
 
-def prepare_place(path: Folder, owner: Owner | None) -> None:
+def prepare_place(path: StorePath, owner: Owner | None) -> None:
     """Make sure that a plan can be written to a path, before anything is read.
 
     :param owner: who is about to make it; None outside of Airflow.
@@ -32,7 +31,7 @@ def prepare_place(path: Folder, owner: Owner | None) -> None:
         raise PlanError(f"the plan cannot be written to {path}: {error}; nothing was sent") from error
 
 
-def check_place(path: Folder, owner: Owner | None) -> None:
+def check_place(path: StorePath, owner: Owner | None) -> None:
     """Refuse to write a plan where something stands that must not be lost.
 
     :raises PlanError: says what it is, and what to do.
@@ -59,7 +58,7 @@ def check_place(path: Folder, owner: Owner | None) -> None:
         _refuse_begun(path, header)
 
 
-def _check_remains(path: Folder, line: bytes) -> None:
+def _check_remains(path: StorePath, line: bytes) -> None:
     """Refuse to write over what is no plan, unless it is what is left of one that was never whole.
 
     :raises PlanError: it may be something else.
@@ -74,7 +73,9 @@ def _check_remains(path: Folder, line: bytes) -> None:
         )
 
 
-def _refuse_begun(path: Folder, header: Mapping[str, Any]) -> None:
+def _refuse_begun(path: StorePath, header: Mapping[str, Any]) -> None:
+    from airflow_provider_jicoo.bulk.apply.journal import has_begun, journal_of
+
     for file in shard_paths(path, header):
         if not file.exists():
             continue
