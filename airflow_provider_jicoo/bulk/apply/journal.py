@@ -230,18 +230,21 @@ class Journal:
     :param folder: as :func:`journal_of`.
     :param lease: seconds for which a worker may send after it has looked for a later claim.
     :param approval: who agreed to the plan, and when; stands in the claim, which is there before anything is sent.
+    :param token: 32 hexadecimal digits, unlike those of any other worker; by default made at random.
 
     ``lease_before`` is the longest lease of the workers before that have not said that they are done.
     """
 
-    def __init__(self, folder: StorePath, lease: float, approval: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: StorePath, lease: float, approval: Mapping[str, str] | None = None, *, token: str = ""
+    ) -> None:
         self._folder = folder
         self._approval = approval
         self.lease = lease
         self.lease_before = 0.0
         self._number = 0
         self._segments = 0
-        self._token = uuid.uuid4().hex
+        self._token = token or uuid.uuid4().hex
 
     @property
     def _name(self) -> str:
