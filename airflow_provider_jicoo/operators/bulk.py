@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_jicoo.api.client import JicooClient
     from airflow_provider_jicoo.bulk.apply import Options
+    from airflow_provider_jicoo.bulk.documents import Manifest, Owner
     from airflow_provider_jicoo.bulk.plan import Plan
     from airflow_provider_jicoo.bulk.progress import Progress
     from airflow_provider_jicoo.bulk.report import Report
@@ -59,7 +60,7 @@ class _BulkOperator(NestedTemplates, JicooOperator):
             self.log.warning("%s", warning)
         return open_path("plan_path", text)
 
-    def _planned(self, plan: Plan, context: Context) -> dict[str, Any]:
+    def _planned(self, plan: Plan, context: Context) -> Manifest:
         """Log a plan, push its summary, and return its manifest."""
         self.log.info("%s", plan.summary)
         context["ti"].xcom_push(key="summary", value=plan.summary)
@@ -93,7 +94,7 @@ def _made_by(context: Context) -> str:
     return f"{ti.dag_id}, run {ti.run_id}, task {ti.task_id}"
 
 
-def _owner(context: Context) -> dict[str, Any]:
+def _owner(context: Context) -> Owner:
     """Return the task that makes a plan, as it stands in the plan's header."""
     ti = context["ti"]
     index = getattr(ti, "map_index", None)
@@ -190,7 +191,7 @@ class PlanBookingChangesOperator(_BulkOperator):
         self.shards = shards
         self.on_unproven = on_unproven
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Manifest:
         """Plan."""
         with self._hook() as hook:
             return self._planned(self._plan(hook.client, context), context)
@@ -262,7 +263,7 @@ class PlanBookingUndoOperator(_BulkOperator):
         self.max_changes = max_changes
         self.max_notified_guests = max_notified_guests
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Manifest:
         """Plan."""
         from airflow_provider_jicoo.bulk.undo import plan_undo
 

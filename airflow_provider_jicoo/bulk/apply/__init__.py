@@ -29,6 +29,7 @@ from airflow_provider_jicoo.bulk.apply.options import Options, Timing
 from airflow_provider_jicoo.bulk.apply.run import Run
 from airflow_provider_jicoo.bulk.apply.stop import Stop, in_a_thread
 from airflow_provider_jicoo.bulk.approval import MAX_PLAN_AGE, check_age, check_approval
+from airflow_provider_jicoo.bulk.documents import Approval, PlanHeader
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath
 from airflow_provider_jicoo.bulk.plan import Plan, PlanFile
@@ -117,10 +118,10 @@ def apply_plan(
 def _admit(
     client: JicooClient,
     path: StorePath,
-    header: Mapping[str, Any],
+    header: PlanHeader,
     approval: Mapping[str, Any] | None,
     max_plan_age: timedelta | None,
-) -> dict[str, str] | None:
+) -> Approval | None:
     """Return who agreed to a plan that may be applied, before anything of it is read or sent.
 
     :raises PlanMismatchError: it may not.

@@ -25,12 +25,13 @@ import re
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from airflow_provider_jicoo.bulk.documents import Approval
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath, list_names, make_folder, read_bytes, write_durably
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
@@ -235,9 +236,7 @@ class Journal:
     ``lease_before`` is the longest lease of the workers before that have not said that they are done.
     """
 
-    def __init__(
-        self, folder: StorePath, lease: float, approval: Mapping[str, str] | None = None, *, token: str = ""
-    ) -> None:
+    def __init__(self, folder: StorePath, lease: float, approval: Approval | None = None, *, token: str = "") -> None:
         self._folder = folder
         self._approval = approval
         self.lease = lease

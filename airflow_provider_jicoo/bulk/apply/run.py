@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from airflow_provider_jicoo.bulk.apply.reading import Reader
 from airflow_provider_jicoo.bulk.apply.stop import Stop
 from airflow_provider_jicoo.bulk.apply.watch import Watch
 from airflow_provider_jicoo.bulk.apply.waves import Tolerance, wave_sizes
+from airflow_provider_jicoo.bulk.documents import Approval
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, JournalDamagedError, StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath
 from airflow_provider_jicoo.bulk.outcomes import BAD, Entry, Outcome
@@ -65,7 +66,7 @@ class Run:
         control: ReadControl,
         stop: Stop,
         by: str,
-        approval: Mapping[str, str] | None,
+        approval: Approval | None,
         tell: Callable[[Progress], None] | None,
         tell_every: float,
         effects: Effects | None = None,

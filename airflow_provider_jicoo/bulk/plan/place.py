@@ -7,15 +7,10 @@ journal is of no use without it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from airflow_provider_jicoo.bulk.documents import Owner, PlanHeader
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanMismatchError
 from airflow_provider_jicoo.bulk.files import StorePath, journals, try_to_write
 from airflow_provider_jicoo.bulk.plan.header import START, first_line, parse_header, read_header, shard_paths
-
-Owner = Mapping[str, Any]
-"""The task that makes a plan: ``dagId``, ``runId``, ``taskId`` and ``mapIndex``."""
 
 
 def prepare_place(path: StorePath, owner: Owner | None) -> None:
@@ -73,7 +68,7 @@ def _check_remains(path: StorePath, line: bytes) -> None:
         )
 
 
-def _refuse_begun(path: StorePath, header: Mapping[str, Any]) -> None:
+def _refuse_begun(path: StorePath, header: PlanHeader) -> None:
     from airflow_provider_jicoo.bulk.apply.journal import has_begun, journal_of
 
     for file in shard_paths(path, header):
@@ -89,7 +84,7 @@ def _refuse_begun(path: StorePath, header: Mapping[str, Any]) -> None:
             )
 
 
-def described(owner: Owner | None, header: Mapping[str, Any]) -> str:
+def described(owner: Owner | None, header: PlanHeader) -> str:
     """Return in words who made a plan."""
     if not owner:
         return header.get("madeBy") or "somebody who is not a task of Airflow"
