@@ -117,7 +117,9 @@ class CreateBookingOperator(JicooOperator):
 
     Jicoo messages the guest. Jicoo knows no idempotency key: where nobody can tell whether the booking was made, the
     task fails at once and says how to look. At a retry, the task first looks for an open booking of this guest for
-    this event type at this moment, and returns that.
+    this event type at this moment, for as long as Jicoo may be at work on it, and returns that. Where there is none, a
+    retry of Airflow's does not make it, unless an earlier try is known to have sent nothing (from Airflow 3.3 on); it
+    fails and says how to look, and a task that somebody clears then makes it.
 
     What a guest gives (name, e-mail, ...) shows as ``***`` among the rendered fields in Airflow's UI.
 
