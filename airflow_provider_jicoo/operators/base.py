@@ -207,6 +207,9 @@ class CallOperator(JicooOperator):
     renamed: ClassVar[Mapping[str, str]] = {}
     """What the endpoint calls an argument, where an operator cannot have one of that name."""
 
+    if_too_large: ClassVar[str] = "give limit"
+    """What to do where a list does not fit into an XCom."""
+
     def execute(self, context: Context) -> Any:
         """Send the request."""
         from airflow_provider_jicoo.api.call import Listing
@@ -216,13 +219,17 @@ class CallOperator(JicooOperator):
             arguments = self._given(self.arguments, **self.convert)
             asked = endpoint(self.endpoint)(**{self.renamed.get(name, name): arguments[name] for name in arguments})
             if isinstance(asked, Listing):
-                rows = rows_for_xcom(hook.client.iterate(asked), "give limit")
+                rows = rows_for_xcom(hook.client.iterate(asked), self.if_too_large)
                 self.log.info("%d rows", len(rows))
                 return rows
-            if asked.method == "GET":
-                return fit_for_xcom(hook.client.send(asked), "read it with JicooHook in a task of your own")
-            found = self._change(hook, asked, context)
-            return None if asked.method == "DELETE" and asked.answer_shape != "whole" else found
+            return self._carry_out(hook, asked, context)
+
+    def _carry_out(self, hook: JicooHook, call: Call[Any], context: Context) -> Any:
+        """Send a request for one thing, and return what the task returns."""
+        if call.method == "GET":
+            return fit_for_xcom(hook.client.send(call), "read it with JicooHook in a task of your own")
+        found = self._change(hook, call, context)
+        return None if call.method == "DELETE" and call.answer_shape != "whole" else found
 
 
 def _in_doubt(call: Call[Any], seen: str) -> AmbiguousOutcomeError:

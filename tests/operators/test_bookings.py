@@ -17,6 +17,7 @@ from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.operators import base
 from airflow_provider_jicoo.operators import bookings as module
+from airflow_provider_jicoo.operators.base import CallOperator
 from airflow_provider_jicoo.operators.bookings import (
     CancelBookingOperator,
     CreateBookingOperator,
@@ -107,6 +108,10 @@ def per_guest(sandbox):
 
 
 class TestEach:
+    @pytest.mark.parametrize("operator", OPERATORS)
+    def test_each_has_the_base_of_the_others(self, operator):
+        assert issubclass(operator, CallOperator)
+
     def test_there_is_one_for_each_call(self):
         assert len(OPERATORS) == 7
 
