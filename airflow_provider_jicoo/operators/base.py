@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jicoo.api.call import Call
+    from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
 _SENT = "sent"
@@ -75,34 +76,33 @@ class JicooOperator(BaseOperator):
         """Send a change; at a further try, read first whether an earlier one has made it.
 
         A worker may have died between the answer and its end. To send it again would message the guest again.
+
+        :raises AmbiguousOutcomeError: an earlier try may have sent it, and a second one could do it twice; says how to
+            look.
         """
         from airflow_provider_jicoo.api.call import Repeat
 
-        # Airflow's, from 3.3: it outlives a try, wherever the next one runs.
-        store = context.get("task_state_store") if call.repeat in (Repeat.LEAVE, Repeat.AFTER_GRACE) else None
         if call.read_back is not None and context["ti"].try_number > 1:
             done, found = self._read_back(hook, call)
             if done:
                 self.log.info("%s %s: an earlier try has done it; not sent again", call.method, call.path)
                 return call.read_back.result(found)
-            may_be_sent = call.repeat is Repeat.LEAVE and (store is None or bool(store.get(_SENT)))
-            if self._is_repeated(context) and (done is None or may_be_sent):
-                from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
-
-                seen = (
-                    "what was read does not tell whether an earlier try has done it"
-                    if done is None
-                    else "an earlier try may have sent it; it was not there when it was read back over "
-                    f"{hook.client.settings.server_grace:.0f} s, and was not sent again"
-                )
-                raise AmbiguousOutcomeError(
-                    f"this is a retry, and {seen}. Before you repeat it, {call.how_to_check}; then clear the task.",
-                    method=call.method,
-                    path=call.path,
-                )
+            if done is None and self._is_repeated(context):
+                raise _in_doubt(call, "what was read does not tell whether an earlier try has done it")
+        store = self._store(call, context)
+        may_be_sent = call.repeat in (Repeat.LEAVE, Repeat.NEVER) and (store is None or bool(store.get(_SENT)))
+        if may_be_sent and self._is_repeated(context):
+            over = f"; it was not there when it was read back over {hook.client.settings.server_grace:.0f} s"
+            raise _in_doubt(call, f"an earlier try may have sent it{over if call.read_back is not None else ''}")
         found = self._send(hook, call, store)
         self.log.info("%s %s: done", call.method, call.path)
         return found
+
+    def _store(self, call: Call[Any], context: Context) -> Any:
+        """Return Airflow's store, from 3.3, where it is needed: it outlives a try, wherever the next one runs."""
+        from airflow_provider_jicoo.api.call import Repeat
+
+        return None if call.repeat in (Repeat.HARMLESS, Repeat.READ_BACK) else context.get("task_state_store")
 
     def _send(self, hook: JicooHook, call: Call[Any], store: Any) -> Any:
         """Send a change, and let a further try know whether it may have arrived.
@@ -163,8 +163,9 @@ class JicooOperator(BaseOperator):
     def _is_repeated(self, context: Context) -> bool:
         """Tell whether Airflow itself runs the task again. Somebody who clears it has looked: that is a first try."""
         ti = context["ti"]
-        # When a task is cleared, its tries are counted anew, from those there were.
-        return bool(ti.try_number > ti.max_tries - (self.retries or 0) + 1)
+        # When a task is cleared, its tries are counted anew, from those there were. Where its DAG has got more retries
+        # since the run began, max_tries is less than they are.
+        return bool(ti.try_number > max(ti.max_tries - (self.retries or 0), 0) + 1)
 
     def _link(self, hook: JicooHook, booking: Mapping[str, Any], context: Context) -> None:
         """Note the address behind :class:`~airflow_provider_jicoo.links.bookings.EventTypeLink`, where it is known."""
@@ -193,8 +194,8 @@ class CallOperator(JicooOperator):
 
     A list is returned whole, and must fit into an XCom; a thing is returned as Jicoo gives it; a removal returns
     nothing. At a retry of Airflow's, the worker may have died after the request: a change is then read first, and one
-    that cannot be read, and that a second request would do twice, is not sent: the task says how to look, and is
-    cleared by hand.
+    that cannot be read, and that a second request would do twice, is not sent, unless an earlier try is known to have
+    sent nothing (from Airflow 3.3 on): the task says how to look, and is cleared by hand.
     """
 
     endpoint: ClassVar[str]
@@ -206,6 +207,9 @@ class CallOperator(JicooOperator):
     renamed: ClassVar[Mapping[str, str]] = {}
     """What the endpoint calls an argument, where an operator cannot have one of that name."""
 
+    if_too_large: ClassVar[str] = "give limit"
+    """What to do where a list does not fit into an XCom."""
+
     def execute(self, context: Context) -> Any:
         """Send the request."""
         from airflow_provider_jicoo.api.call import Listing
@@ -215,27 +219,29 @@ class CallOperator(JicooOperator):
             arguments = self._given(self.arguments, **self.convert)
             asked = endpoint(self.endpoint)(**{self.renamed.get(name, name): arguments[name] for name in arguments})
             if isinstance(asked, Listing):
-                rows = rows_for_xcom(hook.client.iterate(asked), "give limit")
+                rows = rows_for_xcom(hook.client.iterate(asked), self.if_too_large)
                 self.log.info("%d rows", len(rows))
                 return rows
-            if asked.method == "GET":
-                return fit_for_xcom(hook.client.send(asked), "read it with JicooHook in a task of your own")
-            self._refuse_to_repeat(asked, context)
-            found = self._change(hook, asked, context)
-            return None if asked.method == "DELETE" and asked.answer_shape != "whole" else found
+            return self._carry_out(hook, asked, context)
 
-    def _refuse_to_repeat(self, call: Call[Any], context: Context) -> None:
-        """Refuse a request that an earlier try may have sent, where a second one could do it twice.
+    def _carry_out(self, hook: JicooHook, call: Call[Any], context: Context) -> Any:
+        """Send a request for one thing, and return what the task returns."""
+        if call.method == "GET":
+            return fit_for_xcom(hook.client.send(call), "read it with JicooHook in a task of your own")
+        found = self._change(hook, call, context)
+        return None if call.method == "DELETE" and call.answer_shape != "whole" else found
 
-        :raises AmbiguousOutcomeError: says how to look.
-        """
-        from airflow_provider_jicoo.api.call import Repeat
-        from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
 
-        if call.repeat is Repeat.NEVER and self._is_repeated(context):
-            raise AmbiguousOutcomeError(
-                f"this is a retry, and an earlier try may have done it. Before you repeat it, {call.how_to_check}; "
-                "then clear the task.",
-                method=call.method,
-                path=call.path,
-            )
+def _in_doubt(call: Call[Any], seen: str) -> AmbiguousOutcomeError:
+    """Return the error of a retry that sends nothing.
+
+    :param seen: what is known of what an earlier try did.
+    """
+    from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
+
+    return AmbiguousOutcomeError(
+        f"this is a retry, and {seen}: it was not sent again. Before you repeat it, {call.how_to_check}; "
+        "then clear the task.",
+        method=call.method,
+        path=call.path,
+    )

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_jicoo.bulk.documents import Manifest, Owner
     from airflow_provider_jicoo.bulk.plan import Plan
     from airflow_provider_jicoo.bulk.progress import Progress
-    from airflow_provider_jicoo.bulk.report import Report
     from airflow_provider_jicoo.operators.approval import ApproveBookingPlanOperator as ApproveBookingPlanOperator
 
 Booking = Mapping[str, Any]
@@ -281,112 +280,88 @@ class PlanBookingUndoOperator(_BulkOperator):
             return self._planned(plan, context)
 
 
-class _ApplyingOperator(_BulkOperator):
-    """What applies a plan."""
+class _Apply:
+    """The apply of a plan by an operator, as the arguments of the operator say.
 
-    def __init__(
-        self,
-        *,
-        waves: Sequence[int | str] = ("1", "1%", "10%"),
-        tolerated_failures: int | str = 0,
-        concurrency: int | str = 32,
-        on_stale: str = "skip",
-        on_stamp: str = "send",
-        on_doubt: str | None = None,
-        reread: str | None = None,
-        lease: float | str | None = None,
-        control_variable: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.on_stamp = on_stamp
-        self.on_doubt = on_doubt
-        self.reread = reread
-        self.lease = lease
-        self.waves = waves
-        self.tolerated_failures = tolerated_failures
-        self.concurrency = concurrency
-        self.on_stale = on_stale
-        self.control_variable = control_variable
-        self._stop: Any = None
+    No base of the operators: one of the two plans as well.
+    """
 
-    def _options(self) -> Options:
-        from airflow_provider_jicoo.bulk.apply import Options
-
-        given = {name: unrendered(name, getattr(self, name)) for name in ("on_stamp", "on_doubt", "reread")}
-        lease = unrendered("lease", self.lease)
-        if lease not in (None, ""):
-            given["lease"] = as_float("lease", lease)
-        return Options(
-            waves=self._waves(),
-            tolerated_failures=self.tolerated_failures,
-            concurrency=as_int("concurrency", self.concurrency),
-            on_stale=self.on_stale,  # type: ignore[arg-type]
-            **{name: value for name, value in given.items() if value not in (None, "")},
-        )
-
-    def _waves(self) -> tuple[Any, ...]:
-        waves = as_json("waves", unrendered("waves", self.waves))
-        if isinstance(waves, (str, int)):
-            return () if waves == "" else (waves,)
-        return tuple(waves)
-
-    def _apply(
-        self, client: JicooClient, plan: Any, digest: str | None, context: Context, **admission: Any
-    ) -> dict[str, Any]:
-        from airflow_provider_jicoo.bulk.apply import apply_plan
+    def __init__(self, operator: ApplyBookingPlanOperator | BulkUpdateBookingsOperator, context: Context) -> None:
         from airflow_provider_jicoo.bulk.apply.stop import Stop
 
-        self._stop = Stop()
+        self._operator = operator
+        self._context = context
+        self.stop = Stop()
+        self._options = self._read_options()
+
+    def __call__(self, client: JicooClient, plan: Any, digest: str | None, **admission: Any) -> dict[str, Any]:
+        """Apply a plan, and return where the report is and how many changes have which outcome."""
+        from airflow_provider_jicoo.bulk.apply import apply_plan
+
         report = apply_plan(
             client,
             plan,
             digest=digest,
-            options=self._options(),
-            control=self._read_variable if self.control_variable else None,
-            progress=lambda progress: self._tell(progress, context),
-            stop=self._stop,
-            by=self._applied_by(context),
-            open_path=self._path,
+            options=self._options,
+            control=self._read_variable if self._operator.control_variable else None,
+            progress=self._tell,
+            stop=self.stop,
+            by=self._by(),
+            open_path=self._operator._path,
             **admission,
         )
-        return self._reported(report)
-
-    def _applied_by(self, context: Context) -> str:
-        """Return the same text for a task and its retries, and another one once a person has cleared it."""
-        ti = context["ti"]
-        # Airflow counts the tries of a cleared task anew, from those there were.
-        return f"{_made_by(context)}, map index {getattr(ti, 'map_index', -1)}, of {ti.max_tries + 1} tries"
-
-    def _reported(self, report: Report) -> dict[str, Any]:
-        self.log.info("%s", report)
+        self._operator.log.info("%s", report)
         return {"report": str(report.path), "counts": dict(report.counts)}
+
+    def _read_options(self) -> Options:
+        from airflow_provider_jicoo.bulk.apply import Options
+
+        operator = self._operator
+        given = {name: unrendered(name, getattr(operator, name)) for name in ("on_stamp", "on_doubt", "reread")}
+        lease = unrendered("lease", operator.lease)
+        if lease not in (None, ""):
+            given["lease"] = as_float("lease", lease)
+        return Options(
+            waves=_waves(operator.waves),
+            tolerated_failures=operator.tolerated_failures,
+            concurrency=as_int("concurrency", operator.concurrency),
+            on_stale=operator.on_stale,  # type: ignore[arg-type]
+            **{name: value for name, value in given.items() if value not in (None, "")},
+        )
+
+    def _by(self) -> str:
+        """Return the same text for a task and its retries, and another one once a person has cleared it."""
+        ti = self._context["ti"]
+        # Airflow counts the tries of a cleared task anew, from those there were.
+        return f"{_made_by(self._context)}, map index {getattr(ti, 'map_index', -1)}, of {ti.max_tries + 1} tries"
 
     def _read_variable(self) -> str | None:
         from airflow.sdk import Variable
 
-        told: str | None = Variable.get(str(self.control_variable), default=None)
+        told: str | None = Variable.get(str(self._operator.control_variable), default=None)
         return told
 
-    def _tell(self, progress: Progress, context: Context) -> None:
-        self.log.info("%s", progress)
+    def _tell(self, progress: Progress) -> None:
+        self._operator.log.info("%s", progress)
         # Airflow 3.3 shows it beside the task; the journal alone is what a further try goes by.
-        store = context.get("task_state_store")
+        store = self._context.get("task_state_store")
         if store is None:
             return
         told: dict[str, Any] = {"done": progress.done, "total": progress.total, "counts": dict(progress.counts)}
         try:
             store.set("progress", told)
         except Exception as error:  # whatever is wrong with Airflow's API: it is no reason to end the run
-            self.log.warning("the progress could not be stored: %s", error)
-
-    def on_kill(self) -> None:
-        """Take no new work; what is under way is finished, journal and report are written."""
-        if self._stop is not None:
-            self._stop("the task was killed")
+            self._operator.log.warning("the progress could not be stored: %s", error)
 
 
-class ApplyBookingPlanOperator(_ApplyingOperator):
+def _waves(given: Any) -> tuple[Any, ...]:
+    waves = as_json("waves", unrendered("waves", given))
+    if isinstance(waves, (str, int)):
+        return () if waves == "" else (waves,)
+    return tuple(waves)
+
+
+class ApplyBookingPlanOperator(_BulkOperator):
     """Carry out a plan, or go on with it where an earlier try was killed.
 
     Each booking is read again shortly before it is changed, and left alone where somebody has edited it since. The
@@ -449,6 +424,15 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
         digest: str | None = None,
         approval: Mapping[str, Any] | str | None = None,
         max_plan_age: timedelta | float | str | None = timedelta(hours=24),
+        waves: Sequence[int | str] = ("1", "1%", "10%"),
+        tolerated_failures: int | str = 0,
+        concurrency: int | str = 32,
+        on_stale: str = "skip",
+        on_stamp: str = "send",
+        on_doubt: str | None = None,
+        reread: str | None = None,
+        lease: float | str | None = None,
+        control_variable: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -456,6 +440,16 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
         self.digest = digest
         self.approval = approval
         self.max_plan_age = max_plan_age
+        self.waves = waves
+        self.tolerated_failures = tolerated_failures
+        self.concurrency = concurrency
+        self.on_stale = on_stale
+        self.on_stamp = on_stamp
+        self.on_doubt = on_doubt
+        self.reread = reread
+        self.lease = lease
+        self.control_variable = control_variable
+        self._apply: _Apply | None = None
         # A task that asks and returns nothing, since it was skipped or failed, is not the same as nobody to be asked.
         self._asks = approval is not None
 
@@ -468,10 +462,11 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
                 "approval": self._approval(),
                 "max_plan_age": as_span("max_plan_age", unrendered("max_plan_age", self.max_plan_age)),
             }
+            self._apply = _Apply(self, context)
             if isinstance(plan, Mapping) and {"plan", "digest"} <= plan.keys():
-                return self._apply(hook.client, plan, digest, context, **admission)
+                return self._apply(hook.client, plan, digest, **admission)
             if isinstance(plan, str):
-                return self._apply(hook.client, self._path(plan), digest, context, **admission)
+                return self._apply(hook.client, self._path(plan), digest, **admission)
             raise ValueError(f"plan: a {type(plan).__name__} is neither a manifest, nor one of its shards, nor a path")
 
     def _approval(self) -> Mapping[str, Any] | None:
@@ -489,8 +484,13 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
             )
         return approval
 
+    def on_kill(self) -> None:
+        """Take no new work; what is under way is finished, journal and report are written."""
+        if self._apply is not None:
+            self._apply.stop("the task was killed")
 
-class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
+
+class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
     """Plan and apply in one task, for changes that nobody has to agree to.
 
     The parameters are those of :class:`PlanBookingChangesOperator` and :class:`ApplyBookingPlanOperator`. A further try
@@ -512,16 +512,40 @@ class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
         "plan_only",
     )
 
-    def __init__(self, *, dry_run: bool | str = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        dry_run: bool | str = False,
+        waves: Sequence[int | str] = ("1", "1%", "10%"),
+        tolerated_failures: int | str = 0,
+        concurrency: int | str = 32,
+        on_stale: str = "skip",
+        on_stamp: str = "send",
+        on_doubt: str | None = None,
+        reread: str | None = None,
+        lease: float | str | None = None,
+        control_variable: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         # Not ``dry_run``: Airflow's operators have a method of that name.
         self.plan_only = dry_run
+        self.waves = waves
+        self.tolerated_failures = tolerated_failures
+        self.concurrency = concurrency
+        self.on_stale = on_stale
+        self.on_stamp = on_stamp
+        self.on_doubt = on_doubt
+        self.reread = reread
+        self.lease = lease
+        self.control_variable = control_variable
+        self._apply: _Apply | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Plan and apply."""
         with self._hook() as hook:
-            # What is wrong with these is to be said before anything is read.
-            self._options()
+            # What is wrong with its arguments is to be said before anything is read.
+            self._apply = _Apply(self, context)
             dry = _said("dry_run", self.plan_only)
             if as_int("shards", self.shards) != 1:
                 raise ValueError("shards: one task applies one plan; use PlanBookingChangesOperator for shards")
@@ -534,4 +558,9 @@ class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
                 return manifest
             tries.note(manifest)
             # A plan of this very task is as old as its first try.
-            return {**manifest, **self._apply(hook.client, manifest, None, context, max_plan_age=None)}
+            return {**manifest, **self._apply(hook.client, manifest, None, max_plan_age=None)}
+
+    def on_kill(self) -> None:
+        """Take no new work; what is under way is finished, journal and report are written."""
+        if self._apply is not None:
+            self._apply.stop("the task was killed")

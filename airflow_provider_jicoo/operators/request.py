@@ -13,8 +13,8 @@ class JicooRequestOperator(CallOperator):
     """Send any request to Jicoo, and return the whole answer as it came; None where it is empty.
 
     With the same key, pace, failure handling and checks as every other operator. A GET is repeated like any read.
-    Anything else is never repeated where nobody knows whether it took effect, and not at a retry of Airflow's either:
-    the task fails and says so.
+    Anything else is never repeated where nobody knows whether it took effect, and not at a retry of Airflow's either,
+    unless an earlier try is known to have sent nothing (from Airflow 3.3 on): the task fails and says so.
 
     Query and body show as ``***`` among the rendered fields: they may be personal data. The answer goes to an XCom.
 

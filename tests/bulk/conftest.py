@@ -1,4 +1,4 @@
-"""What the proofs share: workers to kill, plans to kill them over, and the ledger that says what came of it."""
+"""What the tests share: a sandbox and its client; workers to kill, and the ledger that says what came of it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.api.written import reflects_exactly
 from airflow_provider_jicoo.bulk import Cancel, Reschedule, Selection, UpdateFields, plan_changes
 from airflow_provider_jicoo.bulk.files import read_bytes
+from airflow_provider_jicoo.sandbox import Sandbox
+from tests.bulk.tools import NOW, connect
 
 WORKER = Path(__file__).with_name("worker.py")
 ROOT = WORKER.parents[2]
@@ -34,6 +36,23 @@ def until(what, seconds=30.0, every=0.002):
         assert time.monotonic() < end, f"{what} was not true within {seconds} s"
         time.sleep(every)
     return found
+
+
+# --- the sandbox -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A sandbox for all tests of a file, each of which resets it: its ``sandbox`` fixture does."""
+    with Sandbox(bookings=0, now=NOW) as made:
+        yield made
+
+
+@pytest.fixture
+def jicoo(sandbox):
+    """A client of the file's ``sandbox``."""
+    with connect(sandbox) as client:
+        yield client
 
 
 # --- workers ---------------------------------------------------------------------------------------------------------

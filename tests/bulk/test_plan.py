@@ -7,7 +7,7 @@ import re
 import tracemalloc
 from collections import Counter
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -34,29 +34,16 @@ from airflow_provider_jicoo.bulk.plan import PlanFile, read_header
 from airflow_provider_jicoo.bulk.plan.seen import fingerprint
 from airflow_provider_jicoo.bulk.plan.tally import SAMPLE
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, read_plan, set_timing
+from tests.bulk.tools import FAST, NOW, connect, read_plan, set_timing
 
-NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
 EVERYTHING = Selection()
 LOUD = UpdateFields(priority="high")
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Sandbox(bookings=0, now=NOW) as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
 def sandbox(server):
     server.reset(bookings=70, seed=3)
     return server
-
-
-@pytest.fixture
-def jicoo(sandbox):
-    with connect(sandbox) as client:
-        yield client
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from airflow_provider_jicoo.bulk.plan.phrases import day, span
 from airflow_provider_jicoo.bulk.plan.summary import MOST_LEFT, MOST_LINES, summary
 from airflow_provider_jicoo.bulk.plan.tally import MOST_KINDS, SAMPLE, Tally
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, read_plan
+from tests.bulk.tools import FAST, read_plan
 
 NOW = datetime(2027, 2, 1, 3, tzinfo=timezone.utc)
 QUICK = Options(lease=0.2)
@@ -57,12 +57,6 @@ def server():
 def sandbox(server):
     server.reset(bookings=0, seed=3)
     return server
-
-
-@pytest.fixture
-def jicoo(sandbox):
-    with connect(sandbox) as client:
-        yield client
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError
+from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
 from airflow_provider_jicoo.doctor import writing
 from airflow_provider_jicoo.doctor.examine import WRITING
 from airflow_provider_jicoo.doctor.findings import Verdict
 from airflow_provider_jicoo.doctor.writing import RestoreError
 from airflow_provider_jicoo.sandbox import Sandbox
+from airflow_provider_jicoo.sandbox.state import State
 
 OLD = "Taro Yamada, 090-1234-5678:\r\n  third  visit"
 SEEDED = object()
@@ -95,6 +96,36 @@ def test_ways_of_writing(tried, quirk, name, words):
     assert re.search(words, differing[name].seen), differing[name].seen
     assert found(report, Verdict.FAILS, Verdict.UNTOLD) == {}
     assert report.can_be_lived_with
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_one_stamp_of_a_whole_second_does_not_tell(tried, monkeypatch, number):
+    """One in a thousand is."""
+    stamp, made = State.stamp, []
+
+    def at_a_whole_second(self, before, after):
+        made.append(re.sub(r"\.\d+", ".000" if len(made) == number else ".125", stamp(self, before, after)))
+        return made[-1]
+
+    monkeypatch.setattr(State, "stamp", at_a_whole_second)
+    report, _, _ = tried(old=SEEDED)
+    assert made[number].endswith(".000Z")
+    assert found(report, Verdict.HOLDS)[writing.STAMP].seen == "It moves, and has fractions of a second."
+
+
+def test_the_stamp_of_the_first_change_where_the_second_is_refused(tried, monkeypatch):
+    send, sent = writing._Trial._send, []
+
+    def second_refused(self, text):
+        sent.append(text)
+        if len(sent) == 2:
+            raise PermissionDeniedError("no", method="PATCH", path="/v1/bookings/uid", status=403)
+        send(self, text)
+
+    monkeypatch.setattr(writing._Trial, "_send", second_refused)
+    report, _, _ = tried(old=SEEDED)
+    assert len(found(report, Verdict.UNTOLD)) == 1
+    assert writing.STAMP in found(report, Verdict.HOLDS)
 
 
 @pytest.mark.parametrize("quirk", ["answers-nothing", "answers-null"])

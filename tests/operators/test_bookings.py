@@ -15,7 +15,9 @@ import requests
 
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.operators import base
 from airflow_provider_jicoo.operators import bookings as module
+from airflow_provider_jicoo.operators.base import CallOperator
 from airflow_provider_jicoo.operators.bookings import (
     CancelBookingOperator,
     CreateBookingOperator,
@@ -87,6 +89,18 @@ def send_and_die(sandbox, operator, uid, more, fault="dropped", **options):
         requests.request(method, address, json=body, headers={"X-Jicoo-Api-Key": sandbox.api_key}, timeout=5)
 
 
+def body_of(create):
+    """Return what a create sends."""
+    return {
+        "startedAt": create["started_at"],
+        "timeZone": create["time_zone"],
+        "eventTypeId": create["event_type_id"],
+        "email": create["guest_email"],
+        "name": create["name"],
+        "locationId": create["location_id"],
+    }
+
+
 def per_guest(sandbox):
     """Return how often each guest of each booking was messaged at the most."""
     told = [(message.uid, message.guest) for message in sandbox.messages]
@@ -94,6 +108,10 @@ def per_guest(sandbox):
 
 
 class TestEach:
+    @pytest.mark.parametrize("operator", OPERATORS)
+    def test_each_has_the_base_of_the_others(self, operator):
+        assert issubclass(operator, CallOperator)
+
     def test_there_is_one_for_each_call(self):
         assert len(OPERATORS) == 7
 
@@ -799,16 +817,8 @@ class TestARetryOfTheTask:
     @pytest.mark.parametrize("cleared", [False, True])
     @pytest.mark.parametrize("fault", ["dropped", "server_error"])
     def test_a_create_that_is_made_late_is_found(self, run, jicoo_sandbox, create, fault, cleared):
-        body = {
-            "startedAt": SLOT,
-            "timeZone": create["time_zone"],
-            "eventTypeId": create["event_type_id"],
-            "email": create["guest_email"],
-            "name": create["name"],
-            "locationId": None,
-        }
         before = {row["uid"] for row in jicoo_sandbox.bookings()}
-        send_and_die(jicoo_sandbox, CreateBookingOperator, None, body, fault, late="0.6s")
+        send_and_die(jicoo_sandbox, CreateBookingOperator, None, body_of(create), fault, late="0.6s")
 
         tries = {"max_tries": 2, "retries": 1} if cleared else {"max_tries": 1, "retries": 1}
         made = run(CreateBookingOperator, **create, try_number=2, **tries)
@@ -817,12 +827,49 @@ class TestARetryOfTheTask:
         assert {row["uid"] for row in jicoo_sandbox.bookings()} == {*before, made["uid"]}
         assert jicoo_sandbox.count("POST") == len(jicoo_sandbox.messages) == 1
 
-    def test_a_create_that_was_not_made_is_made_after_the_grace(self, run, jicoo_sandbox, create, grace):
+    @pytest.mark.parametrize("with_store", [False, True])
+    def test_a_create_that_is_made_after_the_grace_is_not_made_twice(self, run, jicoo_sandbox, create, with_store):
+        before = {row["uid"] for row in jicoo_sandbox.bookings()}
+        send_and_die(jicoo_sandbox, CreateBookingOperator, None, body_of(create), "dropped", late="2s")
+        store = Store() if with_store else None
+        if store is not None:
+            store.set(base._SENT, True)
+        with pytest.raises(AirflowFailException, match=r"may have sent it: .* list the bookings that"):
+            run(CreateBookingOperator, **create, try_number=2, max_tries=1, retries=1, store=store)
+        jicoo_sandbox.settle()
+        assert jicoo_sandbox.count("POST") == len(jicoo_sandbox.messages) == 1
+        assert len({row["uid"] for row in jicoo_sandbox.bookings()} - before) == 1
+
+    def test_a_create_that_somebody_cancelled_meanwhile_is_not_made_again(self, run, jicoo_sandbox, create):
+        first = run(CreateBookingOperator, **create)
+        jicoo_sandbox.edit(first["uid"], status="cancel")
+        with pytest.raises(AirflowFailException, match="an earlier try may have sent it"):
+            run(CreateBookingOperator, **create, try_number=2, max_tries=1, retries=1)
+        assert jicoo_sandbox.count("POST") == len(jicoo_sandbox.messages) == 1
+
+    @pytest.mark.parametrize("way", ["cleared", "known"])
+    def test_a_create_that_was_not_made_is_made_after_the_grace_where(self, run, jicoo_sandbox, create, grace, way):
+        """A person has looked and cleared it, or Airflow knows that the earlier try has sent nothing."""
+        how = {
+            "cleared": {"max_tries": 2, "retries": 1},
+            "known": {"max_tries": 1, "retries": 1, "store": Store()},
+        }[way]
         began = time.monotonic()
-        made = run(CreateBookingOperator, **create, try_number=2)
+        made = run(CreateBookingOperator, **create, try_number=2, **how)
         assert time.monotonic() - began >= grace
         assert made == jicoo_sandbox.booking(made["uid"])
         assert jicoo_sandbox.count("POST") == len(jicoo_sandbox.messages) == 1
+
+    def test_with_airflows_store_a_create_that_is_known_not_to_be_made_is_made_by_a_retry(
+        self, run, jicoo_sandbox, grace, quick_retries, create
+    ):
+        store = Store()
+        jicoo_sandbox.fail("rate_limit", share=1)
+        with pytest.raises(errors.RateLimitError):
+            run(CreateBookingOperator, **create, store=store)
+        jicoo_sandbox.heal()
+        run(CreateBookingOperator, **create, store=store, try_number=2)
+        assert len(jicoo_sandbox.messages) == 1
 
     @pytest.mark.parametrize(
         "quirk",
@@ -856,7 +903,7 @@ class TestARetryOfTheTask:
         }
         guest = {"email": create["guest_email"] if other != "email" else "other@example.com"}
         there = jicoo_sandbox.add_booking(contacts=[guest], **booking)["uid"]
-        made = run(CreateBookingOperator, **create, try_number=2)
+        made = run(CreateBookingOperator, **create, try_number=2, max_tries=2, retries=1)
         assert made["uid"] != there
         assert jicoo_sandbox.count("POST") == 1
 

@@ -11,6 +11,7 @@ from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.operators.request import JicooRequestOperator
 from airflow_provider_jicoo.tasks.compat import AirflowFailException
+from tests.operators.classes import Store
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
 
@@ -74,6 +75,25 @@ class TestRetriesOfAirflow:
         with pytest.raises(AirflowFailException, match="this is a retry"):
             run(try_number=4, retries=2, max_tries=4, **self.CHANGE)
         assert jicoo_sandbox.count() == 0
+
+    def test_with_airflows_store_it_is_sent_where_an_earlier_try_has_sent_nothing(
+        self, run, jicoo_sandbox, quick_retries
+    ):
+        change = {**self.CHANGE, "path": f"/v1/bookings/{jicoo_sandbox.add_booking()['uid']}/cancel"}
+        retry = {"try_number": 2, "retries": 2, "max_tries": 2, "store": Store()}
+        jicoo_sandbox.fail("rate_limit", share=1)
+        with pytest.raises(errors.RateLimitError):
+            run(store=retry["store"], **change)
+        jicoo_sandbox.heal()
+        run(**retry, **change)
+        with pytest.raises(AirflowFailException, match="this is a retry"):
+            run(**retry, **change)
+        assert len(jicoo_sandbox.messages) == 1
+
+    def test_the_first_try_is_sent_where_the_dag_has_got_more_retries_since_the_run_began(self, run, jicoo_sandbox):
+        uid = jicoo_sandbox.add_booking()["uid"]
+        run(try_number=1, retries=3, max_tries=0, **{**self.CHANGE, "path": f"/v1/bookings/{uid}/cancel"})
+        assert jicoo_sandbox.booking(uid)["status"] == "cancel"
 
     def test_a_read_is_sent(self, run, jicoo_sandbox):
         assert run(try_number=2, retries=1, max_tries=1, method="GET", path="/v1/bookings")["data"]
