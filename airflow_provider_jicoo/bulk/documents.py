@@ -93,12 +93,8 @@ class Applied(TypedDict):
     """How many changes ended in which outcome; every outcome is there."""
 
 
-class AppliedManifest(Manifest):
-    """What a task returns that plans and applies. Without ``report`` and ``counts`` where it was to plan only."""
-
-    report: NotRequired[str]
-    counts: NotRequired[dict[str, int]]
-    """Both as of :class:`Applied`."""
+class AppliedManifest(Manifest, Applied):
+    """What a task returns that plans and applies."""
 
 
 class ShardName(TypedDict):

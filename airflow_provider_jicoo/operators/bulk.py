@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_jicoo.api.client import JicooClient
     from airflow_provider_jicoo.bulk.apply import Options
-    from airflow_provider_jicoo.bulk.documents import Manifest, Owner
+    from airflow_provider_jicoo.bulk.documents import Applied, AppliedManifest, Manifest, Owner
     from airflow_provider_jicoo.bulk.plan import Plan
     from airflow_provider_jicoo.bulk.progress import Progress
     from airflow_provider_jicoo.operators.approval import ApproveBookingPlanOperator as ApproveBookingPlanOperator
@@ -294,7 +294,7 @@ class _Apply:
         self.stop = Stop()
         self._options = self._read_options()
 
-    def __call__(self, client: JicooClient, plan: Any, digest: str | None, **admission: Any) -> dict[str, Any]:
+    def __call__(self, client: JicooClient, plan: Any, digest: str | None, **admission: Any) -> Applied:
         """Apply a plan, and return where the report is and how many changes have which outcome."""
         from airflow_provider_jicoo.bulk.apply import apply_plan
 
@@ -453,7 +453,7 @@ class ApplyBookingPlanOperator(_BulkOperator):
         # A task that asks and returns nothing, since it was skipped or failed, is not the same as nobody to be asked.
         self._asks = approval is not None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Applied:
         """Apply."""
         with self._hook() as hook:
             plan = as_json("plan", unrendered("plan", self.plan))
@@ -541,7 +541,7 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
         self.control_variable = control_variable
         self._apply: _Apply | None = None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Manifest:
         """Plan and apply."""
         with self._hook() as hook:
             # What is wrong with its arguments is to be said before anything is read.
@@ -558,7 +558,9 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
                 return manifest
             tries.note(manifest)
             # A plan of this very task is as old as its first try.
-            return {**manifest, **self._apply(hook.client, manifest, None, max_plan_age=None)}
+            applied = self._apply(hook.client, manifest, None, max_plan_age=None)
+            done: AppliedManifest = {**manifest, "report": applied["report"], "counts": applied["counts"]}
+            return done
 
     def on_kill(self) -> None:
         """Take no new work; what is under way is finished, journal and report are written."""
