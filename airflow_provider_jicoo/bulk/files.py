@@ -229,8 +229,3 @@ def list_names(folder: StorePath) -> list[str]:
     if store is not None:
         store.invalidate_cache()
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-
-def journals(plan: StorePath) -> list[str]:
-    """Return the names of the journals beside a plan, whatever plan of that name they are of."""
-    return [name for name in list_names(plan.parent) if name.startswith(f"{plan.name}.") and name.endswith(".journal")]

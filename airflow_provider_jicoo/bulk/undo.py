@@ -21,11 +21,12 @@ from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.written import documented, reflects, reflects_exactly
-from airflow_provider_jicoo.bulk.apply.journal import history, journal_of
+from airflow_provider_jicoo.bulk.apply.journal import history
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.documents import LeftAlone, Owner, PlanAbout
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.journal_files import journal_of
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import Draft, Plan, PlanFile, PlannedChange, Terms
 from airflow_provider_jicoo.bulk.plan.header import find_shards, read_header, shard_paths

@@ -58,7 +58,7 @@ class Tries:
         return manifest_of(self._path, header)
 
     def _journals(self) -> list[str]:
-        from airflow_provider_jicoo.bulk.files import journals
+        from airflow_provider_jicoo.bulk.journal_files import journals
 
         return journals(self._path)
 

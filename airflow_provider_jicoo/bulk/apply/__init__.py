@@ -24,7 +24,6 @@ from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.bulk import bar
 from airflow_provider_jicoo.bulk.apply.control import ReadControl, control_file
-from airflow_provider_jicoo.bulk.apply.journal import has_begun, journal_of
 from airflow_provider_jicoo.bulk.apply.options import Options, Timing
 from airflow_provider_jicoo.bulk.apply.run import Run
 from airflow_provider_jicoo.bulk.apply.stop import Stop, in_a_thread
@@ -32,6 +31,7 @@ from airflow_provider_jicoo.bulk.approval import MAX_PLAN_AGE, check_age, check_
 from airflow_provider_jicoo.bulk.documents import Approval, PlanHeader
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.journal_files import has_begun, journal_of
 from airflow_provider_jicoo.bulk.plan import Plan, PlanFile
 from airflow_provider_jicoo.bulk.plan.header import find_shards, read_header
 from airflow_provider_jicoo.bulk.progress import Progress

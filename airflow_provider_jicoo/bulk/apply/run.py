@@ -15,7 +15,7 @@ from airflow_provider_jicoo.bulk.apply.change import Change, Sending
 from airflow_provider_jicoo.bulk.apply.control import ReadControl, Throttle
 from airflow_provider_jicoo.bulk.apply.effects import Effects
 from airflow_provider_jicoo.bulk.apply.gate import Gate
-from airflow_provider_jicoo.bulk.apply.journal import History, Journal, history, journal_of
+from airflow_provider_jicoo.bulk.apply.journal import History, Journal, history
 from airflow_provider_jicoo.bulk.apply.judge import blocked_by_slot, messages
 from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.options import Options
@@ -27,6 +27,7 @@ from airflow_provider_jicoo.bulk.apply.waves import Tolerance, wave_sizes
 from airflow_provider_jicoo.bulk.documents import Approval
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, JournalDamagedError, StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.journal_files import journal_of
 from airflow_provider_jicoo.bulk.outcomes import BAD, Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.progress import Progress

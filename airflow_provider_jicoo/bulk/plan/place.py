@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from airflow_provider_jicoo.bulk.documents import Owner, PlanHeader
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanMismatchError
-from airflow_provider_jicoo.bulk.files import StorePath, journals, try_to_write
+from airflow_provider_jicoo.bulk.files import StorePath, try_to_write
+from airflow_provider_jicoo.bulk.journal_files import has_begun, journal_of, journals
 from airflow_provider_jicoo.bulk.plan.header import START, first_line, parse_header, read_header, shard_paths
 
 
@@ -69,8 +70,6 @@ def _check_remains(path: StorePath, line: bytes) -> None:
 
 
 def _refuse_begun(path: StorePath, header: PlanHeader) -> None:
-    from airflow_provider_jicoo.bulk.apply.journal import has_begun, journal_of
-
     for file in shard_paths(path, header):
         if not file.exists():
             continue
