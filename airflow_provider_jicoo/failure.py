@@ -1,43 +1,18 @@
-"""Which failures of a task are worth a retry."""
+"""The old place of :mod:`airflow_provider_jicoo.tasks.failure`."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from contextlib import AbstractContextManager
 
-from airflow_provider_jicoo.compat import AirflowFailException
-
-log = logging.getLogger(__name__)
+from airflow_provider_jicoo.tasks.failure import fail_without_retry
 
 
-@contextmanager
-def failing_at_once(jicoo_conn_id: str = "") -> Iterator[None]:
-    """Turn what a retry cannot mend into an :class:`AirflowFailException`, so that no retry is spent on it.
-
-    Its text is the whole message, and ends the log without a second traceback; that of the error is logged at DEBUG.
-    Its ``__context__`` is the :class:`~airflow_provider_jicoo.api.errors.JicooError`, with its fields.
-
-    :param jicoo_conn_id: the Airflow connection in use, named where Jicoo does not accept its key.
-    """
-    from airflow_provider_jicoo.api.errors import (
-        AuthenticationError,
-        InvalidRequestError,
-        JicooError,
-        PermissionDeniedError,
+def failing_at_once(jicoo_conn_id: str = "") -> AbstractContextManager[None]:
+    """Do what :func:`~airflow_provider_jicoo.tasks.failure.fail_without_retry` does, which is its name now."""
+    warnings.warn(
+        "airflow_provider_jicoo.failure.failing_at_once is airflow_provider_jicoo.tasks.failure.fail_without_retry",
+        DeprecationWarning,
+        stacklevel=2,
     )
-
-    try:
-        yield
-    except JicooError as error:
-        if not error.permanent:
-            raise
-        log.debug("what failed", exc_info=True)
-        named = jicoo_conn_id and isinstance(error, (AuthenticationError, PermissionDeniedError))
-        raise AirflowFailException(f"connection {jicoo_conn_id!r}: {error}" if named else str(error)) from None
-    except ValueError as error:
-        log.debug("what failed", exc_info=True)
-        try:
-            raise InvalidRequestError(str(error)) from None
-        except InvalidRequestError:
-            raise AirflowFailException(str(error)) from None
+    return fail_without_retry(jicoo_conn_id)

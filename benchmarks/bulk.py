@@ -223,7 +223,7 @@ def work(url: str, shard: dict[str, Any]) -> None:
     """Apply a shard, and keep saying how far it is."""
     told = Path(f"{shard['plan']}.done")
     with JicooClient(Settings(KEY, url)) as jicoo:
-        apply_plan(jicoo, shard, progress=lambda progress: told.write_text(str(progress.done)), every=1.0)
+        apply_plan(jicoo, shard, progress=lambda progress: told.write_text(str(progress.done)), progress_interval=1.0)
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -44,7 +44,7 @@ Counts = dict[str, dict[str, int]]  # by event type, then by day
         "folder": Param(
             "/tmp/jicoo-reports",
             type="string",
-            title="Folder for the report",
+            title="StorePath for the report",
             description="As s3://bucket/reports; a local one is on the machine of the worker.",
         ),
         "warn_below": Param(
@@ -65,15 +65,15 @@ def jicoo_free_slot_report() -> None:
         import pendulum
 
         from airflow_provider_jicoo.api.slots import per_day
-        from airflow_provider_jicoo.failure import failing_at_once
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
+        from airflow_provider_jicoo.tasks.failure import fail_without_retry
 
         zone = params["time_zone"]
         start = pendulum.now(zone)
         end = pendulum.today(zone).add(days=params["days"])
         days = [start.add(days=number).date().isoformat() for number in range(params["days"])]
         found = {}
-        with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
+        with fail_without_retry("jicoo_default"), JicooHook("jicoo_default") as hook:
             active = (each["uid"] for each in hook.list_event_types() if each.get("status", "enable") == "enable")
             for uid in [uid for uid in params["event_types"] or [] if uid.strip()] or active:
                 free = per_day(hook.list_available_schedules(uid, period_start=start, period_end=end), zone)

@@ -20,10 +20,10 @@ def jicoo_list_ids() -> None:
     @task
     def users() -> list[dict[str, Any]]:
         """Leave out their e-mail addresses: whoever may see the DAG can read what a task returns."""
-        from airflow_provider_jicoo.failure import failing_at_once
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
+        from airflow_provider_jicoo.tasks.failure import fail_without_retry
 
-        with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
+        with fail_without_retry("jicoo_default"), JicooHook("jicoo_default") as hook:
             return [{"user_id": user["uid"], "name": user.get("name")} for user in hook.list_organization_users()]
 
     users()

@@ -34,10 +34,10 @@ def future_bookings(user_id: str) -> list[str]:
     """Return the ids of the bookings from now on that have this user as a host."""
     from datetime import datetime, timezone
 
-    from airflow_provider_jicoo.failure import failing_at_once
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
+    from airflow_provider_jicoo.tasks.failure import fail_without_retry
 
-    with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
+    with fail_without_retry("jicoo_default"), JicooHook("jicoo_default") as hook:
         return [
             booking["uid"]
             for booking in hook.list_bookings(started_at=datetime.now(timezone.utc))
@@ -57,7 +57,7 @@ def future_bookings(user_id: str) -> list[str]:
             "/tmp/jicoo-plans",
             type="string",
             minLength=1,
-            title="Folder for plans and reports",
+            title="StorePath for plans and reports",
             description="One that every worker reaches, as s3://bucket/plans; a local one where there is one machine.",
         ),
     },

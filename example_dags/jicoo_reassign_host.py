@@ -62,10 +62,10 @@ def jicoo_reassign_host() -> None:
 
     @task.sensor(poke_interval=10, timeout=300, mode="reschedule")
     def all_show_the_colleague(changes: list[dict[str, Any]], params: dict[str, Any]) -> bool:
-        from airflow_provider_jicoo.failure import failing_at_once
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
+        from airflow_provider_jicoo.tasks.failure import fail_without_retry
 
-        with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
+        with fail_without_retry("jicoo_default"), JicooHook("jicoo_default") as hook:
             found = hook.lookup_bookings([change["uid"] for change in changes])
         hosts = [{host["userId"] for host in booking["hosts"]} for booking in found.values()]
         return all(params["to_user_id"] in each and params["from_user_id"] not in each for each in hosts)

@@ -58,12 +58,12 @@ def steps(
 def jicoo_rebalance_hosts() -> None:
     @task(retries=2)
     def event_types(params: dict[str, Any]) -> list[str]:
-        from airflow_provider_jicoo.failure import failing_at_once
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
+        from airflow_provider_jicoo.tasks.failure import fail_without_retry
 
         if params["event_type_id"]:
             return [params["event_type_id"]]
-        with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
+        with fail_without_retry("jicoo_default"), JicooHook("jicoo_default") as hook:
             return [each["uid"] for each in hook.list_event_types() if each.get("status", "enable") == "enable"]
 
     uids = event_types()
@@ -73,14 +73,14 @@ def jicoo_rebalance_hosts() -> None:
     def count(hosts: list[list[dict[str, Any]]], params: dict[str, Any]) -> dict[str, int]:
         import pendulum
 
-        from airflow_provider_jicoo.failure import failing_at_once
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
+        from airflow_provider_jicoo.tasks.failure import fail_without_retry
 
         now = pendulum.now("UTC")
         load = {host["uid"]: 0 for each in hosts for host in each if host["userType"] == "host"}
         if not load:
             raise AirflowFailException(f"no hosts, of event type {params['event_type_id'] or 'any'}")
-        with failing_at_once("jicoo_default"), JicooHook("jicoo_default") as hook:
+        with fail_without_retry("jicoo_default"), JicooHook("jicoo_default") as hook:
             # All of them, not those of this event type alone: what counts is how much somebody has to do.
             for booking in hook.list_bookings(status="open", started_at=now, ended_at=now.add(weeks=params["weeks"])):
                 for host in booking["hosts"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_jicoo.storage import is_local, open_path, several_machines, warning_of
+from airflow_provider_jicoo.tasks.storage import is_local, open_path, several_machines, warning_of
 
 
 @pytest.fixture

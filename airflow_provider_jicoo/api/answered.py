@@ -27,7 +27,7 @@ def is_as_before(call: Call[Any], data: Any, headers: Mapping[str, str], at: flo
     :param headers: of the answer.
     :param at: when it came, in seconds since the epoch; counts where it has no ``Date``.
     """
-    shows = None if call.confirm is None else call.confirm.answered
+    shows = None if call.read_back is None else call.read_back.answered
     if shows is None or not isinstance(data, Mapping):
         return False
     is_shown = shows(data)

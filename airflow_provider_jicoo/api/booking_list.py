@@ -65,7 +65,7 @@ class BookingListing(Listing[Booking]):
             query["startedAt"] = later(self.starts, -WIDER)
         if self.ends is not None:
             query["endedAt"] = later(self.ends, WIDER)
-        return Listing(self.path, query, key=self.key, forbidden=self.forbidden, check=booking_problem)
+        return Listing(self.path, query, key=self.key, permission_hint=self.permission_hint, check=booking_problem)
 
 
 def later(moment: datetime, by: timedelta) -> str:

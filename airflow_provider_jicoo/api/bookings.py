@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.booking_list import BookingListing
-from airflow_provider_jicoo.api.call import Call, Confirm, OnDoubt, Repeat, repeat_of
+from airflow_provider_jicoo.api.call import Call, OnDoubt, ReadBack, Repeat, repeat_of
 from airflow_provider_jicoo.api.errors import InvalidRequestError
 from airflow_provider_jicoo.api.models import (
     Booking,
@@ -93,9 +93,9 @@ def create_booking(**fields: Any) -> Call[Booking]:
         "POST",
         "/v1/bookings",
         body=checked.wire(),
-        answers="anything",
+        answer_shape="anything",
         repeat=Repeat.NEVER,
-        check=f"list the bookings that start at {times.wire(checked.started_at)} and look for this guest",
+        how_to_check=f"list the bookings that start at {times.wire(checked.started_at)} and look for this guest",
     )
 
 
@@ -132,12 +132,12 @@ def update_call(
         _path(uid),
         body=sent,
         repeat=repeat_of(on_doubt, messages=messages),
-        confirm=Confirm(
+        read_back=ReadBack(
             partial(get_booking, uid),
             done or partial(_was_updated, sent, messages),
             answered=None if done else partial(_is_answered, sent),
         ),
-        check=_look_at(uid),
+        how_to_check=_look_at(uid),
     )
 
 
@@ -164,12 +164,12 @@ def cancel_call(
         _path(uid, "/cancel"),
         body={},
         repeat=repeat_of(on_doubt, messages=True),
-        confirm=Confirm(
+        read_back=ReadBack(
             partial(get_booking, uid),
             done or (lambda booking: booking.get("status") == "cancel"),
             answered=None if done else (lambda booking: booking.get("status") not in ("open", "request")),
         ),
-        check=_look_at(uid),
+        how_to_check=_look_at(uid),
     )
 
 
@@ -209,12 +209,12 @@ def reschedule_call(
         _path(uid, "/reschedule"),
         body=sent,
         repeat=repeat_of(on_doubt, messages=True),
-        confirm=Confirm(
+        read_back=ReadBack(
             partial(get_booking, uid),
             done or partial(_was_moved, moved),
             answered=None if done else partial(_is_answered_as_moved, uid, moved),
         ),
-        check=_look_at(uid),
+        how_to_check=_look_at(uid),
     )
 
 
@@ -223,7 +223,7 @@ def get_booking_contacts(uid: str) -> Call[list[BookingContact]]:
 
     :param uid: booking id.
     """
-    return Call("GET", _path(uid, "/contacts"), answers="list")
+    return Call("GET", _path(uid, "/contacts"), answer_shape="list")
 
 
 def _was_updated(sent: Mapping[str, Any], messages: bool, booking: Mapping[str, Any]) -> bool | None:

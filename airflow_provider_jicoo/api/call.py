@@ -60,7 +60,7 @@ def _itself(found: Any) -> Any:
 
 
 @dataclass(slots=True, repr=False)
-class Confirm(Generic[T]):
+class ReadBack(Generic[T]):
     """How to find out whether a change was made: read the thing with the call that ``read`` makes, then ask ``done``.
 
     ``read`` is needed only when something went wrong, so that nothing is made of it before. ``done`` says None where
@@ -86,15 +86,15 @@ class Call(Generic[T]):
     :param path: path below the base URL, each part quoted: ``/v1/bookings/mzgdPJVBb7RE``.
     :param query: query parameters, as sent.
     :param body: JSON body, as sent; None for no body.
-    :param answers: shape of ``data`` in the answer: an object, a list, a list with the paging fields beside it (the
-        result is then the whole answer), or anything at all; or that the result is the whole answer, of any shape.
+    :param answer_shape: shape of ``data`` in the answer: an object, a list, a list with the paging fields beside it
+        (the result is then the whole answer), or anything at all; or that the result is the whole answer, of any shape.
     :param repeat: what may be done when the outcome is in doubt.
-    :param confirm: how to read the change back; needed where ``repeat`` reads back.
-    :param check: how a person finds out whether the change was made; shown in
+    :param read_back: how to read the change back; needed where ``repeat`` reads back.
+    :param how_to_check: how a person finds out whether the change was made; shown in
         :class:`~airflow_provider_jicoo.api.errors.AmbiguousOutcomeError`.
     :param known: returns the booking that the call is on where it was read already; None where it was not. Its guest
         must not show in what the API says, and it would be read for that.
-    :param forbidden: what to do where the API key lacks the permission; shown in
+    :param permission_hint: what to do where the API key lacks the permission; shown in
         :class:`~airflow_provider_jicoo.api.errors.PermissionDeniedError`.
     :param page: the page of a list that is wanted, from 1; the client adds to the query what this server calls it, and
         how many rows it gives at once.
@@ -105,12 +105,12 @@ class Call(Generic[T]):
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
-    answers: Literal["object", "list", "page", "anything", "whole"] = "object"
+    answer_shape: Literal["object", "list", "page", "anything", "whole"] = "object"
     repeat: Repeat = Repeat.HARMLESS
-    confirm: Confirm[T] | None = None
-    check: str = ""
+    read_back: ReadBack[T] | None = None
+    how_to_check: str = ""
     known: Callable[[], Mapping[str, Any] | None] = _unknown
-    forbidden: str = ""
+    permission_hint: str = ""
     page: int | None = None
     is_optional: bool = False
 
@@ -126,7 +126,7 @@ class Listing(Generic[T]):
     :param query: filters and order, as sent.
     :param key: the field that identifies a row; of several the first that a row has.
     :param limit: stop after so many rows; None for all.
-    :param forbidden: as in :class:`Call`.
+    :param permission_hint: as in :class:`Call`.
     :param check: says what is wrong with a row, None for a good one; by default any row will do.
     :param keep: tells of a row whether it is meant, where the server may give more than it was asked for.
     """
@@ -135,6 +135,6 @@ class Listing(Generic[T]):
     query: Mapping[str, str] = field(default_factory=dict)
     key: str | tuple[str, ...] = "uid"
     limit: int | None = None
-    forbidden: str = ""
+    permission_hint: str = ""
     check: Callable[[Any], str | None] | None = None
     keep: Callable[[T], bool] | None = None

@@ -26,7 +26,7 @@ from airflow_provider_jicoo.api.errors import (
     TransportError,
     UnexpectedAnswerError,
 )
-from airflow_provider_jicoo.api.exchange import Broken, Came, Reply, Sleep, exchange
+from airflow_provider_jicoo.api.exchange import NoReply, Received, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.kept import keeper
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
@@ -108,7 +108,7 @@ class JicooClient:
         :raises RequestError: the subclass says what to do about it.
         """
         steps = exchange(call, self._policy, self._secrets, self._keep)
-        came: Came = None
+        came: Received = None
         try:
             while True:
                 step = steps.send(came)
@@ -189,7 +189,7 @@ class JicooClient:
                     raise
                 return error
 
-    def _send_once(self, call: Call[Any]) -> Reply | Broken:
+    def _send_once(self, call: Call[Any]) -> Reply | NoReply:
         time.sleep(self._ceiling.reserve(time.monotonic()))
         until = time.monotonic() + DEADLINE * self._settings.timeout
         headers = self._settings.key_header()
@@ -210,12 +210,12 @@ class JicooClient:
         except _FAILED as error:
             cause = _root(error)
             if isinstance(cause, _NEVER_SENT):
-                return Broken(Fault.NOT_SENT, _reason(cause))
+                return NoReply(Fault.NOT_SENT, _reason(cause))
             if time.monotonic() >= until:
-                return Broken(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
-            return Broken(Fault.NO_ANSWER, _reason(cause))
+                return NoReply(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
+            return NoReply(Fault.NO_ANSWER, _reason(cause))
 
-    def _read(self, response: requests.Response, until: float) -> Reply | Broken:
+    def _read(self, response: requests.Response, until: float) -> Reply | NoReply:
         """Read the body of an answer.
 
         :param until: when its time is over, on the monotonic clock.

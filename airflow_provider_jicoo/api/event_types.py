@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.call import Call, Confirm, Listing, Repeat
+from airflow_provider_jicoo.api.call import Call, Listing, ReadBack, Repeat
 from airflow_provider_jicoo.api.errors import (
     InvalidRequestError,
     RequestError,
@@ -55,8 +55,8 @@ def list_event_types(*, team_id: str | int | None = None, limit: int | None = No
         "/v1/event_types",
         {} if team_id is None else {"teamId": _team(team_id)},
         limit=checked_limit("List Event Types", limit),
-        forbidden="Some keys may use event types, but not list them: name the event types by hand instead. The id is "
-        "the last part of the booking page's address, https://www.jicoo.com/t/<team>/e/<id>.",
+        permission_hint="Some keys may use event types, but not list them: name the event types by hand instead. The "
+        "id is the last part of the booking page's address, https://www.jicoo.com/t/<team>/e/<id>.",
         check=row_problem(("uid",)),
     )
 
@@ -101,10 +101,10 @@ def create_event_type_host(event_type_id: str, **fields: Any) -> Call[EventTypeH
         "POST",
         inferred("create_event_type_host", event_type_id=event_type_id),
         body=checked.wire(),
-        answers="anything",
+        answer_shape="anything",
         repeat=Repeat.READ_BACK,
-        confirm=_on_the_list(event_type_id, checked.user_id, partial(_as_sent, checked.wire())),
-        check=_look_at(event_type_id),
+        read_back=_on_the_list(event_type_id, checked.user_id, partial(_as_sent, checked.wire())),
+        how_to_check=_look_at(event_type_id),
     )
 
 
@@ -123,8 +123,8 @@ def update_event_type_host(event_type_id: str, uid: str, *, priority: int) -> Ca
         f"/v1/event_types/{checked_id('event_type_id', event_type_id)}/hosts/{uid}",
         body=sent,
         repeat=Repeat.READ_BACK,
-        confirm=_on_the_list(event_type_id, uid, lambda host: host is not None and host.get("priority") == priority),
-        check=_look_at(event_type_id),
+        read_back=_on_the_list(event_type_id, uid, lambda host: host is not None and host.get("priority") == priority),
+        how_to_check=_look_at(event_type_id),
     )
 
 
@@ -137,10 +137,10 @@ def delete_event_type_host(event_type_id: str, uid: str) -> Call[None]:
     return Call(
         "DELETE",
         inferred("delete_event_type_host", event_type_id=event_type_id, uid=uid),
-        answers="anything",
+        answer_shape="anything",
         repeat=Repeat.READ_BACK,
-        confirm=_on_the_list(event_type_id, uid, lambda host: host is None),
-        check=_look_at(event_type_id),
+        read_back=_on_the_list(event_type_id, uid, lambda host: host is None),
+        how_to_check=_look_at(event_type_id),
     )
 
 
@@ -196,7 +196,7 @@ def list_available_schedules(
     for first in range(0, len(parts), AT_ONCE):
         some = parts[first : first + AT_ONCE]
         queries = [dict(zip(parameters, map(times.wire, piece), strict=True)) for piece in some]
-        answers = yield [Call[Any]("GET", path, query=query, answers="page") for query in queries]
+        answers = yield [Call[Any]("GET", path, query=query, answer_shape="page") for query in queries]
         for piece, query, answer in zip(some, queries, answers, strict=True):
             slots = yield from _all_slots(path, query, answer)
             starts = [_start(slot) for slot in slots]
@@ -219,7 +219,7 @@ def _all_slots(path: str, query: Mapping[str, str], answer: Any) -> Slots:
         count(answer.get("numberOfPages")) or 0
     ):
         page += 1
-        (answer,) = yield [Call[Any]("GET", path, query={**query, "page": str(page)}, answers="page")]
+        (answer,) = yield [Call[Any]("GET", path, query={**query, "page": str(page)}, answer_shape="page")]
         more = [slot for slot in _slots(answer) if slot not in rows]
         if not more:
             seen = f"tells of {total:,} slots or of more pages, and gives {len(rows):,}"
@@ -295,7 +295,9 @@ def _start(slot: Any) -> datetime | None:
         return None
 
 
-def _on_the_list(event_type_id: str, uid: str, done: Callable[[Mapping[str, Any] | None], bool | None]) -> Confirm[Any]:
+def _on_the_list(
+    event_type_id: str, uid: str, done: Callable[[Mapping[str, Any] | None], bool | None]
+) -> ReadBack[Any]:
     """Return how to find out from the list of hosts whether a change was made.
 
     :param done: tells by the host of that user, None for no host; answers None where that does not tell.
@@ -309,7 +311,7 @@ def _on_the_list(event_type_id: str, uid: str, done: Callable[[Mapping[str, Any]
         # Who is not on this page may be on another one.
         return None if found is None and not _is_whole(page) else done(found)
 
-    return Confirm(partial(_hosts, event_type_id), seen, host)
+    return ReadBack(partial(_hosts, event_type_id), seen, host)
 
 
 def _is_whole(page: Mapping[str, Any]) -> bool:
@@ -327,7 +329,7 @@ def _as_sent(sent: Mapping[str, Any], host: Mapping[str, Any] | None) -> bool | 
 
 def _hosts(event_type_id: str) -> Call[Any]:
     listing = list_event_type_hosts(event_type_id)
-    return Call("GET", listing.path, query=listing.query, answers="page", page=1)
+    return Call("GET", listing.path, query=listing.query, answer_shape="page", page=1)
 
 
 def _team(team_id: Any) -> str:

@@ -7,7 +7,6 @@ sent what came of it. Both clients drive it, so that a failure is treated once, 
 from __future__ import annotations
 
 import enum
-import random
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -70,7 +69,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Broken:
+class NoReply:
     """No whole answer. ``reason`` names the cause, without URL or headers."""
 
     fault: Fault
@@ -84,7 +83,7 @@ class Hurry(enum.Enum):
 
 
 Effect = Call[Any] | Sleep
-Came = Reply | Broken | Hurry | None
+Received = Reply | NoReply | Hurry | None
 _NOTHING: Final = object()
 # Older versions of msgspec do not count their own error among the ValueErrors.
 _UNREADABLE = (ValueError, RecursionError, msgspec.DecodeError)
@@ -96,7 +95,7 @@ def exchange(
     secrets: tuple[Secret, ...] = (),
     keep: Keep | None = None,
     texts: tuple[str, ...] = (),
-) -> Generator[Effect, Came, T]:
+) -> Generator[Effect, Received, T]:
     """Send a call, and do what :func:`~airflow_provider_jicoo.api.retry.decide` says until it has a result.
 
     :param call: what to send.
@@ -108,27 +107,27 @@ def exchange(
     :raises RequestError: the subclass says what to do about it.
     """
     attempt = 0
-    doubted = False
+    in_doubt = False
     while True:
         attempt += 1
         came = yield call
-        assert isinstance(came, (Reply, Broken))
+        assert isinstance(came, (Reply, NoReply))
         data = _accepted(call, came)
         if data is not _NOTHING and not (isinstance(came, Reply) and is_as_before(call, data, came.headers, came.at)):
             return data  # type: ignore[no-any-return]
         # Not before: of most calls it is not needed.
         discretion = _Discretion(secrets, keep, (*texts, *texts_of(call.body), *texts_of(call.query)))
         outcome = _Outcome(call, came, discretion)
-        decision = decide(call.repeat, outcome.event, attempt=attempt, luck=random.random(), policy=policy)
+        decision = decide(call.repeat, outcome.event, attempt=attempt, jitter=policy.jitter(), policy=policy)
         if data is not _NOTHING:
             decision = Decision(Action.WATCH)
         if decision.action is Action.AGAIN:
             yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
             continue
         if decision.action in (Action.READ_BACK, Action.READ_BACK_LAST, Action.WATCH):
-            doubted = True
+            in_doubt = True
             found = yield from _resolve(call, outcome, decision, attempt, policy)
-        elif doubted and decision.action is not Action.AMBIGUOUS:
+        elif in_doubt and decision.action is not Action.AMBIGUOUS:
             # An earlier sending may have arrived after it was read back: "already cancelled" is then our own doing.
             found = yield from _read_back(call, outcome, policy)
             if found is _NOTHING:
@@ -143,7 +142,7 @@ def exchange(
 
 def _resolve(
     call: Call[T], outcome: _Outcome, decision: Decision, attempt: int, policy: RetryPolicy
-) -> Generator[Effect, Came, Any]:
+) -> Generator[Effect, Received, Any]:
     """Find out whether a change was made whose answer was lost.
 
     :return: what the change would have answered, where it was made; :data:`_NOTHING` where it is to be sent again.
@@ -161,7 +160,7 @@ def _resolve(
     return found
 
 
-def _accepted(call: Call[Any], came: Reply | Broken) -> Any:
+def _accepted(call: Call[Any], came: Reply | NoReply) -> Any:
     """Return the data of an answer that is as expected, by the shortest way; of any other, :data:`_NOTHING`."""
     if isinstance(came, Reply) and 200 <= came.status < 300:
         try:
@@ -181,40 +180,40 @@ def _decoded(call: Call[Any], body: bytes, *, is_success: bool = True) -> Any:
     try:
         return msgspec.json.decode(body)
     except _UNREADABLE:
-        if call.answers != "page" or not is_success:
+        if call.answer_shape != "page" or not is_success:
             raise
         return salvage(body)
 
 
-def _read_back(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[Effect, Came, Any]:
+def _read_back(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[Effect, Received, Any]:
     """Return what the change would have answered, where it was made; where it was not, :data:`_NOTHING`."""
-    assert call.confirm is not None, f"{call.method} {call.path} is to be read back, but does not say how"
+    assert call.read_back is not None, f"{call.method} {call.path} is to be read back, but does not say how"
     try:
-        found = yield from outcome.discretion.exchange(call.confirm.read(), policy)
+        found = yield from outcome.discretion.exchange(call.read_back.read(), policy)
     except errors.RequestError as error:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
             f"{outcome.what}, and reading back failed ({error.summary}): it may or may not have been done. "
-            f"Before you repeat it, {call.check}.",
+            f"Before you repeat it, {call.how_to_check}.",
         ) from error
-    done = call.confirm.done(found)
+    done = call.read_back.done(found)
     if done is None:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
             f"{outcome.what}, and what was read back does not tell: it may or may not have been done. "
-            f"Before you repeat it, {call.check}.",
+            f"Before you repeat it, {call.how_to_check}.",
         )
-    return call.confirm.result(found) if done else _NOTHING
+    return call.read_back.result(found) if done else _NOTHING
 
 
-def _watch(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[Effect, Came, Any]:
+def _watch(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[Effect, Received, Any]:
     """Read a change back for as long as the server may still be at work on it.
 
     :return: what the change would have answered, once it is there; :data:`_NOTHING` where it is known not to have been
         made and may be sent again.
     :raises AmbiguousOutcomeError: it is not there, or cannot be told, and must not be sent again.
     """
-    assert call.confirm is not None, f"{call.method} {call.path} is to be read back, but does not say how"
+    assert call.read_back is not None, f"{call.method} {call.path} is to be read back, but does not say how"
     waited, failed, done = 0.0, None, None
     for at in looks(policy.server_grace):
         why = f"{outcome.what}; reading back whether it was done in {at - waited:.0f} s, not sending it again"
@@ -222,15 +221,15 @@ def _watch(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[E
         waited = at
         failed, done = None, None
         try:
-            found = yield from outcome.discretion.exchange(call.confirm.read(), policy)
+            found = yield from outcome.discretion.exchange(call.read_back.read(), policy)
         except errors.RequestError as error:
             failed = error
             if isinstance(error, (errors.AuthenticationError, errors.PermissionDeniedError)):
                 break
         else:
-            done = call.confirm.done(found)
+            done = call.read_back.done(found)
             if done:
-                return call.confirm.result(found)
+                return call.read_back.result(found)
         if hurry is Hurry.HURRY:
             break
     else:
@@ -246,11 +245,11 @@ def _watch(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[E
     raise outcome.error(
         errors.AmbiguousOutcomeError,
         f"{outcome.what}, and {seen}: it may or may not have been done, and was not sent again. "
-        f"Before you repeat it, {call.check}.",
+        f"Before you repeat it, {call.how_to_check}.",
     ) from failed
 
 
-def _learn(outcome: _Outcome) -> Generator[Effect, Came, None]:
+def _learn(outcome: _Outcome) -> Generator[Effect, Received, None]:
     """Find out what is known of a booking, where Jicoo refuses a change of it in words: they may name its guest.
 
     It is read once; where that fails, only the words are shown that all errors are made of.
@@ -269,7 +268,7 @@ def _learn(outcome: _Outcome) -> Generator[Effect, Came, None]:
         outcome.known = (*texts_of([booking[name] for name in booking if name not in _OF_NOBODY]), *texts_of(contacts))
 
 
-def _look(call: Call[Any]) -> Generator[Effect, Came, Any]:
+def _look(call: Call[Any]) -> Generator[Effect, Received, Any]:
     """Return the data of an answer; of what does not exist an empty list, of what cannot be read None."""
     came = yield call
     if not isinstance(came, Reply) or came.status == 404:
@@ -292,7 +291,7 @@ class _Discretion:
     keep: Keep | None
     texts: tuple[str, ...] = field(repr=False)
 
-    def exchange(self, call: Call[T], policy: RetryPolicy) -> Generator[Effect, Came, T]:
+    def exchange(self, call: Call[T], policy: RetryPolicy) -> Generator[Effect, Received, T]:
         """Send another call with the same discretion."""
         return exchange(call, policy, self.secrets, self.keep, self.texts)
 
@@ -305,7 +304,7 @@ class _Outcome:
     ``known`` is what must not show of the booking that the call is on; None where that is not known.
     """
 
-    def __init__(self, call: Call[Any], came: Reply | Broken, discretion: _Discretion) -> None:
+    def __init__(self, call: Call[Any], came: Reply | NoReply, discretion: _Discretion) -> None:
         self.call = call
         self.discretion = discretion
         self._came = came
@@ -313,7 +312,7 @@ class _Outcome:
         on_booking = _BOOKING.fullmatch(call.path)
         self.booking_path = None if on_booking is None else on_booking[1]
         self.known: tuple[str, ...] | None = () if on_booking is None else None
-        if isinstance(came, Broken):
+        if isinstance(came, NoReply):
             self.event: Answered | Fault = came.fault
             reason = _QUERY.sub("", Redactor(discretion.secrets).key(came.reason))
             self.what = f"{came.fault.value} ({reason})"
@@ -376,16 +375,16 @@ def _data(call: Call[Any], parsed: Any) -> Any:
     """
     if isinstance(parsed, dict) and parsed.get("errors"):
         raise ValueError("with errors in it")
-    if call.answers == "whole":
+    if call.answer_shape == "whole":
         return parsed
-    if call.answers == "anything":
+    if call.answer_shape == "anything":
         return parsed["data"] if isinstance(parsed, dict) and "data" in parsed else parsed
     if not isinstance(parsed, dict) or "data" not in parsed:
         raise ValueError("without the data that Jicoo's answers have")
     data = parsed["data"]
-    if not isinstance(data, dict if call.answers == "object" else list):
-        raise ValueError(f"whose data is no {call.answers}")
-    return parsed if call.answers == "page" else data
+    if not isinstance(data, dict if call.answer_shape == "object" else list):
+        raise ValueError(f"whose data is no {call.answer_shape}")
+    return parsed if call.answer_shape == "page" else data
 
 
 def _fail(outcome: _Outcome, action: Action) -> NoReturn:
@@ -393,7 +392,7 @@ def _fail(outcome: _Outcome, action: Action) -> NoReturn:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
             f"{outcome.what}: it may or may not have been done, and was not repeated. "
-            f"Before you repeat it, {outcome.call.check}.",
+            f"Before you repeat it, {outcome.call.how_to_check}.",
         )
     event = outcome.event
     if isinstance(event, Fault):
@@ -401,7 +400,7 @@ def _fail(outcome: _Outcome, action: Action) -> NoReturn:
         raise outcome.error(errors.UnexpectedAnswerError if is_large else errors.TransportError, outcome.what)
     kind, summary = _BY_STATUS.get(event.status, (None, ""))
     if kind is errors.PermissionDeniedError:
-        summary = f"{summary} {outcome.call.forbidden}".rstrip()
+        summary = f"{summary} {outcome.call.permission_hint}".rstrip()
     if kind is not None:
         raise outcome.error(kind, summary)
     if event.status >= 500:

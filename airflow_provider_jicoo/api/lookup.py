@@ -113,7 +113,7 @@ def _page(page: int, within: tuple[str, str] | None) -> Call[Any]:
     query = {"order": "createdAt", "sort": "desc"}
     if within is not None:
         query["startedAt"], query["endedAt"] = within
-    return Call("GET", "/v1/bookings", query=query, answers="page", page=page)
+    return Call("GET", "/v1/bookings", query=query, answer_shape="page", page=page)
 
 
 def _pages(answer: Mapping[str, Any]) -> int:

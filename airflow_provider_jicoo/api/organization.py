@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from airflow_provider_jicoo.api.call import Call, Confirm, Listing, Repeat
+from airflow_provider_jicoo.api.call import Call, Listing, ReadBack, Repeat
 from airflow_provider_jicoo.api.models import (
     CreateOrganizationInvitationBody,
     OrganizationInvitation,
@@ -63,8 +63,8 @@ def update_organization_user(user_id: str, **fields: Any) -> Call[OrganizationUs
         _user(user_id),
         body=sent,
         repeat=Repeat.READ_BACK,
-        confirm=Confirm(partial(get_organization_user, user_id), partial(_has_role, sent["role"])),
-        check=f"read organization user {user_id} and look at the role",
+        read_back=ReadBack(partial(get_organization_user, user_id), partial(_has_role, sent["role"])),
+        how_to_check=f"read organization user {user_id} and look at the role",
     )
 
 
@@ -79,9 +79,9 @@ def delete_organization_user(user_id: str) -> Call[Any]:
     return Call(
         "DELETE",
         _user(user_id),
-        answers="anything",
+        answer_shape="anything",
         repeat=Repeat.NEVER,
-        check=f"list the organization's users and look whether {user_id} is still there",
+        how_to_check=f"list the organization's users and look whether {user_id} is still there",
     )
 
 
@@ -100,9 +100,9 @@ def create_organization_invitation(**fields: Any) -> Call[OrganizationInvitation
         "POST",
         "/v1/organization_invitations",
         body=checked.wire(),
-        answers="anything",
+        answer_shape="anything",
         repeat=Repeat.NEVER,
-        check="list the organization's invitations and users and look for this address",
+        how_to_check="list the organization's invitations and users and look for this address",
     )
 
 
@@ -136,9 +136,9 @@ def delete_organization_invitation(uid: str) -> Call[Any]:
     return Call(
         "DELETE",
         inferred("delete_organization_invitation", uid=uid),
-        answers="anything",
+        answer_shape="anything",
         repeat=Repeat.NEVER,
-        check=f"list the organization's invitations and look whether {uid} is still there",
+        how_to_check=f"list the organization's invitations and look whether {uid} is still there",
     )
 
 

@@ -553,7 +553,14 @@ def page_call(listing: Listing[Any], paging: Paging, page: int, size: int | None
     """
     query = {**listing.query, **paging.query(page, size)}
     # To number pages from 0 is not foreseen by every server: page 0 may be one row too few for its database.
-    return Call("GET", listing.path, query=query, answers="page", forbidden=listing.forbidden, is_optional=page == 0)
+    return Call(
+        "GET",
+        listing.path,
+        query=query,
+        answer_shape="page",
+        permission_hint=listing.permission_hint,
+        is_optional=page == 0,
+    )
 
 
 def fit(call: Call[T], paging: Paging) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Mapping
 
-from airflow_provider_jicoo.api.exchange import Broken, Reply
+from airflow_provider_jicoo.api.exchange import NoReply, Reply
 from airflow_provider_jicoo.api.retry import Fault
 
 ANSWER_AT_MOST = 16 * 1024 * 1024
@@ -50,9 +50,9 @@ def too_slow(timeout: float) -> BodyError:
     )
 
 
-def without_body(status: int, headers: Mapping[str, str], error: BodyError) -> Reply | Broken:
+def without_body(status: int, headers: Mapping[str, str], error: BodyError) -> Reply | NoReply:
     """Return what came of an answer whose body is not to be had: a status that is no success tells enough by itself."""
-    return Reply(status, headers, b"", time.time()) if status >= 300 else Broken(error.fault, str(error))
+    return Reply(status, headers, b"", time.time()) if status >= 300 else NoReply(error.fault, str(error))
 
 
 def is_small(headers: Mapping[str, str]) -> bool:

@@ -43,9 +43,9 @@ def request(
         _checked(path),
         query={str(name): _text(name, value) for name, value in _mapping("params", params or {}).items()},
         body=None if json is None else _sendable(json),
-        answers="whole",
+        answer_shape="whole",
         repeat=Repeat.HARMLESS if found == "GET" else Repeat.NEVER,
-        check="look in Jicoo whether it was done",
+        how_to_check="look in Jicoo whether it was done",
     )
 
 

@@ -18,7 +18,9 @@ from __future__ import annotations
 import email.utils
 import enum
 import math
-from dataclasses import dataclass
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timezone
 from typing import Literal
 
@@ -80,6 +82,7 @@ class RetryPolicy:
     :param floor: seconds; the least wait after a 429 and before reading back, when the server may still be at work.
     :param server_grace: seconds that the server may still be at work on a request whose answer was lost. The clients
         take it from their settings.
+    :param jitter: a random number in [0, 1), which spreads the back-offs.
     """
 
     attempts: int = 6
@@ -88,6 +91,7 @@ class RetryPolicy:
     longest_wait: float = 120.0
     floor: float = 1.0
     server_grace: float = 60.0
+    jitter: Callable[[], float] = field(default=random.random, compare=False, repr=False)
 
 
 _LOOKS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
@@ -101,16 +105,16 @@ def looks(grace: float) -> list[float]:
     return [*(at for at in _LOOKS if at < grace), grace]
 
 
-def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, luck: float, policy: RetryPolicy) -> Decision:
+def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, jitter: float, policy: RetryPolicy) -> Decision:
     """Decide what follows.
 
     :param repeat: what may be done with this request when its outcome is in doubt.
     :param what: what happened.
     :param attempt: how often the request was sent, this time included.
-    :param luck: random in [0, 1): where in the range of the back-off (full jitter).
+    :param jitter: random in [0, 1): where in the range of the back-off (full jitter).
     """
     last = attempt >= policy.attempts
-    backoff = luck * min(policy.longest_backoff, policy.base * 2.0 ** min(attempt - 1, 100))
+    backoff = jitter * min(policy.longest_backoff, policy.base * 2.0 ** min(attempt - 1, 100))
     if isinstance(what, Answered):
         if 200 <= what.status < 300 and what.body == "good":
             return Decision(Action.ACCEPT)

@@ -41,9 +41,10 @@ def create_schedule(**fields: Any) -> Call[Schedule]:
         "POST",
         "/v1/schedules",
         body=checked.wire(),
-        answers="anything",
+        answer_shape="anything",
         repeat=Repeat.NEVER,
-        check=f"list the schedules and look for one of this name that starts at {times.wire_day(checked.started_at)}",
+        how_to_check=f"list the schedules and look for one of this name that starts at "
+        f"{times.wire_day(checked.started_at)}",
     )
 
 
@@ -61,9 +62,9 @@ def update_schedule(uid: str, **fields: Any) -> Call[Schedule]:
         "PATCH",
         f"/v1/schedules/{uid}",
         body=body(UpdateScheduleBody, fields, "Update Schedule").wire(),
-        answers="anything",
+        answer_shape="anything",
         repeat=Repeat.NEVER,
-        check=f"list the schedules and compare schedule {uid} with what was sent",
+        how_to_check=f"list the schedules and compare schedule {uid} with what was sent",
     )
 
 
@@ -76,7 +77,7 @@ def delete_schedule(uid: str) -> Call[Any]:
     return Call(
         "DELETE",
         inferred("delete_schedule", uid=uid),
-        answers="anything",
+        answer_shape="anything",
         repeat=Repeat.NEVER,
-        check=f"list the schedules and look whether {uid} is still there",
+        how_to_check=f"list the schedules and look whether {uid} is still there",
     )

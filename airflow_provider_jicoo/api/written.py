@@ -32,7 +32,7 @@ class Field(enum.Enum):
     """Neither."""
 
 
-def shows(booking: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
+def reflects_exactly(booking: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
     """Tell whether a booking has just what was sent: the same texts, moments and hosts. Other fields do not matter.
 
     :param booking: a booking as the API gives it.
@@ -42,7 +42,7 @@ def shows(booking: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
 
 
 def reflects(booking: Mapping[str, Any], sent: Mapping[str, Any]) -> bool | None:
-    """Tell whether a booking has what was sent, as :func:`shows`, but for how it is written.
+    """Tell whether a booking has what was sent, as :func:`reflects_exactly`, but for how it is written.
 
     :return: None where only roles of hosts differ: Jicoo may have given roles of its own, or the roles were what was to
         change, and it was not done.

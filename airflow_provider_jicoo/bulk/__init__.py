@@ -29,10 +29,10 @@ from airflow_provider_jicoo.bulk.selection import Selection
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.bulk.apply import Options, Timing, apply_plan
+    from airflow_provider_jicoo.bulk.apply.stop import Stop
     from airflow_provider_jicoo.bulk.plan import Plan, plan_changes
     from airflow_provider_jicoo.bulk.progress import Progress
     from airflow_provider_jicoo.bulk.report import Report, merge_reports
-    from airflow_provider_jicoo.bulk.stop import Stop
     from airflow_provider_jicoo.bulk.undo import plan_undo
 
 __all__ = [
@@ -59,7 +59,7 @@ _LATER = {
     "Options": "apply",
     "Timing": "apply",
     "Progress": "progress",
-    "Stop": "stop",
+    "Stop": "apply.stop",
     "apply_plan": "apply",
     "Plan": "plan",
     "plan_changes": "plan",

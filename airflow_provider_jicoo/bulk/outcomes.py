@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
+from typing import Any
 
 
 class Outcome(str, enum.Enum):
@@ -28,3 +30,23 @@ FINAL = frozenset({Outcome.APPLIED, Outcome.UNCHANGED, Outcome.STALE, Outcome.RE
 """What a further try leaves as it is."""
 BAD = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.UNKNOWN})
 """What counts against ``tolerated_failures``."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """What the journal knows of one booking.
+
+    :param outcome: None while it is in doubt.
+    :param updated_at: the booking's ``updatedAt`` after the change, where it is known.
+    :param detail: the words for a person: why it was refused, which fields differ.
+    :param stored: fields that Jicoo has stored in another way than they were sent, as they were after the change.
+    :param adjusted: whether one of them is more than another way of writing the same.
+    :param sends: how often the change left, as far as it may have arrived.
+    """
+
+    outcome: Outcome | None = None
+    updated_at: str | None = None
+    detail: str = ""
+    stored: dict[str, Any] | None = None
+    adjusted: bool = False
+    sends: int = 0

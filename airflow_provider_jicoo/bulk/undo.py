@@ -20,17 +20,19 @@ from airflow_provider_jicoo.api.errors import (
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.secret import discreet
-from airflow_provider_jicoo.api.written import documented, reflects, shows
+from airflow_provider_jicoo.api.written import documented, reflects, reflects_exactly
+from airflow_provider_jicoo.bulk.apply.journal import history
 from airflow_provider_jicoo.bulk.changes import Change
+from airflow_provider_jicoo.bulk.documents import LeftAlone, Owner, PlanAbout
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-from airflow_provider_jicoo.bulk.files import Folder
-from airflow_provider_jicoo.bulk.header import find_shards, read_header, shard_paths
-from airflow_provider_jicoo.bulk.journal import Entry, history, journal_of
-from airflow_provider_jicoo.bulk.outcomes import Outcome
-from airflow_provider_jicoo.bulk.place import Owner, prepare_place
-from airflow_provider_jicoo.bulk.plan import Draft, Line, Lines, Plan, Terms
+from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.journal_files import journal_of
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
+from airflow_provider_jicoo.bulk.plan import Draft, Plan, PlanFile, PlannedChange, Terms
+from airflow_provider_jicoo.bulk.plan.header import find_shards, read_header, shard_paths
+from airflow_provider_jicoo.bulk.plan.place import prepare_place
+from airflow_provider_jicoo.bulk.plan.seen import fingerprint
 from airflow_provider_jicoo.bulk.report import is_reported
-from airflow_provider_jicoo.bulk.seen import fingerprint
 
 CHUNK = 200
 _TIMES = frozenset({"startedAt", "endedAt"})
@@ -39,8 +41,8 @@ _TIMES = frozenset({"startedAt", "endedAt"})
 @discreet
 def plan_undo(
     client: JicooClient,
-    plan: Plan | Mapping[str, Any] | Folder,
-    path: Folder,
+    plan: Plan | Mapping[str, Any] | StorePath,
+    path: StorePath,
     *,
     is_send_updates: bool | None = None,
     update_message: str | None = None,
@@ -48,7 +50,7 @@ def plan_undo(
     max_notified_guests: int | None = None,
     made_by: str = "",
     owner: Owner | None = None,
-    open_path: Callable[[str], Folder] = Path,
+    open_path: Callable[[str], StorePath] = Path,
 ) -> Plan:
     """Write a plan that takes back what the apply of a plan has changed. Nothing is changed by this.
 
@@ -67,7 +69,7 @@ def plan_undo(
     applied = _path(plan, open_path)
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
     terms.check(Change())
-    left: list[dict[str, str]] = []
+    left: list[LeftAlone] = []
     warnings: list[str] = []
     header = read_header(applied)
     find_shards(applied, header)
@@ -77,7 +79,7 @@ def plan_undo(
             _undo(client, shard, draft, left, warnings)
         draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
-        about = {
+        about: PlanAbout = {
             "selection": {"applied by": str(applied)},
             "change": {"change": "undo"},
             "madeBy": made_by,
@@ -88,13 +90,13 @@ def plan_undo(
         return draft.write(path, 1, about)
 
 
-def _path(plan: Plan | Mapping[str, Any] | Folder, open_path: Callable[[str], Folder]) -> Folder:
+def _path(plan: Plan | Mapping[str, Any] | StorePath, open_path: Callable[[str], StorePath]) -> StorePath:
     if isinstance(plan, Plan):
         plan = plan.manifest
     return open_path(plan["plan"]) if isinstance(plan, Mapping) else plan
 
 
-def _undo(client: JicooClient, path: Folder, draft: Draft, left: list[dict[str, str]], warnings: list[str]) -> None:
+def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[LeftAlone], warnings: list[str]) -> None:
     digest = read_header(path)["digest"]
     found = history(journal_of(path, digest))
     entries = found.entries
@@ -105,7 +107,7 @@ def _undo(client: JicooClient, path: Folder, draft: Draft, left: list[dict[str, 
             f"the journal {journal_of(path, digest)} is damaged: {'; '.join(found.damage[:5])}. What it says "
             "nothing of may have been changed, and is left alone."
         )
-    with closing(Lines(path, digest)) as lines:
+    with closing(PlanFile(path, digest)) as lines:
         if lines.header["terms"]["baseUrl"] != client.settings.base_url:
             raise PlanMismatchError(
                 f"{path} is of {lines.header['terms']['baseUrl']}, not of {client.settings.base_url}"
@@ -127,7 +129,7 @@ def _undo(client: JicooClient, path: Folder, draft: Draft, left: list[dict[str, 
 
 
 def _read(
-    client: JicooClient, chunk: list[Line], entries: Mapping[str, Entry]
+    client: JicooClient, chunk: list[PlannedChange], entries: Mapping[str, Entry]
 ) -> tuple[dict[str, Booking], dict[str, RequestError]]:
     """Read bookings by listing; what the list does not show as the apply left it, by itself: a list may lag behind.
 
@@ -142,7 +144,7 @@ def _read(
         for line in chunk
         if line.uid in now
         and entries[line.uid].outcome is Outcome.APPLIED
-        and not shows(now[line.uid], _as_stored(line, entries[line.uid]))
+        and not reflects_exactly(now[line.uid], _as_stored(line, entries[line.uid]))
     ]
     has_failed = False
     for uid in behind:
@@ -157,12 +159,12 @@ def _read(
     return now, unreadable
 
 
-def _as_stored(line: Line, entry: Entry) -> dict[str, Any]:
+def _as_stored(line: PlannedChange, entry: Entry) -> dict[str, Any]:
     """Return the fields of a change as Jicoo stored them, however it wrote them."""
     return {**line.after, **(entry.stored or {})}
 
 
-def _within(chunk: list[Line]) -> tuple[str, str]:
+def _within(chunk: list[PlannedChange]) -> tuple[str, str]:
     starts = [line.after.get("startedAt", line.started_at) for line in chunk]
     # The end after a reschedule is not in the plan, and does not matter: what the list leaves out is read by itself.
     ends = [line.after.get("endedAt", line.ended_at) for line in chunk]
@@ -170,7 +172,7 @@ def _within(chunk: list[Line]) -> tuple[str, str]:
 
 
 def _take_back(
-    line: Line, applied: Mapping[str, Any], booking: Booking | None, draft: Draft, left: list[dict[str, str]]
+    line: PlannedChange, applied: Mapping[str, Any], booking: Booking | None, draft: Draft, left: list[LeftAlone]
 ) -> None:
     """Take the way back of one change in, or say why it is left alone.
 
@@ -188,12 +190,12 @@ def _take_back(
     if not _TIMES.isdisjoint(changed):
         changed += _TIMES  # half a move would be a booking of another length
     back = {name: documented(name, line.before[name]) for name in line.after if name not in changed}
-    if not back or shows(current, back):
+    if not back or reflects_exactly(current, back):
         return
     send = {**back, "timeZone": _zone(line, booking)} if line.action == "reschedule" else None
     if send is not None and not line.before.get("timeZone"):
         left.append({"uid": line.uid, "why": "its time zone before is not known, and stays"})
-    reverse = Line(
+    reverse = PlannedChange(
         line.uid,
         line.action,
         {name: documented(name, current.get(name)) for name in (*back, *(send or {}))},
@@ -208,7 +210,7 @@ def _take_back(
     draft.add(reverse, booking)
 
 
-def _zone(line: Line, booking: Booking) -> str:
+def _zone(line: PlannedChange, booking: Booking) -> str:
     """Return the zone to send back with a start, which is not sent without one: an edit since stays."""
     sent: str = (line.send or {})["timeZone"]
     now = booking.get("timeZone") or sent

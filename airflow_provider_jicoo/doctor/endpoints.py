@@ -181,7 +181,7 @@ class Endpoints:
         found: bool | str = "no slot came"
         for event_type in event_types:
             call: Call[Any] = Call(
-                "GET", inferred("available_schedules", event_type_id=event_type), query=query, answers="list"
+                "GET", inferred("available_schedules", event_type_id=event_type), query=query, answer_shape="list"
             )
             try:
                 slots = self._look.client.send(call)

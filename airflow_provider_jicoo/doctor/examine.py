@@ -19,7 +19,7 @@ from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.doctor.endpoints import Endpoints
 from airflow_provider_jicoo.doctor.filters import look_at_order, look_at_statuses, look_at_window
 from airflow_provider_jicoo.doctor.findings import Finding, Report, differs, fails, holds, untold
-from airflow_provider_jicoo.doctor.look import Enough, Look, Watch, WatchedClient, status_of
+from airflow_provider_jicoo.doctor.look import Enough, Look, RequestLog, WatchedClient, status_of
 from airflow_provider_jicoo.doctor.pages import Pages, look_at_pages, page_size
 from airflow_provider_jicoo.doctor.rows import look_at_rows
 from airflow_provider_jicoo.doctor.writing import check_untried, try_booking
@@ -51,7 +51,7 @@ def examine(
     :raises RestoreError: the examination was ended while the description was another, and it could not be put back.
     """
     begin = time.monotonic()
-    watch = Watch()
+    watch = RequestLog()
     report = Report(settings.base_url)
     client = WatchedClient(settings, policy=RetryPolicy(attempts=ATTEMPTS), watch=watch)
     with client:
@@ -145,7 +145,7 @@ def _is_note(text: str) -> bool:
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def _in_time(watch: Watch, settings: Settings, extras: dict[str, Any]) -> Finding:
+def _in_time(watch: RequestLog, settings: Settings, extras: dict[str, Any]) -> Finding:
     median, worst = statistics.median(watch.seconds), max(watch.seconds)
     seen = f"Of {len(watch.seconds)} the median took {median:.2f} s, the slowest {worst:.2f} s."
     if worst * 2 <= settings.timeout:
@@ -154,7 +154,7 @@ def _in_time(watch: Watch, settings: Settings, extras: dict[str, Any]) -> Findin
     return differs(IN_TIME, seen, f"The timeout is {settings.timeout:g} s: see timeout below.")
 
 
-def _limit(watch: Watch) -> Finding:
+def _limit(watch: RequestLog) -> Finding:
     name = "A rate limit is told"
     headers = ", ".join(f"{name}: {value}" for name, value in sorted(watch.headers.items()))
     refused = f"{watch.limited} of the answers had status 429" if watch.limited else "no answer had status 429"

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.client import JicooClient
-from airflow_provider_jicoo.api.exchange import Broken, Reply
+from airflow_provider_jicoo.api.exchange import NoReply, Reply
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.paging import count, page_call
 from airflow_provider_jicoo.api.rows import booking_problem, checked
@@ -31,7 +31,7 @@ class Enough(Exception):
 
 
 @dataclass
-class Watch:
+class RequestLog:
     """What was seen of all answers.
 
     :param seconds: how long each answer took.
@@ -47,7 +47,7 @@ class Watch:
     changed: Reply | None = None
     left: int | None = None
 
-    def take(self, call: Call[Any], came: Reply | Broken, seconds: float) -> None:
+    def take(self, call: Call[Any], came: Reply | NoReply, seconds: float) -> None:
         """Take in an answer."""
         self.seconds.append(seconds)
         if call.method != "GET":
@@ -65,11 +65,11 @@ class WatchedClient(JicooClient):
     :param watch: where to note it.
     """
 
-    def __init__(self, *args: Any, watch: Watch, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, watch: RequestLog, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.watch = watch
 
-    def _send_once(self, call: Call[Any]) -> Reply | Broken:
+    def _send_once(self, call: Call[Any]) -> Reply | NoReply:
         if self.watch.left is not None:
             if self.watch.left <= 0:
                 raise Enough

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import typing
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from airflow.providers.common.compat.connection import get_async_connection
 from airflow.sdk import BaseHook
 
 from airflow_provider_jicoo.api import availability, bookings, errors, event_types, organization, schedules
@@ -26,22 +28,40 @@ from airflow_provider_jicoo.api.request import request
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.rows import status_problem
 from airflow_provider_jicoo.api.secret import discreet
-from airflow_provider_jicoo.compat import get_async_connection
 from airflow_provider_jicoo.hooks import connection, forms
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _as_method(method: Callable[..., Any], endpoint: Callable[..., Any]) -> Any:
-    """Give a method the name, the documentation and, behind ``self``, the arguments of its endpoint."""
+def _as_method(method: Callable[..., Any], endpoint: Callable[..., Any], of_rows: Any = None) -> Any:
+    """Give a method the name, the documentation and, behind ``self``, the arguments of its endpoint.
+
+    Its annotations are what they stand for, not their text, which would be looked up in this module.
+
+    :param of_rows: of a list, what its rows come in.
+    """
     functools.update_wrapper(method, endpoint)
-    signature = inspect.signature(endpoint)
-    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     made = discreet(method)
+    hints = typing.get_type_hints(endpoint)
+    answer = _answer_of(hints["return"])
+    made.__annotations__ = {**hints, "return": answer if of_rows is None else of_rows[answer]}
+    me = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    parameters = [
+        each.replace(annotation=made.__annotations__[each.name])
+        for each in inspect.signature(endpoint).parameters.values()
+    ]
+    made.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [me, *parameters], return_annotation=made.__annotations__["return"]
+    )
     made.endpoint = endpoint  # type: ignore[attr-defined]
-    made.__signature__ = signature.replace(parameters=[me, *signature.parameters.values()])  # type: ignore[attr-defined]
     return made
+
+
+def _answer_of(request: Any) -> Any:
+    """Return what a kind of Call or Listing is answered with: the ``T`` of ``Call[T]``, or of a subclass of it."""
+    (answer,) = typing.get_args(request) or typing.get_args(request.__orig_bases__[0])
+    return answer
 
 
 def _sent(endpoint: Callable[P, Call[T]]) -> Callable[Concatenate[JicooHook, P], T]:
@@ -55,7 +75,7 @@ def _listed(endpoint: Callable[P, Listing[T]]) -> Callable[Concatenate[JicooHook
     def method(self: JicooHook, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         return self.client.iterate(endpoint(*args, **kwargs))
 
-    return _as_method(method, endpoint)  # type: ignore[no-any-return]
+    return _as_method(method, endpoint, Iterator)  # type: ignore[no-any-return]
 
 
 def _sent_async(endpoint: Callable[P, Call[T]]) -> Callable[Concatenate[JicooAsyncHook, P], Coroutine[Any, Any, T]]:
@@ -70,7 +90,7 @@ def _listed_async(endpoint: Callable[P, Listing[T]]) -> Callable[Concatenate[Jic
     def method(self: JicooAsyncHook, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
         return self._iterate(endpoint(*args, **kwargs))
 
-    return _as_method(method, endpoint)  # type: ignore[no-any-return]
+    return _as_method(method, endpoint, AsyncIterator)  # type: ignore[no-any-return]
 
 
 def endpoint(method: str) -> Callable[..., Call[Any] | Listing[Any]]:
@@ -215,7 +235,7 @@ class JicooHook(BaseHook):
         try:
             found = connection.settings(self.get_connection(self.jicoo_conn_id))
             with JicooClient(found, policy=RetryPolicy(attempts=1)) as client:
-                client.send(Call("GET", "/v1/bookings", query={"page": "1", "perPage": "1"}, answers="page"))
+                client.send(Call("GET", "/v1/bookings", query={"page": "1", "perPage": "1"}, answer_shape="page"))
         except errors.InvalidRequestError as error:
             return False, str(error)
         except errors.RequestError as error:

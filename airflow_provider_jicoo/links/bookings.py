@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseOperatorLink
 
-from airflow_provider_jicoo.compat import XCom
+from airflow_provider_jicoo.tasks.compat import XCom
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.definitions.param import ParamsDict
 
-from airflow_provider_jicoo.compat import WAITS, AirflowFailException, stored_form
-from airflow_provider_jicoo.failure import failing_at_once
-from airflow_provider_jicoo.given import as_int, as_json, as_span, plain
-from airflow_provider_jicoo.storage import open_path
+from airflow_provider_jicoo.tasks.compat import WAITS, AirflowFailException, stored_form
+from airflow_provider_jicoo.tasks.failure import fail_without_retry
+from airflow_provider_jicoo.tasks.given import as_int, as_json, as_span, unrendered
+from airflow_provider_jicoo.tasks.storage import open_path
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -130,11 +130,11 @@ class ApproveBookingPlanOperator(HITLOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask, unless there is too little to ask about."""
-        with failing_at_once():
+        with fail_without_retry():
             asked = self._look()
-            expires_after = as_span("expires_after", plain("expires_after", self.expires_after))
+            expires_after = as_span("expires_after", unrendered("expires_after", self.expires_after))
             needed = self._needed()
-            fewest = as_int("min_changes_to_ask", plain("min_changes_to_ask", self.min_changes_to_ask))
+            fewest = as_int("min_changes_to_ask", unrendered("min_changes_to_ask", self.min_changes_to_ask))
         if asked.changes < fewest:
             self.log.info("%s has %d changes: nobody is asked", asked.path, asked.changes)
             return {"digest": asked.digest, "by": f"nobody was asked: {asked.changes} changes", "at": _text(_now())}
@@ -153,7 +153,7 @@ class ApproveBookingPlanOperator(HITLOperator):
         :param agreed: who has agreed before: ``id``, ``name``, ``at``.
         :param until: when all have to have answered.
         """
-        with failing_at_once():
+        with fail_without_retry():
             asked = self._look()
             needed = self._needed()
         self.options = [asked.approve, REJECT]
@@ -197,9 +197,9 @@ class ApproveBookingPlanOperator(HITLOperator):
         :raises PlanMismatchError: it is not there, or is another one.
         """
         from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-        from airflow_provider_jicoo.bulk.header import find_shards, read_header
+        from airflow_provider_jicoo.bulk.plan.header import find_shards, read_header
 
-        plan = as_json("plan", plain("plan", self.plan))
+        plan = as_json("plan", unrendered("plan", self.plan))
         digest = plan.get("digest") if isinstance(plan, Mapping) else None
         text = plan.get("plan") if isinstance(plan, Mapping) else plan
         if not isinstance(text, str) or not text:
@@ -215,15 +215,21 @@ class ApproveBookingPlanOperator(HITLOperator):
                 "plan was written over it; nothing was sent"
             )
         find_shards(path, header)
-        counts = {name: header[name] for name in ("digest", "changes", "guests_notified", "irreversible", "summary")}
-        return _Asked(str(path), **counts)
+        return _Asked(
+            str(path),
+            header["digest"],
+            header["changes"],
+            header["guests_notified"],
+            header["irreversible"],
+            header["summary"],
+        )
 
     def _needed(self) -> int:
         """Return how many have to agree.
 
         :raises ValueError: so many cannot.
         """
-        needed: int = as_int("min_approvals", plain("min_approvals", self.min_approvals))
+        needed: int = as_int("min_approvals", unrendered("min_approvals", self.min_approvals))
         if needed < 1:
             raise ValueError(f"min_approvals: {needed} is not 1 or more")
         people: Any = as_json("assigned_users", self.assigned_users) or None

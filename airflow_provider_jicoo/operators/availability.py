@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from airflow_provider_jicoo.given import as_int
-from airflow_provider_jicoo.operators.base import CallOperator, Turn
+from airflow_provider_jicoo.operators.base import CallOperator, Converters
+from airflow_provider_jicoo.tasks.given import as_int
 
 
 class ListUserAvailabilityCalendarsOperator(CallOperator):
@@ -20,7 +20,7 @@ class ListUserAvailabilityCalendarsOperator(CallOperator):
 
     endpoint = "list_user_availability_calendars"
     arguments = ("user_id", "limit")
-    turn: ClassVar[Turn] = {"limit": as_int}
+    convert: ClassVar[Converters] = {"limit": as_int}
     template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(self, *, user_id: str, limit: int | str | None = None, **kwargs: Any) -> None:

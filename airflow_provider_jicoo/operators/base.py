@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 
 from airflow_provider_jicoo.api.secret import discreet
-from airflow_provider_jicoo.failure import failing_at_once
-from airflow_provider_jicoo.given import Private, given
-from airflow_provider_jicoo.xcom import fit_for_xcom, rows_for_xcom
+from airflow_provider_jicoo.tasks.failure import fail_without_retry
+from airflow_provider_jicoo.tasks.given import Masked, only_given
+from airflow_provider_jicoo.tasks.xcom import fit_for_xcom, rows_for_xcom
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _SENT = "sent"
 """The key in Airflow's store of whether a change that messages a guest may have arrived."""
 
-Turn = Mapping[str, Callable[[str, Any], Any]]
-"""Functions of :mod:`~airflow_provider_jicoo.given` by the name of an argument."""
+Converters = Mapping[str, Callable[[str, Any], Any]]
+"""Functions of :mod:`~airflow_provider_jicoo.tasks.given` by the name of an argument."""
 
 
 class JicooOperator(BaseOperator):
@@ -58,19 +58,19 @@ class JicooOperator(BaseOperator):
             for name in self.private_fields.intersection(template_fields):
                 value = getattr(self, name)
                 if isinstance(value, (str, list, dict)):
-                    setattr(self, name, Private(value))
+                    setattr(self, name, Masked(value))
 
     @contextmanager
     def _hook(self) -> Iterator[JicooHook]:
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-        with failing_at_once(self.jicoo_conn_id), JicooHook(self.jicoo_conn_id) as hook:
+        with fail_without_retry(self.jicoo_conn_id), JicooHook(self.jicoo_conn_id) as hook:
             yield hook
 
-    def _given(self, names: Sequence[str], **turn: Callable[[str, Any], Any]) -> dict[str, Any]:
+    def _given(self, names: Sequence[str], **convert: Callable[[str, Any], Any]) -> dict[str, Any]:
         """Return the arguments of these names that were given, each turned by the function of its name."""
-        found = given({name: getattr(self, name) for name in names})
-        return {name: turn[name](name, value) if name in turn else value for name, value in found.items()}
+        found = only_given({name: getattr(self, name) for name in names})
+        return {name: convert[name](name, value) if name in convert else value for name, value in found.items()}
 
     def _change(self, hook: JicooHook, call: Call[Any], context: Context) -> Any:
         """Send a change; at a further try, read first whether an earlier one has made it.
@@ -82,18 +82,18 @@ class JicooOperator(BaseOperator):
         """
         from airflow_provider_jicoo.api.call import Repeat
 
-        if call.confirm is not None and context["ti"].try_number > 1:
+        if call.read_back is not None and context["ti"].try_number > 1:
             done, found = self._read_back(hook, call)
             if done:
                 self.log.info("%s %s: an earlier try has done it; not sent again", call.method, call.path)
-                return call.confirm.result(found)
+                return call.read_back.result(found)
             if done is None and self._is_repeated(context):
                 raise _in_doubt(call, "what was read does not tell whether an earlier try has done it")
         store = self._store(call, context)
         may_be_sent = call.repeat in (Repeat.LEAVE, Repeat.NEVER) and (store is None or bool(store.get(_SENT)))
         if may_be_sent and self._is_repeated(context):
             over = f"; it was not there when it was read back over {hook.client.settings.server_grace:.0f} s"
-            raise _in_doubt(call, f"an earlier try may have sent it{over if call.confirm is not None else ''}")
+            raise _in_doubt(call, f"an earlier try may have sent it{over if call.read_back is not None else ''}")
         found = self._send(hook, call, store)
         self.log.info("%s %s: done", call.method, call.path)
         return found
@@ -128,7 +128,7 @@ class JicooOperator(BaseOperator):
         """
         from airflow_provider_jicoo.api.call import Repeat
 
-        confirm = call.confirm
+        confirm = call.read_back
         assert confirm is not None, "only what can be read back is looked for"
 
         def look() -> tuple[bool | None, Any]:
@@ -184,7 +184,7 @@ class CallOperator(JicooOperator):
         class UpdateThingOperator(CallOperator):
             endpoint = "update_thing"
             arguments = ("uid", "size")
-            turn: ClassVar[Turn] = {"size": as_int}
+            convert: ClassVar[Converters] = {"size": as_int}
             template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
             def __init__(self, *, uid: str, size: int | str | NotGiven = NOT_GIVEN, **kwargs: Any) -> None:
@@ -202,10 +202,13 @@ class CallOperator(JicooOperator):
     """The method of :class:`~airflow_provider_jicoo.hooks.jicoo.JicooHook` that sends the request."""
     arguments: ClassVar[tuple[str, ...]]
     """The arguments that go to it; those that were not given do not."""
-    turn: ClassVar[Turn] = {}
+    convert: ClassVar[Converters] = {}
     """How what a template made of an argument is turned back, where it is more than text."""
     renamed: ClassVar[Mapping[str, str]] = {}
     """What the endpoint calls an argument, where an operator cannot have one of that name."""
+
+    if_too_large: ClassVar[str] = "give limit"
+    """What to do where a list does not fit into an XCom."""
 
     def execute(self, context: Context) -> Any:
         """Send the request."""
@@ -213,16 +216,20 @@ class CallOperator(JicooOperator):
         from airflow_provider_jicoo.hooks.jicoo import endpoint
 
         with self._hook() as hook:
-            arguments = self._given(self.arguments, **self.turn)
+            arguments = self._given(self.arguments, **self.convert)
             asked = endpoint(self.endpoint)(**{self.renamed.get(name, name): arguments[name] for name in arguments})
             if isinstance(asked, Listing):
-                rows = rows_for_xcom(hook.client.iterate(asked), "give limit")
+                rows = rows_for_xcom(hook.client.iterate(asked), self.if_too_large)
                 self.log.info("%d rows", len(rows))
                 return rows
-            if asked.method == "GET":
-                return fit_for_xcom(hook.client.send(asked), "read it with JicooHook in a task of your own")
-            found = self._change(hook, asked, context)
-            return None if asked.method == "DELETE" and asked.answers != "whole" else found
+            return self._carry_out(hook, asked, context)
+
+    def _carry_out(self, hook: JicooHook, call: Call[Any], context: Context) -> Any:
+        """Send a request for one thing, and return what the task returns."""
+        if call.method == "GET":
+            return fit_for_xcom(hook.client.send(call), "read it with JicooHook in a task of your own")
+        found = self._change(hook, call, context)
+        return None if call.method == "DELETE" and call.answer_shape != "whole" else found
 
 
 def _in_doubt(call: Call[Any], seen: str) -> AmbiguousOutcomeError:
@@ -233,7 +240,8 @@ def _in_doubt(call: Call[Any], seen: str) -> AmbiguousOutcomeError:
     from airflow_provider_jicoo.api.errors import AmbiguousOutcomeError
 
     return AmbiguousOutcomeError(
-        f"this is a retry, and {seen}: it was not sent again. Before you repeat it, {call.check}; then clear the task.",
+        f"this is a retry, and {seen}: it was not sent again. Before you repeat it, {call.how_to_check}; "
+        "then clear the task.",
         method=call.method,
         path=call.path,
     )

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_jicoo.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json, plain
 from airflow_provider_jicoo.links.bookings import EventTypeLink
-from airflow_provider_jicoo.operators.base import JicooOperator
-from airflow_provider_jicoo.xcom import rows_for_xcom
+from airflow_provider_jicoo.operators.base import CallOperator, Converters
+from airflow_provider_jicoo.tasks.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_jicoo.api.call import Call
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
 Moment = datetime | str
 
 
-class ListBookingsOperator(JicooOperator):
+def _or_none(name: str, value: Any) -> Any:
+    """Take an empty text, which a template may render, for nothing."""
+    return value or None
+
+
+class ListBookingsOperator(CallOperator):
     """List bookings, and return them as Jicoo gives them.
 
     The result goes to an XCom and must fit there (4 MiB, some 5,000 bookings): beyond that the task fails rather than
@@ -36,8 +41,11 @@ class ListBookingsOperator(JicooOperator):
     :return: the bookings; see https://developer.jicoo.com/api-5452986.
     """
 
-    filter_fields = ("status", "started_at", "ended_at", "order_by", "descending", "limit")
-    template_fields: Sequence[str] = (*filter_fields, "jicoo_conn_id")
+    endpoint = "list_bookings"
+    arguments = ("status", "started_at", "ended_at", "order_by", "descending", "limit")
+    convert: ClassVar[Converters] = {"descending": as_bool, "limit": as_int}
+    if_too_large = "give limit, or narrow started_at and ended_at"
+    template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(
         self,
@@ -58,16 +66,20 @@ class ListBookingsOperator(JicooOperator):
         self.descending = descending
         self.limit = limit
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:
-        """List them."""
-        with self._hook() as hook:
-            rows = hook.list_bookings(**self._given(self.filter_fields, descending=as_bool, limit=as_int))
-            found = rows_for_xcom(map(dict, rows), "give limit, or narrow started_at and ended_at")
-            self.log.info("%d bookings", len(found))
-            return found
+
+class _OneBookingOperator(CallOperator):
+    """Base of the operators whose request is answered with a booking: they link to its event type."""
+
+    operator_extra_links = (EventTypeLink(),)
+
+    def _carry_out(self, hook: JicooHook, call: Call[Any], context: Context) -> Any:
+        booking = super()._carry_out(hook, call, context)
+        if isinstance(booking, dict):
+            self._link(hook, booking, context)
+        return booking
 
 
-class GetBookingOperator(JicooOperator):
+class GetBookingOperator(_OneBookingOperator):
     """Read one booking, and return it as Jicoo gives it.
 
     :param uid: booking id. (templated)
@@ -75,22 +87,16 @@ class GetBookingOperator(JicooOperator):
     :return: the booking; see https://developer.jicoo.com/api-5453063.
     """
 
-    template_fields: Sequence[str] = ("uid", "jicoo_conn_id")
-    operator_extra_links = (EventTypeLink(),)
+    endpoint = "get_booking"
+    arguments = ("uid",)
+    template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(self, *, uid: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.uid = uid
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Read it."""
-        with self._hook() as hook:
-            booking = dict(hook.get_booking(self.uid))
-            self._link(hook, booking, context)
-            return booking
 
-
-class GetBookingContactsOperator(JicooOperator):
+class GetBookingContactsOperator(CallOperator):
     """Read the guests of a booking, and return them as Jicoo gives them.
 
     The result is personal data and goes to an XCom, where everybody who may see the DAG can read it.
@@ -100,19 +106,16 @@ class GetBookingContactsOperator(JicooOperator):
     :return: the guests; see https://developer.jicoo.com/project-373292/api-9082713.
     """
 
-    template_fields: Sequence[str] = ("uid", "jicoo_conn_id")
+    endpoint = "get_booking_contacts"
+    arguments = ("uid",)
+    template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(self, *, uid: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.uid = uid
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Read them."""
-        with self._hook() as hook:
-            return [dict(contact) for contact in hook.get_booking_contacts(self.uid)]
 
-
-class CreateBookingOperator(JicooOperator):
+class CreateBookingOperator(_OneBookingOperator):
     """Make a booking, and return it as Jicoo gives it (the form of this answer is not documented).
 
     Jicoo messages the guest. Jicoo knows no idempotency key: where nobody can tell whether the booking was made, the
@@ -147,7 +150,8 @@ class CreateBookingOperator(JicooOperator):
     :return: the booking; see https://developer.jicoo.com/api-5531352.
     """
 
-    body_fields = (
+    endpoint = "create_booking"
+    arguments = (
         "started_at",
         "time_zone",
         "event_type_id",
@@ -165,11 +169,12 @@ class CreateBookingOperator(JicooOperator):
         "answers",
         "payment",
     )
+    convert: ClassVar[Converters] = {"cc_emails": as_json, "tracking": as_json, "answers": as_json, "payment": as_json}
+    renamed: ClassVar[Mapping[str, str]] = {"guest_email": "email"}
     private_fields = frozenset(
         {"guest_email", "name", "company", "text_remind_number", "cc_emails", "message", "phone_number", "answers"}
     )
-    template_fields: Sequence[str] = (*body_fields, "jicoo_conn_id")
-    operator_extra_links = (EventTypeLink(),)
+    template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(
         self,
@@ -210,23 +215,12 @@ class CreateBookingOperator(JicooOperator):
         self.answers = answers
         self.payment = payment
 
-    def execute(self, context: Context) -> Any:
-        """Make it."""
-        from airflow_provider_jicoo.api import bookings
-
-        with self._hook() as hook:
-            fields = self._given(
-                self.body_fields, cc_emails=as_json, tracking=as_json, answers=as_json, payment=as_json
-            )
-            call = bookings.create_booking(email=fields.pop("guest_email"), **fields)
-            booking = None
-            if context["ti"].try_number > 1:
-                _, booking = self._look_for_grace(hook, lambda: self._made_before(hook, call.body or {}))
-            if booking is None:
-                booking = self._change(hook, call, context)
-            if isinstance(booking, dict):
-                self._link(hook, booking, context)
-            return booking
+    def _change(self, hook: JicooHook, call: Call[Any], context: Context) -> Any:
+        if context["ti"].try_number > 1:
+            is_made, booking = self._look_for_grace(hook, lambda: self._made_before(hook, call.body or {}))
+            if is_made:
+                return booking
+        return super()._change(hook, call, context)
 
     def _made_before(self, hook: JicooHook, wanted: Mapping[str, Any]) -> tuple[bool, Any]:
         """Tell whether an earlier try has made the open booking, and return it."""
@@ -250,7 +244,7 @@ class CreateBookingOperator(JicooOperator):
         return False, None
 
 
-class UpdateBookingOperator(JicooOperator):
+class UpdateBookingOperator(_OneBookingOperator):
     """Change a booking, and return it as it is then. Only what is given is sent.
 
     "Not given" and None are different: ``priority=None`` takes the priority away. At a retry, the task first reads
@@ -276,7 +270,9 @@ class UpdateBookingOperator(JicooOperator):
     :return: the booking; see https://developer.jicoo.com/project-373292/api-5545485.
     """
 
-    body_fields = (
+    endpoint = "update_booking"
+    arguments = (
+        "uid",
         "name",
         "description",
         "time_zone",
@@ -286,10 +282,11 @@ class UpdateBookingOperator(JicooOperator):
         "priority",
         "update_message",
         "is_send_updates",
+        "on_doubt",
     )
+    convert: ClassVar[Converters] = {"hosts": as_json, "is_send_updates": as_bool, "on_doubt": _or_none}
     private_fields = frozenset({"name", "description", "update_message"})
-    template_fields: Sequence[str] = ("uid", *body_fields, "on_doubt", "jicoo_conn_id")
-    operator_extra_links = (EventTypeLink(),)
+    template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(
         self,
@@ -320,19 +317,8 @@ class UpdateBookingOperator(JicooOperator):
         self.update_message = update_message
         self.is_send_updates = is_send_updates
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Change it."""
-        from airflow_provider_jicoo.api import bookings
 
-        with self._hook() as hook:
-            fields = self._given(self.body_fields, hosts=as_json, is_send_updates=as_bool)
-            call = bookings.update_booking(self.uid, on_doubt=plain("on_doubt", self.on_doubt) or None, **fields)
-            booking = dict(self._change(hook, call, context))
-            self._link(hook, booking, context)
-            return booking
-
-
-class CancelBookingOperator(JicooOperator):
+class CancelBookingOperator(_OneBookingOperator):
     """Cancel a booking, and return it as it is then. It cannot be undone, and Jicoo may message the guest.
 
     A booking that is cancelled already is left alone: at a retry since it is read first, and otherwise where
@@ -346,38 +332,30 @@ class CancelBookingOperator(JicooOperator):
     :return: the booking; see https://developer.jicoo.com/project-373292/api-5467821.
     """
 
-    template_fields: Sequence[str] = ("uid", "on_doubt", "jicoo_conn_id")
-    operator_extra_links = (EventTypeLink(),)
+    endpoint = "cancel_booking"
+    arguments = ("uid", "on_doubt")
+    convert: ClassVar[Converters] = {"on_doubt": _or_none}
+    template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(self, *, uid: str, on_doubt: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.uid = uid
         self.on_doubt = on_doubt
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Cancel it."""
-        from airflow_provider_jicoo.api import bookings
+    def _change(self, hook: JicooHook, call: Call[Any], context: Context) -> Any:
         from airflow_provider_jicoo.api.errors import RejectedError
 
-        with self._hook() as hook:
-            try:
-                booking = dict(
-                    self._change(
-                        hook,
-                        bookings.cancel_booking(self.uid, on_doubt=plain("on_doubt", self.on_doubt) or None),
-                        context,
-                    )
-                )
-            except RejectedError:
-                booking = dict(hook.get_booking(self.uid))
-                if booking.get("status") != "cancel":
-                    raise
-                self.log.info("booking %s was cancelled already", self.uid)
-            self._link(hook, booking, context)
+        try:
+            return super()._change(hook, call, context)
+        except RejectedError:
+            booking = hook.get_booking(self.uid)
+            if booking.get("status") != "cancel":
+                raise
+            self.log.info("booking %s was cancelled already", self.uid)
             return booking
 
 
-class RescheduleBookingOperator(JicooOperator):
+class RescheduleBookingOperator(_OneBookingOperator):
     """Move a booking to a free slot, and return it as it is then. Jicoo may message the guest.
 
     At a retry, the task first reads whether an earlier try has moved it.
@@ -393,8 +371,10 @@ class RescheduleBookingOperator(JicooOperator):
     :return: the booking; see https://developer.jicoo.com/apidoc/project-373292/api-5478461.
     """
 
-    template_fields: Sequence[str] = ("uid", "started_at", "time_zone", "on_doubt", "jicoo_conn_id")
-    operator_extra_links = (EventTypeLink(),)
+    endpoint = "reschedule_booking"
+    arguments = ("uid", "started_at", "time_zone", "on_doubt")
+    convert: ClassVar[Converters] = {"on_doubt": _or_none}
+    template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(
         self, *, uid: str, started_at: Moment, time_zone: str, on_doubt: str | None = None, **kwargs: Any
@@ -404,18 +384,3 @@ class RescheduleBookingOperator(JicooOperator):
         self.uid = uid
         self.started_at = started_at
         self.time_zone = time_zone
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Move it."""
-        from airflow_provider_jicoo.api import bookings
-
-        with self._hook() as hook:
-            call = bookings.reschedule_booking(
-                self.uid,
-                started_at=self.started_at,
-                time_zone=self.time_zone,
-                on_doubt=plain("on_doubt", self.on_doubt) or None,
-            )
-            booking = dict(self._change(hook, call, context))
-            self._link(hook, booking, context)
-            return booking

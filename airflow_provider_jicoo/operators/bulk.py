@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.selection import Selection
-from airflow_provider_jicoo.given import as_bool, as_float, as_int, as_json, as_span, plain
 from airflow_provider_jicoo.operators.base import JicooOperator
-from airflow_provider_jicoo.parts import TakesParts, as_selection
-from airflow_provider_jicoo.storage import open_path, warning_of
-from airflow_provider_jicoo.tries import Tries
+from airflow_provider_jicoo.tasks.given import as_bool, as_float, as_int, as_json, as_span, unrendered
+from airflow_provider_jicoo.tasks.parts import NestedTemplates, as_selection
+from airflow_provider_jicoo.tasks.storage import open_path, warning_of
+from airflow_provider_jicoo.tasks.tries import Tries
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jicoo.api.client import JicooClient
     from airflow_provider_jicoo.bulk.apply import Options
+    from airflow_provider_jicoo.bulk.documents import Applied, AppliedManifest, Manifest, Owner
     from airflow_provider_jicoo.bulk.plan import Plan
     from airflow_provider_jicoo.bulk.progress import Progress
-    from airflow_provider_jicoo.bulk.report import Report
     from airflow_provider_jicoo.operators.approval import ApproveBookingPlanOperator as ApproveBookingPlanOperator
 
 Booking = Mapping[str, Any]
@@ -39,7 +39,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class _BulkOperator(TakesParts, JicooOperator):
+class _BulkOperator(NestedTemplates, JicooOperator):
     """What the bulk operators share."""
 
     # What a selection and a change may have of a guest, their own text leaves out.
@@ -51,7 +51,7 @@ class _BulkOperator(TakesParts, JicooOperator):
 
     def _place(self) -> Any:
         """Return the path of the plan to be written; warn where only one of several machines would have it."""
-        text = plain("plan_path", self.plan_path)
+        text = unrendered("plan_path", self.plan_path)
         if not isinstance(text, str) or not text:
             raise ValueError(f"plan_path: {text!r} is no path")
         warning = warning_of("plan_path", text, self.executor)
@@ -59,7 +59,7 @@ class _BulkOperator(TakesParts, JicooOperator):
             self.log.warning("%s", warning)
         return open_path("plan_path", text)
 
-    def _planned(self, plan: Plan, context: Context) -> dict[str, Any]:
+    def _planned(self, plan: Plan, context: Context) -> Manifest:
         """Log a plan, push its summary, and return its manifest."""
         self.log.info("%s", plan.summary)
         context["ti"].xcom_push(key="summary", value=plan.summary)
@@ -68,10 +68,10 @@ class _BulkOperator(TakesParts, JicooOperator):
     def _limits(self) -> dict[str, Any]:
         """Return the arguments that a plan and an undo share. An empty text, of a template, counts as not given."""
         names = ("is_send_updates", "update_message", "max_changes", "max_notified_guests")
-        turn = {"is_send_updates": _said, "max_changes": as_int, "max_notified_guests": as_int}
-        given = {name: plain(name, getattr(self, name)) for name in names}
+        convert = {"is_send_updates": _said, "max_changes": as_int, "max_notified_guests": as_int}
+        given = {name: unrendered(name, getattr(self, name)) for name in names}
         return {
-            name: turn[name](name, value) if name in turn else value
+            name: convert[name](name, value) if name in convert else value
             for name, value in given.items()
             if value is not None and value != ""
         }
@@ -93,7 +93,7 @@ def _made_by(context: Context) -> str:
     return f"{ti.dag_id}, run {ti.run_id}, task {ti.task_id}"
 
 
-def _owner(context: Context) -> dict[str, Any]:
+def _owner(context: Context) -> Owner:
     """Return the task that makes a plan, as it stands in the plan's header."""
     ti = context["ti"]
     index = getattr(ti, "map_index", None)
@@ -190,7 +190,7 @@ class PlanBookingChangesOperator(_BulkOperator):
         self.shards = shards
         self.on_unproven = on_unproven
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Manifest:
         """Plan."""
         with self._hook() as hook:
             return self._planned(self._plan(hook.client, context), context)
@@ -207,7 +207,7 @@ class PlanBookingChangesOperator(_BulkOperator):
             made_by=_made_by(context),
             owner=_owner(context),
             progress=self._read,
-            on_unproven=plain("on_unproven", self.on_unproven) or None,
+            on_unproven=unrendered("on_unproven", self.on_unproven) or None,
             **self._limits(),
         )
 
@@ -262,12 +262,12 @@ class PlanBookingUndoOperator(_BulkOperator):
         self.max_changes = max_changes
         self.max_notified_guests = max_notified_guests
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Manifest:
         """Plan."""
         from airflow_provider_jicoo.bulk.undo import plan_undo
 
         with self._hook() as hook:
-            applied = as_json("plan", plain("plan", self.plan))
+            applied = as_json("plan", unrendered("plan", self.plan))
             plan = plan_undo(
                 hook.client,
                 self._path(applied) if isinstance(applied, str) else applied,
@@ -280,112 +280,88 @@ class PlanBookingUndoOperator(_BulkOperator):
             return self._planned(plan, context)
 
 
-class _ApplyingOperator(_BulkOperator):
-    """What applies a plan."""
+class _Apply:
+    """The apply of a plan by an operator, as the arguments of the operator say.
 
-    def __init__(
-        self,
-        *,
-        waves: Sequence[int | str] = ("1", "1%", "10%"),
-        tolerated_failures: int | str = 0,
-        concurrency: int | str = 32,
-        on_stale: str = "skip",
-        on_stamp: str = "send",
-        on_doubt: str | None = None,
-        reread: str | None = None,
-        lease: float | str | None = None,
-        control_variable: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.on_stamp = on_stamp
-        self.on_doubt = on_doubt
-        self.reread = reread
-        self.lease = lease
-        self.waves = waves
-        self.tolerated_failures = tolerated_failures
-        self.concurrency = concurrency
-        self.on_stale = on_stale
-        self.control_variable = control_variable
-        self._stop: Any = None
+    No base of the operators: one of the two plans as well.
+    """
 
-    def _options(self) -> Options:
-        from airflow_provider_jicoo.bulk.apply import Options
+    def __init__(self, operator: ApplyBookingPlanOperator | BulkUpdateBookingsOperator, context: Context) -> None:
+        from airflow_provider_jicoo.bulk.apply.stop import Stop
 
-        given = {name: plain(name, getattr(self, name)) for name in ("on_stamp", "on_doubt", "reread")}
-        lease = plain("lease", self.lease)
-        if lease not in (None, ""):
-            given["lease"] = as_float("lease", lease)
-        return Options(
-            waves=self._waves(),
-            tolerated_failures=self.tolerated_failures,
-            concurrency=as_int("concurrency", self.concurrency),
-            on_stale=self.on_stale,  # type: ignore[arg-type]
-            **{name: value for name, value in given.items() if value not in (None, "")},
-        )
+        self._operator = operator
+        self._context = context
+        self.stop = Stop()
+        self._options = self._read_options()
 
-    def _waves(self) -> tuple[Any, ...]:
-        waves = as_json("waves", plain("waves", self.waves))
-        if isinstance(waves, (str, int)):
-            return () if waves == "" else (waves,)
-        return tuple(waves)
-
-    def _apply(
-        self, client: JicooClient, plan: Any, digest: str | None, context: Context, **admission: Any
-    ) -> dict[str, Any]:
+    def __call__(self, client: JicooClient, plan: Any, digest: str | None, **admission: Any) -> Applied:
+        """Apply a plan, and return where the report is and how many changes have which outcome."""
         from airflow_provider_jicoo.bulk.apply import apply_plan
-        from airflow_provider_jicoo.bulk.stop import Stop
 
-        self._stop = Stop()
         report = apply_plan(
             client,
             plan,
             digest=digest,
-            options=self._options(),
-            control=self._read_variable if self.control_variable else None,
-            progress=lambda progress: self._tell(progress, context),
-            stop=self._stop,
-            by=self._applied_by(context),
-            open_path=self._path,
+            options=self._options,
+            control=self._read_variable if self._operator.control_variable else None,
+            progress=self._tell,
+            stop=self.stop,
+            by=self._by(),
+            open_path=self._operator._path,
             **admission,
         )
-        return self._reported(report)
-
-    def _applied_by(self, context: Context) -> str:
-        """Return the same text for a task and its retries, and another one once a person has cleared it."""
-        ti = context["ti"]
-        # Airflow counts the tries of a cleared task anew, from those there were.
-        return f"{_made_by(context)}, map index {getattr(ti, 'map_index', -1)}, of {ti.max_tries + 1} tries"
-
-    def _reported(self, report: Report) -> dict[str, Any]:
-        self.log.info("%s", report)
+        self._operator.log.info("%s", report)
         return {"report": str(report.path), "counts": dict(report.counts)}
+
+    def _read_options(self) -> Options:
+        from airflow_provider_jicoo.bulk.apply import Options
+
+        operator = self._operator
+        given = {name: unrendered(name, getattr(operator, name)) for name in ("on_stamp", "on_doubt", "reread")}
+        lease = unrendered("lease", operator.lease)
+        if lease not in (None, ""):
+            given["lease"] = as_float("lease", lease)
+        return Options(
+            waves=_waves(operator.waves),
+            tolerated_failures=operator.tolerated_failures,
+            concurrency=as_int("concurrency", operator.concurrency),
+            on_stale=operator.on_stale,  # type: ignore[arg-type]
+            **{name: value for name, value in given.items() if value not in (None, "")},
+        )
+
+    def _by(self) -> str:
+        """Return the same text for a task and its retries, and another one once a person has cleared it."""
+        ti = self._context["ti"]
+        # Airflow counts the tries of a cleared task anew, from those there were.
+        return f"{_made_by(self._context)}, map index {getattr(ti, 'map_index', -1)}, of {ti.max_tries + 1} tries"
 
     def _read_variable(self) -> str | None:
         from airflow.sdk import Variable
 
-        told: str | None = Variable.get(str(self.control_variable), default=None)
+        told: str | None = Variable.get(str(self._operator.control_variable), default=None)
         return told
 
-    def _tell(self, progress: Progress, context: Context) -> None:
-        self.log.info("%s", progress)
+    def _tell(self, progress: Progress) -> None:
+        self._operator.log.info("%s", progress)
         # Airflow 3.3 shows it beside the task; the journal alone is what a further try goes by.
-        store = context.get("task_state_store")
+        store = self._context.get("task_state_store")
         if store is None:
             return
         told: dict[str, Any] = {"done": progress.done, "total": progress.total, "counts": dict(progress.counts)}
         try:
             store.set("progress", told)
         except Exception as error:  # whatever is wrong with Airflow's API: it is no reason to end the run
-            self.log.warning("the progress could not be stored: %s", error)
-
-    def on_kill(self) -> None:
-        """Take no new work; what is under way is finished, journal and report are written."""
-        if self._stop is not None:
-            self._stop("the task was killed")
+            self._operator.log.warning("the progress could not be stored: %s", error)
 
 
-class ApplyBookingPlanOperator(_ApplyingOperator):
+def _waves(given: Any) -> tuple[Any, ...]:
+    waves = as_json("waves", unrendered("waves", given))
+    if isinstance(waves, (str, int)):
+        return () if waves == "" else (waves,)
+    return tuple(waves)
+
+
+class ApplyBookingPlanOperator(_BulkOperator):
     """Carry out a plan, or go on with it where an earlier try was killed.
 
     Each booking is read again shortly before it is changed, and left alone where somebody has edited it since. The
@@ -448,6 +424,15 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
         digest: str | None = None,
         approval: Mapping[str, Any] | str | None = None,
         max_plan_age: timedelta | float | str | None = timedelta(hours=24),
+        waves: Sequence[int | str] = ("1", "1%", "10%"),
+        tolerated_failures: int | str = 0,
+        concurrency: int | str = 32,
+        on_stale: str = "skip",
+        on_stamp: str = "send",
+        on_doubt: str | None = None,
+        reread: str | None = None,
+        lease: float | str | None = None,
+        control_variable: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -455,22 +440,33 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
         self.digest = digest
         self.approval = approval
         self.max_plan_age = max_plan_age
+        self.waves = waves
+        self.tolerated_failures = tolerated_failures
+        self.concurrency = concurrency
+        self.on_stale = on_stale
+        self.on_stamp = on_stamp
+        self.on_doubt = on_doubt
+        self.reread = reread
+        self.lease = lease
+        self.control_variable = control_variable
+        self._apply: _Apply | None = None
         # A task that asks and returns nothing, since it was skipped or failed, is not the same as nobody to be asked.
         self._asks = approval is not None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Applied:
         """Apply."""
         with self._hook() as hook:
-            plan = as_json("plan", plain("plan", self.plan))
-            digest = plain("digest", self.digest) or None
+            plan = as_json("plan", unrendered("plan", self.plan))
+            digest = unrendered("digest", self.digest) or None
             admission = {
                 "approval": self._approval(),
-                "max_plan_age": as_span("max_plan_age", plain("max_plan_age", self.max_plan_age)),
+                "max_plan_age": as_span("max_plan_age", unrendered("max_plan_age", self.max_plan_age)),
             }
+            self._apply = _Apply(self, context)
             if isinstance(plan, Mapping) and {"plan", "digest"} <= plan.keys():
-                return self._apply(hook.client, plan, digest, context, **admission)
+                return self._apply(hook.client, plan, digest, **admission)
             if isinstance(plan, str):
-                return self._apply(hook.client, self._path(plan), digest, context, **admission)
+                return self._apply(hook.client, self._path(plan), digest, **admission)
             raise ValueError(f"plan: a {type(plan).__name__} is neither a manifest, nor one of its shards, nor a path")
 
     def _approval(self) -> Mapping[str, Any] | None:
@@ -480,7 +476,7 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
         """
         if not self._asks:
             return None
-        approval = as_json("approval", plain("approval", self.approval))
+        approval = as_json("approval", unrendered("approval", self.approval))
         if not isinstance(approval, Mapping):
             raise ValueError(
                 f"approval: {approval!r:.100} is none: nobody has agreed to the plan; nothing was sent. Give what "
@@ -488,8 +484,13 @@ class ApplyBookingPlanOperator(_ApplyingOperator):
             )
         return approval
 
+    def on_kill(self) -> None:
+        """Take no new work; what is under way is finished, journal and report are written."""
+        if self._apply is not None:
+            self._apply.stop("the task was killed")
 
-class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
+
+class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
     """Plan and apply in one task, for changes that nobody has to agree to.
 
     The parameters are those of :class:`PlanBookingChangesOperator` and :class:`ApplyBookingPlanOperator`. A further try
@@ -511,16 +512,40 @@ class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
         "plan_only",
     )
 
-    def __init__(self, *, dry_run: bool | str = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        dry_run: bool | str = False,
+        waves: Sequence[int | str] = ("1", "1%", "10%"),
+        tolerated_failures: int | str = 0,
+        concurrency: int | str = 32,
+        on_stale: str = "skip",
+        on_stamp: str = "send",
+        on_doubt: str | None = None,
+        reread: str | None = None,
+        lease: float | str | None = None,
+        control_variable: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         # Not ``dry_run``: Airflow's operators have a method of that name.
         self.plan_only = dry_run
+        self.waves = waves
+        self.tolerated_failures = tolerated_failures
+        self.concurrency = concurrency
+        self.on_stale = on_stale
+        self.on_stamp = on_stamp
+        self.on_doubt = on_doubt
+        self.reread = reread
+        self.lease = lease
+        self.control_variable = control_variable
+        self._apply: _Apply | None = None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Manifest:
         """Plan and apply."""
         with self._hook() as hook:
-            # What is wrong with these is to be said before anything is read.
-            self._options()
+            # What is wrong with its arguments is to be said before anything is read.
+            self._apply = _Apply(self, context)
             dry = _said("dry_run", self.plan_only)
             if as_int("shards", self.shards) != 1:
                 raise ValueError("shards: one task applies one plan; use PlanBookingChangesOperator for shards")
@@ -533,4 +558,11 @@ class BulkUpdateBookingsOperator(_ApplyingOperator, PlanBookingChangesOperator):
                 return manifest
             tries.note(manifest)
             # A plan of this very task is as old as its first try.
-            return {**manifest, **self._apply(hook.client, manifest, None, context, max_plan_age=None)}
+            applied = self._apply(hook.client, manifest, None, max_plan_age=None)
+            done: AppliedManifest = {**manifest, "report": applied["report"], "counts": applied["counts"]}
+            return done
+
+    def on_kill(self) -> None:
+        """Take no new work; what is under way is finished, journal and report are written."""
+        if self._apply is not None:
+            self._apply.stop("the task was killed")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jicoo.compat import AirflowFailException
-from airflow_provider_jicoo.failure import failing_at_once
 from airflow_provider_jicoo.operators.base import JicooOperator
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
+from airflow_provider_jicoo.tasks.failure import fail_without_retry
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -43,7 +43,7 @@ class JicooDoctorOperator(JicooOperator):
         from airflow_provider_jicoo.hooks import connection
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-        with failing_at_once(self.jicoo_conn_id):
+        with fail_without_retry(self.jicoo_conn_id):
             settings = connection.settings(JicooHook.get_connection(self.jicoo_conn_id))
             report = examine(settings, try_booking_uid=self.try_booking_uid or None, tell=self._tell)
         self.log.info("%s", as_text(report))

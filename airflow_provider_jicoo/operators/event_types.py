@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_jicoo.given import NOT_GIVEN, NotGiven, as_int
-from airflow_provider_jicoo.operators.base import CallOperator, JicooOperator, Turn
-from airflow_provider_jicoo.xcom import fit_for_xcom
+from airflow_provider_jicoo.operators.base import CallOperator, Converters, JicooOperator
+from airflow_provider_jicoo.tasks.given import NOT_GIVEN, NotGiven, as_int
+from airflow_provider_jicoo.tasks.xcom import fit_for_xcom
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,7 +27,7 @@ class ListEventTypesOperator(CallOperator):
 
     endpoint = "list_event_types"
     arguments = ("team_id", "limit")
-    turn: ClassVar[Turn] = {"limit": as_int}
+    convert: ClassVar[Converters] = {"limit": as_int}
     template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(self, *, team_id: str | int | None = None, limit: int | str | None = None, **kwargs: Any) -> None:
@@ -66,7 +66,7 @@ class ListEventTypeHostsOperator(CallOperator):
 
     endpoint = "list_event_type_hosts"
     arguments = ("event_type_id", "limit")
-    turn: ClassVar[Turn] = {"limit": as_int}
+    convert: ClassVar[Converters] = {"limit": as_int}
     template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(self, *, event_type_id: str, limit: int | str | None = None, **kwargs: Any) -> None:
@@ -92,7 +92,7 @@ class CreateEventTypeHostOperator(CallOperator):
 
     endpoint = "create_event_type_host"
     arguments = ("event_type_id", "user_id", "role", "priority", "user_type")
-    turn: ClassVar[Turn] = {"priority": as_int}
+    convert: ClassVar[Converters] = {"priority": as_int}
     template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(
@@ -125,7 +125,7 @@ class UpdateEventTypeHostOperator(CallOperator):
 
     endpoint = "update_event_type_host"
     arguments = ("event_type_id", "uid", "priority")
-    turn: ClassVar[Turn] = {"priority": as_int}
+    convert: ClassVar[Converters] = {"priority": as_int}
     template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(self, *, event_type_id: str, uid: str, priority: int | str, **kwargs: Any) -> None:

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from airflow_provider_jicoo.given import NOT_GIVEN, NotGiven, as_int
-from airflow_provider_jicoo.operators.base import CallOperator, Turn
+from airflow_provider_jicoo.operators.base import CallOperator, Converters
+from airflow_provider_jicoo.tasks.given import NOT_GIVEN, NotGiven, as_int
 
 
 class _ListOperator(CallOperator):
     """What the lists share."""
 
     arguments = ("limit",)
-    turn: ClassVar[Turn] = {"limit": as_int}
+    convert: ClassVar[Converters] = {"limit": as_int}
     template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(self, *, limit: int | str | None = None, **kwargs: Any) -> None:

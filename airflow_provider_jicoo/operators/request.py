@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from airflow_provider_jicoo.given import NOT_GIVEN, NotGiven, as_json
-from airflow_provider_jicoo.operators.base import CallOperator, Turn
+from airflow_provider_jicoo.operators.base import CallOperator, Converters
+from airflow_provider_jicoo.tasks.given import NOT_GIVEN, NotGiven, as_json
 
 
 class JicooRequestOperator(CallOperator):
@@ -28,7 +28,7 @@ class JicooRequestOperator(CallOperator):
 
     endpoint = "request"
     arguments = ("method", "path", "query", "json")
-    turn: ClassVar[Turn] = {"query": as_json, "json": as_json}
+    convert: ClassVar[Converters] = {"query": as_json, "json": as_json}
     renamed: ClassVar[Mapping[str, str]] = {"query": "params"}
     private_fields = frozenset({"query", "json"})
     template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")

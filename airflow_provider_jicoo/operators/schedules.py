@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from airflow_provider_jicoo.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json
-from airflow_provider_jicoo.operators.base import CallOperator, Turn
+from airflow_provider_jicoo.operators.base import CallOperator, Converters
+from airflow_provider_jicoo.tasks.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json
 
 DayOrMoment = datetime | date | str
 Json = dict[str, Any] | str
@@ -25,7 +25,7 @@ PRIVATE = frozenset(
     }
 )
 """Words that people wrote, and who they are."""
-TURN: Turn = {
+CONVERT: Converters = {
     "attendees": as_json,
     "routine": as_json,
     "is_remind": as_bool,
@@ -47,7 +47,7 @@ class ListSchedulesOperator(CallOperator):
 
     endpoint = "list_schedules"
     arguments = ("limit",)
-    turn: ClassVar[Turn] = {"limit": as_int}
+    convert: ClassVar[Converters] = {"limit": as_int}
     template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
     def __init__(self, *, limit: int | str | None = None, **kwargs: Any) -> None:
@@ -113,7 +113,7 @@ class CreateScheduleOperator(CallOperator):
         "behavior",
         "visibility_type",
     )
-    turn = TURN
+    convert = CONVERT
     private_fields = PRIVATE
     template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 
@@ -230,7 +230,7 @@ class UpdateScheduleOperator(CallOperator):
         "update_message",
         "is_send_updates",
     )
-    turn = TURN
+    convert = CONVERT
     private_fields = PRIVATE
     template_fields: Sequence[str] = (*arguments, "jicoo_conn_id")
 

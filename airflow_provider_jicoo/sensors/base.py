@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_jicoo.api.secret import discreet
-from airflow_provider_jicoo.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
-from airflow_provider_jicoo.failure import failing_at_once
+from airflow_provider_jicoo.tasks.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
+from airflow_provider_jicoo.tasks.failure import fail_without_retry
+from airflow_provider_jicoo.tasks.xcom import fit_for_xcom
 from airflow_provider_jicoo.triggers.base import Verdict
-from airflow_provider_jicoo.xcom import fit_for_xcom
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,7 +64,7 @@ class JicooSensor(BaseSensorOperator):
     @discreet
     def execute(self, context: Context) -> Any:
         """Wait."""
-        with failing_at_once():
+        with fail_without_retry():
             self._check()
         if self.deferrable:
             return self._look_then_defer(context)
@@ -130,7 +130,7 @@ class JicooSensor(BaseSensorOperator):
     def _look(self) -> list[Any]:
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
-        with failing_at_once(self.jicoo_conn_id), JicooHook(self.jicoo_conn_id) as hook:
+        with fail_without_retry(self.jicoo_conn_id), JicooHook(self.jicoo_conn_id) as hook:
             return self._read(hook)
 
     def _result(self, found: list[Any]) -> Any:

@@ -8,9 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jicoo.bulk.selection import STATUSES, Selection
-from airflow_provider_jicoo.given import as_int, as_json, as_list
-from airflow_provider_jicoo.parts import TakesParts, as_selection
 from airflow_provider_jicoo.sensors.base import JicooSensor
+from airflow_provider_jicoo.tasks.given import as_int, as_json, as_list
+from airflow_provider_jicoo.tasks.parts import NestedTemplates, as_selection
 from airflow_provider_jicoo.triggers.bookings import UNREADABLE, BookingStatusTrigger, BookingsTrigger, enough, judge
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class BookingStatusSensor(JicooSensor):
             raise ValueError(f"{', '.join(sorted(both))} is waited for and in fail_on")
 
 
-class BookingsSensor(TakesParts, JicooSensor):
+class BookingsSensor(NestedTemplates, JicooSensor):
     """Wait until enough bookings match a selection, and return as many of them.
 
     Works in poke, reschedule and deferrable mode, and treats a failing poll as :class:`BookingStatusSensor` does. Where

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jicoo.given import as_bool, as_int, as_json
 from airflow_provider_jicoo.sensors.base import JicooSensor
+from airflow_provider_jicoo.tasks.given import as_bool, as_int, as_json
 from airflow_provider_jicoo.triggers.event_types import AvailableSchedulesTrigger, judge
 
 if TYPE_CHECKING:

@@ -104,16 +104,16 @@ CALLS = {
 )
 def test_calls(call, method, path, query, body, answers, repeat, check):
     assert (call.method, call.path, call.query, call.body) == (method, path, query, body)
-    assert (call.answers, call.repeat, call.check) == (answers, repeat, check)
+    assert (call.answer_shape, call.repeat, call.how_to_check) == (answers, repeat, check)
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_what_is_read_back_says_how(name):
     call = CALLS[name][0]
 
-    assert (call.confirm is not None) == (call.repeat in (Repeat.LEAVE, Repeat.READ_BACK))
-    if call.confirm:
-        read = call.confirm.read()
+    assert (call.read_back is not None) == (call.repeat in (Repeat.LEAVE, Repeat.READ_BACK))
+    if call.read_back:
+        read = call.read_back.read()
         assert (read.method, read.path, read.repeat) == ("GET", f"/v1/bookings/{UID}", Repeat.HARMLESS)
 
 
@@ -183,14 +183,14 @@ def test_no_other_wish_is_taken(change, wish):
     ],
 )
 def test_done(name, after, done):
-    assert CALLS[name][0].confirm.done({"uid": UID, **after}) is done
+    assert CALLS[name][0].read_back.done({"uid": UID, **after}) is done
 
 
 def test_a_quiet_change_of_roles_that_does_not_show_is_not_done():
     update = bookings.update_booking(UID, hosts=[{"user_id": "u", "role": "admin"}], is_send_updates=False)
 
-    assert update.confirm.done({"hosts": [{"userId": "u", "role": "editor"}]}) is False
-    assert update.confirm.done({"hosts": [{"userId": "u", "role": "admin"}]}) is True
+    assert update.read_back.done({"hosts": [{"userId": "u", "role": "editor"}]}) is False
+    assert update.read_back.done({"hosts": [{"userId": "u", "role": "admin"}]}) is True
 
 
 @pytest.mark.parametrize(
@@ -205,8 +205,8 @@ def test_a_quiet_change_of_roles_that_does_not_show_is_not_done():
 def test_the_caller_may_say_what_counts_as_done(call, name):
     own = call(lambda booking: None)
 
-    assert own.confirm.done({"uid": UID}) is None
-    assert call(None).confirm.done({"uid": UID}) is False
+    assert own.read_back.done({"uid": UID}) is None
+    assert call(None).read_back.done({"uid": UID}) is False
     for field in ("method", "path", "query", "body", "answers", "repeat", "check"):
         assert getattr(own, field) == getattr(CALLS[name][0], field)
 

@@ -826,15 +826,15 @@ def test_without_a_ceiling_nothing_waits(connect, wire):
 
 
 @pytest.mark.parametrize(
-    ("status", "luck", "gaps"),
+    ("status", "jitter", "gaps"),
     [
         ("503 Service Unavailable", 0.999, [0.05, 0.1, 0.15, 0.15]),
         ("429 Too Many Requests", 0.0, [0.1, 0.1, 0.1, 0.1]),
         ("429 Too Many Requests", 0.999, [0.1, 0.1, 0.15, 0.15]),
     ],
 )
-def test_a_failing_server_is_not_hammered(connect, wire, reply, monkeypatch, status, luck, gaps):
-    monkeypatch.setattr(random, "random", lambda: luck)
+def test_a_failing_server_is_not_hammered(connect, wire, reply, monkeypatch, status, jitter, gaps):
+    monkeypatch.setattr(random, "random", lambda: jitter)
     server = wire(reply(b"{}", status))
     policy = RetryPolicy(attempts=5, base=0.05, longest_backoff=0.15, floor=0.1)
 
@@ -948,5 +948,5 @@ async def test_an_async_client_can_be_cancelled_in_the_middle(jicoo, uid):
 def test_an_answer_to_a_delete_may_be_empty(connect, wire):
     server = wire(lambda request, number: b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    assert connect(server.url).send(Call("DELETE", "/v1/things/1", answers="anything")) is None
+    assert connect(server.url).send(Call("DELETE", "/v1/things/1", answer_shape="anything")) is None
     assert server.requests[0].startswith(b"DELETE /v1/things/1 ")

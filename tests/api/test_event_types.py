@@ -289,14 +289,14 @@ class TestIsItOnTheList:
     )
     def test_who_is_not_on_it(self, page, whole):
         page = {"data": [{"uid": "u1"}, {"uid": "u2"}], **page}
-        gone = event_types.delete_event_type_host("e1", "u3").confirm.done(page)
-        made = event_types.create_event_type_host("e1", user_id="u3").confirm.done(page)
+        gone = event_types.delete_event_type_host("e1", "u3").read_back.done(page)
+        made = event_types.create_event_type_host("e1", user_id="u3").read_back.done(page)
         assert (gone, made) == ((True, False) if whole else (None, None))
 
     @pytest.mark.parametrize(("priority", "done"), [(1, True), (2, None)])
     def test_a_host_of_another_priority_was_not_made_by_this_request(self, priority, done):
         page = {"data": [{"uid": "u1", "role": "member", "priority": priority}], "totalCount": 1}
-        assert event_types.create_event_type_host("e1", user_id="u1", priority=1).confirm.done(page) is done
+        assert event_types.create_event_type_host("e1", user_id="u1", priority=1).read_back.done(page) is done
 
 
 def test_a_slot_that_is_no_object():

@@ -12,15 +12,15 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_jicoo.api import bookings, errors
-from airflow_provider_jicoo.api.call import Call, Confirm, Repeat
-from airflow_provider_jicoo.api.exchange import Broken, Hurry, Reply, Sleep, exchange
+from airflow_provider_jicoo.api.call import Call, ReadBack, Repeat
+from airflow_provider_jicoo.api.exchange import Hurry, NoReply, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
 from airflow_provider_jicoo.api.secret import Secret
 
 POLICY = RetryPolicy(attempts=3, base=0.01, floor=0.5)
 SECRET = "sk_live_4Qm9Zt7cVx2Lw8Rb"
-LOST = Broken(Fault.NO_ANSWER, "ReadTimeout")
-NOT_SENT = Broken(Fault.NOT_SENT, "refused")
+LOST = NoReply(Fault.NO_ANSWER, "ReadTimeout")
+NOT_SENT = NoReply(Fault.NOT_SENT, "refused")
 UID = "mzgdPJVBb7RE"
 
 GET = bookings.get_booking(UID)
@@ -412,7 +412,7 @@ def test_a_refusal_without_a_doubt_is_not_read_back(call, after):
 
 
 def cannot_tell(call):
-    return dataclasses.replace(call, confirm=Confirm(call.confirm.read, lambda booking: None))
+    return dataclasses.replace(call, read_back=ReadBack(call.read_back.read, lambda booking: None))
 
 
 @every_quiet
@@ -480,8 +480,8 @@ def test_the_answer_to_a_create_may_have_any_form(came, data):
 
 # --- forms of an answer ---------------------------------------------------------------------------------------------
 
-LIST = Call("GET", "/v1/things", answers="list")
-PAGE = Call("GET", "/v1/things", answers="page")
+LIST = Call("GET", "/v1/things", answer_shape="list")
+PAGE = Call("GET", "/v1/things", answer_shape="page")
 
 
 @pytest.mark.parametrize(
@@ -679,7 +679,7 @@ def test_a_booking_without_a_guest_is_one_that_is_known():
 
 @pytest.mark.parametrize("broken", [LOST, NOT_SENT])
 def test_the_key_and_the_query_are_not_in_the_cause(broken):
-    cause = Broken(broken.fault, f"ValueError: header {SECRET} of http://x:1/v1/y?name=Taro")
+    cause = NoReply(broken.fault, f"ValueError: header {SECRET} of http://x:1/v1/y?name=Taro")
     sleeps = drive(GET, cause, ok({}))[1]
 
     for shown in (sleeps[0].why, str(failure(GET, *[cause] * 3))):

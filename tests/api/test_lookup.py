@@ -56,7 +56,7 @@ def names(count):
 def test_what_is_asked():
     (call,) = next(lookup_bookings(names(3)))
 
-    assert (call.method, call.path, call.answers) == ("GET", "/v1/bookings", "page")
+    assert (call.method, call.path, call.answer_shape) == ("GET", "/v1/bookings", "page")
     assert (call.query, call.page) == ({"order": "createdAt", "sort": "desc"}, 1)
 
 

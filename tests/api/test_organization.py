@@ -134,10 +134,12 @@ CHANGES = {
 )
 def test_what_costs_access_or_money_is_never_sent_twice(jicoo, connect, name, fault, options):
     call = CHANGES[name](jicoo)
-    assert (call.repeat, call.confirm) == (Repeat.NEVER, None)
+    assert (call.repeat, call.read_back) == (Repeat.NEVER, None)
     jicoo.fail(fault, times=9, **options)
 
-    with pytest.raises(AmbiguousOutcomeError, match=f"was not repeated. Before you repeat it, {call.check}") as caught:
+    with pytest.raises(
+        AmbiguousOutcomeError, match=f"was not repeated. Before you repeat it, {call.how_to_check}"
+    ) as caught:
         connect(jicoo.url, key=jicoo.api_key).send(call)
 
     assert len(jicoo.requests) == 1
@@ -165,7 +167,7 @@ def test_a_role_is_read_back(jicoo, connect, fault):
 def test_a_user_who_does_not_tell_the_role(wire, reply, connect):
     """The fields of a user are not documented."""
     call = update(role="admin")
-    assert [call.confirm.done(user) for user in ({"role": "admin"}, {"role": "owner"}, {})] == [True, False, None]
+    assert [call.read_back.done(user) for user in ({"role": "admin"}, {"role": "owner"}, {})] == [True, False, None]
     server = wire(lambda request, number: reply(status="503 No" if request.startswith(b"PATCH") else "200 OK"))
     with pytest.raises(AmbiguousOutcomeError, match=f"read organization user {USER} and look at the role"):
         connect(server.url).send(call)

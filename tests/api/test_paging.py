@@ -76,7 +76,7 @@ def test_what_is_asked():
     sweep = Sweep(Listing("/v1/things", {"order": "createdAt", "sort": "asc"}))
     call = sweep.next_call()
 
-    assert (call.method, call.path, call.answers, call.body) == ("GET", "/v1/things", "page", None)
+    assert (call.method, call.path, call.answer_shape, call.body) == ("GET", "/v1/things", "page", None)
     assert call.query == {"order": "createdAt", "sort": "asc", "page": "1", "perPage": str(PER_PAGE)}
     sweep.take(page_of(range(60), 1, PER_PAGE))
     assert sweep.next_call().query["page"] == "2"

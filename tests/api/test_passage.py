@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from airflow_provider_jicoo.api import bookings, errors
 from airflow_provider_jicoo.api.aio import FREE, AsyncJicooClient, WithheldError
-from airflow_provider_jicoo.api.exchange import Broken, Hurry, Reply
+from airflow_provider_jicoo.api.exchange import Hurry, NoReply, Reply
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.settings import Settings
 
@@ -43,7 +43,7 @@ class Book:
 
     def returned(self, call, came):
         self.asked.append(("returned", call.method))
-        assert isinstance(came, (Reply, Broken))
+        assert isinstance(came, (Reply, NoReply))
         self.waits.append(came.status if isinstance(came, Reply) else None)
 
     async def wait(self, call, seconds, why):

@@ -71,7 +71,7 @@ CELLS = [
 
 @pytest.mark.parametrize(("repeat", "event", "with_tries_left", "at_the_last"), CELLS)
 def test_every_cell_of_the_table(repeat, event, with_tries_left, at_the_last):
-    found = [decide(repeat, event, attempt=n, luck=0.5, policy=POLICY).action for n in (1, 2, 3, 4)]
+    found = [decide(repeat, event, attempt=n, jitter=0.5, policy=POLICY).action for n in (1, 2, 3, 4)]
 
     assert found == [with_tries_left, with_tries_left, at_the_last, at_the_last]
 
@@ -90,8 +90,8 @@ def test_the_table_has_every_status():
 def test_one_try_at_least(attempts):
     policy = dataclasses.replace(POLICY, attempts=attempts)
 
-    assert decide(READ, Fault.NO_ANSWER, attempt=1, luck=0, policy=policy).action is A.GIVE_UP
-    assert decide(READ, Answered(200), attempt=1, luck=0, policy=policy).action is A.ACCEPT
+    assert decide(READ, Fault.NO_ANSWER, attempt=1, jitter=0, policy=policy).action is A.GIVE_UP
+    assert decide(READ, Answered(200), attempt=1, jitter=0, policy=policy).action is A.ACCEPT
 
 
 # --- how long -------------------------------------------------------------------------------------------------------
@@ -101,22 +101,22 @@ def test_one_try_at_least(attempts):
 @pytest.mark.parametrize(("attempt", "longest"), [(1, 1.0), (2, 2.0), (3, 4.0), (4, 5.0), (50, 5.0)])
 def test_back_off_doubles_up_to_its_limit(event, attempt, longest):
     policy = dataclasses.replace(POLICY, attempts=99)
-    delays = [decide(READ, event, attempt=attempt, luck=luck, policy=policy).delay for luck in (0.0, 0.25, 1.0)]
+    delays = [decide(READ, event, attempt=attempt, jitter=jitter, policy=policy).delay for jitter in (0.0, 0.25, 1.0)]
 
     assert delays == [0.0, longest / 4, longest]
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    luck=st.floats(0, 1, exclude_max=True),
+    jitter=st.floats(0, 1, exclude_max=True),
     attempt=st.integers(1, 5_000),
     event=st.sampled_from([Fault.NOT_SENT, Fault.NO_ANSWER, Answered(429), Answered(500)]),
     repeat=st.sampled_from(Repeat),
 )
-def test_a_delay_stays_within_its_bounds_after_any_number_of_tries(luck, attempt, event, repeat):
+def test_a_delay_stays_within_its_bounds_after_any_number_of_tries(jitter, attempt, event, repeat):
     policy = dataclasses.replace(POLICY, attempts=10_000)
 
-    found = decide(repeat, event, attempt=attempt, luck=luck, policy=policy)
+    found = decide(repeat, event, attempt=attempt, jitter=jitter, policy=policy)
 
     assert 0 <= found.delay <= policy.longest_backoff
     if event == Answered(429) or found.action is A.READ_BACK:
@@ -124,9 +124,9 @@ def test_a_delay_stays_within_its_bounds_after_any_number_of_tries(luck, attempt
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(luck=st.floats(0, 1, exclude_max=True))
-def test_luck_spreads_over_the_whole_range(luck):
-    assert decide(READ, Fault.NO_ANSWER, attempt=2, luck=luck, policy=POLICY).delay == pytest.approx(2 * luck)
+@given(jitter=st.floats(0, 1, exclude_max=True))
+def test_luck_spreads_over_the_whole_range(jitter):
+    assert decide(READ, Fault.NO_ANSWER, attempt=2, jitter=jitter, policy=POLICY).delay == pytest.approx(2 * jitter)
 
 
 @pytest.mark.parametrize(
@@ -141,20 +141,20 @@ def test_luck_spreads_over_the_whole_range(luck):
 )
 @pytest.mark.parametrize("repeat", Repeat)
 def test_a_429_waits_as_long_as_it_is_asked_to(repeat, asked, delay):
-    found = decide(repeat, Answered(429, retry_after=asked), attempt=1, luck=0.0, policy=POLICY)
+    found = decide(repeat, Answered(429, retry_after=asked), attempt=1, jitter=0.0, policy=POLICY)
 
     assert (found.action, found.delay) == (A.AGAIN, delay)
 
 
 def test_a_429_that_asks_for_too_long_is_not_waited_for():
-    found = decide(READ, Answered(429, retry_after=60.5), attempt=1, luck=0.0, policy=POLICY)
+    found = decide(READ, Answered(429, retry_after=60.5), attempt=1, jitter=0.0, policy=POLICY)
 
     assert found.action is A.GIVE_UP
 
 
 def test_retry_after_is_heeded_by_a_5xx_too_up_to_the_longest_wait():
     def delay(asked, repeat=READ):
-        return decide(repeat, Answered(503, retry_after=asked), attempt=1, luck=0.0, policy=POLICY).delay
+        return decide(repeat, Answered(503, retry_after=asked), attempt=1, jitter=0.0, policy=POLICY).delay
 
     assert [delay(None), delay(3.0), delay(9_999.0)] == [0.0, 3.0, 60.0]
     assert [delay(None, CHANGE), delay(3.0, CHANGE)] == [0.5, 3.0]
@@ -163,7 +163,7 @@ def test_retry_after_is_heeded_by_a_5xx_too_up_to_the_longest_wait():
 @pytest.mark.parametrize("event", [Fault.NO_ANSWER, Answered(500), Answered(200, "foreign"), Answered(200, "cut")])
 def test_reading_back_lets_the_server_finish_first(event):
     for attempt in (1, 3):
-        assert decide(CHANGE, event, attempt=attempt, luck=0.0, policy=POLICY).delay == POLICY.floor
+        assert decide(CHANGE, event, attempt=attempt, jitter=0.0, policy=POLICY).delay == POLICY.floor
 
 
 # --- when a change in doubt is read back ----------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def test_null_and_not_given_differ():
     ],
 )
 def test_no_change_is_repeated(call, check):
-    assert (call.repeat, call.confirm, call.check) == (Repeat.NEVER, None, check)
+    assert (call.repeat, call.read_back, call.how_to_check) == (Repeat.NEVER, None, check)
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------

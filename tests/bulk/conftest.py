@@ -1,4 +1,4 @@
-"""What the proofs share: workers to kill, plans to kill them over, and the ledger that says what came of it."""
+"""What the tests share: a sandbox and its client; workers to kill, and the ledger that says what came of it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ import pytest
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.settings import Settings
-from airflow_provider_jicoo.api.written import shows
+from airflow_provider_jicoo.api.written import reflects_exactly
 from airflow_provider_jicoo.bulk import Cancel, Reschedule, Selection, UpdateFields, plan_changes
-from airflow_provider_jicoo.bulk.files import read
+from airflow_provider_jicoo.bulk.files import read_bytes
+from airflow_provider_jicoo.sandbox import Sandbox
+from tests.bulk.tools import NOW, connect
 
 WORKER = Path(__file__).with_name("worker.py")
 ROOT = WORKER.parents[2]
@@ -34,6 +36,23 @@ def until(what, seconds=30.0, every=0.002):
         assert time.monotonic() < end, f"{what} was not true within {seconds} s"
         time.sleep(every)
     return found
+
+
+# --- the sandbox -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A sandbox for all tests of a file, each of which resets it: its ``sandbox`` fixture does."""
+    with Sandbox(bookings=0, now=NOW) as made:
+        yield made
+
+
+@pytest.fixture
+def jicoo(sandbox):
+    """A client of the file's ``sandbox``."""
+    with connect(sandbox) as client:
+        yield client
 
 
 # --- workers ---------------------------------------------------------------------------------------------------------
@@ -163,7 +182,7 @@ class Case:
 
     @property
     def lines(self):
-        return [json.loads(line) for line in read(self.path).splitlines()[1:]]
+        return [json.loads(line) for line in read_bytes(self.path).splitlines()[1:]]
 
     def client(self, **settings):
         settings = {"timeout": 1, "server_grace": 1, **settings}
@@ -188,13 +207,13 @@ class Case:
 
     @property
     def report(self):
-        return json.loads(read(self.path.parent / f"{self.path.name}.report" / "report.json"))
+        return json.loads(read_bytes(self.path.parent / f"{self.path.name}.report" / "report.json"))
 
     @property
     def outcomes(self):
         found = [
             json.loads(line)
-            for line in read(self.path.parent / f"{self.path.name}.report" / "outcomes.jsonl").splitlines()
+            for line in read_bytes(self.path.parent / f"{self.path.name}.report" / "outcomes.jsonl").splitlines()
         ]
         assert [each["uid"] for each in found] == [line["uid"] for line in self.lines], "not one outcome for each"
         return {each["uid"]: each["outcome"] for each in found}
@@ -231,7 +250,7 @@ class Case:
             is_now = now.get(uid)
             if outcome in ("applied", "unchanged"):
                 if uid not in self.deleted and not self.edited.get(uid, {}).keys() & planned[uid]["after"].keys():
-                    assert shows(is_now, planned[uid]["after"]), (uid, outcome)
+                    assert reflects_exactly(is_now, planned[uid]["after"]), (uid, outcome)
                 if outcome == "unchanged":
                     assert not messaged[uid], f"{uid} is said to be so already, but its guests were messaged"
                 elif self.messaging and uid not in self.deleted:

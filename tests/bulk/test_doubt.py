@@ -24,9 +24,9 @@ from airflow_provider_jicoo.bulk import (
     plan_changes,
     plan_undo,
 )
-from airflow_provider_jicoo.bulk.control import parse
+from airflow_provider_jicoo.bulk.apply.control import parse
+from airflow_provider_jicoo.bulk.apply.journal import Journal, history
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, JournalDamagedError, PlanError, StoppedError
-from airflow_provider_jicoo.bulk.journal import Journal, history
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.tools import FAST, connect, outcomes, read_plan
 

@@ -22,15 +22,15 @@ from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.settings import Settings
-from airflow_provider_jicoo.bulk import Selection, ShiftTime, UpdateFields, pace, plan_changes
-from airflow_provider_jicoo.bulk.apply import Options, apply_plan, change
+from airflow_provider_jicoo.bulk import Selection, ShiftTime, UpdateFields, plan_changes
+from airflow_provider_jicoo.bulk.apply import Options, apply_plan, change, pace
+from airflow_provider_jicoo.bulk.apply.journal import Journal, history
+from airflow_provider_jicoo.bulk.apply.judge import judge_booking
+from airflow_provider_jicoo.bulk.apply.stop import Stop
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
-from airflow_provider_jicoo.bulk.journal import Journal, history
-from airflow_provider_jicoo.bulk.judge import judge
 from airflow_provider_jicoo.bulk.outcomes import Outcome
-from airflow_provider_jicoo.bulk.plan import Line
+from airflow_provider_jicoo.bulk.plan import PlannedChange
 from airflow_provider_jicoo.bulk.report import merge_reports
-from airflow_provider_jicoo.bulk.stop import Stop
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.conftest import ROOT, WORKER, until
 from tests.bulk.tools import set_timing
@@ -352,18 +352,18 @@ def test_a_booking_that_breaks_the_engine_while_it_is_read_leaves_a_report(case,
     made = case(sandbox, "silent update")
     chosen, whole = uids(made)[30], change.judge
 
-    def judge(line, booking, **more):
+    def judge_booking(line, booking, **more):
         if line.uid == chosen:
             raise RuntimeError("not thought of")
         return whole(line, booking, **more)
 
-    monkeypatch.setattr(change, "judge", judge)
+    monkeypatch.setattr(change, "judge_booking", judge_booking)
     with pytest.raises(RuntimeError, match="not thought of"):
         apply(made)
     counts = made.check()
     assert counts["applied"] >= 5
     assert counts["not_attempted"] >= 20
-    monkeypatch.setattr(change, "judge", whole)
+    monkeypatch.setattr(change, "judge_booking", whole)
     apply(made)
     made.check_all_applied()
 
@@ -574,9 +574,9 @@ def test_a_move_whose_slot_became_free_by_itself_is_made(sandbox, tmp_path):
 
 
 def test_what_is_in_doubt_and_gone_is_unknown():
-    line = Line("a", "update", {}, {"priority": "high"}, "u", "s", "e")
-    assert judge(line, None, doubted=True).outcome is Outcome.UNKNOWN
-    assert judge(line, None, doubted=False).outcome is Outcome.REJECTED
+    line = PlannedChange("a", "update", {}, {"priority": "high"}, "u", "s", "e")
+    assert judge_booking(line, None, in_doubt=True).outcome is Outcome.UNKNOWN
+    assert judge_booking(line, None, in_doubt=False).outcome is Outcome.REJECTED
 
 
 def test_an_edit_while_the_worker_stood_still_is_not_overwritten(case, sandbox, monkeypatch):

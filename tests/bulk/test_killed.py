@@ -16,8 +16,8 @@ import pytest
 
 from airflow_provider_jicoo.api.errors import JicooError
 from airflow_provider_jicoo.bulk import apply as engine
+from airflow_provider_jicoo.bulk.apply.journal import Journal, history
 from airflow_provider_jicoo.bulk.errors import StoppedError
-from airflow_provider_jicoo.bulk.journal import Journal, history
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.conftest import until
 from tests.bulk.tools import set_timing

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.written import shows
+from airflow_provider_jicoo.api.written import reflects_exactly
 from airflow_provider_jicoo.bulk import (
     Cancel,
     Options,
@@ -167,7 +167,9 @@ class Bulk(RuleBasedStateMachine):
             assert planned.known.get(line["uid"]) == "applied", "it takes back what this plan has not done"
             for name, value in line["after"].items():
                 assert value == was[line["uid"]]["before"][name]
-                assert shows(before[line["uid"]], {name: was[line["uid"]]["after"][name]}), "an edit since is lost"
+                assert reflects_exactly(before[line["uid"]], {name: was[line["uid"]]["after"][name]}), (
+                    "an edit since is lost"
+                )
         self.plans.append(Planned(made, lines, before))
 
     # --- applies -----------------------------------------------------------------------------------------------------
@@ -205,7 +207,7 @@ class Bulk(RuleBasedStateMachine):
                 yield uid, "rejected"
             elif line["action"] != "cancel" and planned.rows[uid]["status"] != now[uid]["status"] == "cancel":
                 yield uid, "stale"  # also where it shows what was planned: somebody has cancelled it
-            elif shows(now[uid], line["after"]):
+            elif reflects_exactly(now[uid], line["after"]):
                 yield uid, "unchanged"
             elif {**now[uid], "updatedAt": ""} == {**planned.rows[uid], "updatedAt": ""}:
                 yield uid, "applied"  # also where it was touched, and nothing of it edited
@@ -253,7 +255,7 @@ class Bulk(RuleBasedStateMachine):
         for uid, row in now.items():
             if got.get(uid) == "applied" and uid not in planned.known:
                 after = lines[uid]["after"]
-                assert shows(row, after)
+                assert reflects_exactly(row, after)
                 rest = {"updatedAt", "cancelledAt", "cancelledBy", *after}
                 assert {**row, **dict.fromkeys(rest)} == {**before[uid], **dict.fromkeys(rest)}
             else:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_jicoo.bulk.order import Move, arrange, waits
-from airflow_provider_jicoo.bulk.plan import split
+from airflow_provider_jicoo.bulk.plan.draft import split
+from airflow_provider_jicoo.bulk.plan.order import Move, arrange, waits
 
 
 def move(line, hosts, old, new):

@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from airflow_provider_jicoo.bulk.pace import SLOWEST, Pace
+from airflow_provider_jicoo.bulk.apply.pace import SLOWEST, Pace
 
 
 def test_nothing_is_held_back_before_the_first_429():
@@ -99,10 +99,10 @@ class Bucket:
 
 def simulate(rate: float, processes: int, seed: int, *, end: float = 130.0, change: tuple[float, float] | None = None):
     """Return, for each process, what was delivered and refused in each second; 32 requests in flight in each."""
-    luck = random.Random(seed)
-    bucket, paces = Bucket(rate), [Pace(luck=luck.random) for _ in range(processes)]
+    jitter = random.Random(seed)
+    bucket, paces = Bucket(rate), [Pace(jitter=jitter.random) for _ in range(processes)]
     numbers = itertools.count()
-    starts = [0.0, *sorted(luck.uniform(0, 15) for _ in range(processes - 1))]
+    starts = [0.0, *sorted(jitter.uniform(0, 15) for _ in range(processes - 1))]
     events = [(starts[p] + 0.0001 * w, next(numbers), "wants", p, 0.0) for p in range(processes) for w in range(32)]
     heapq.heapify(events)
     seen = [([0] * int(end + 1), [0] * int(end + 1)) for _ in range(processes)]
@@ -125,15 +125,15 @@ def simulate(rate: float, processes: int, seed: int, *, end: float = 130.0, chan
             turn[who] = False
             if waiting[who]:
                 heapq.heappush(events, (now, waiting[who].pop(0), "wants", who, 0.0))
-            event = (now + luck.uniform(0.002, 0.025), next(numbers), "arrives", who, now)
+            event = (now + jitter.uniform(0.002, 0.025), next(numbers), "arrives", who, now)
         elif what == "arrives":
             taken = bucket.takes(now)
             seen[who][0 if taken else 1][int(now)] += 1
-            back = now + luck.uniform(0.002, 0.025)
+            back = now + jitter.uniform(0.002, 0.025)
             event = (back, next(numbers), "fine" if taken else "refused", who, sent)
         else:
             paces[who].answered(200 if what == "fine" else 429, None, sent, now)
-            event = (now + (0.0 if what == "fine" else 1 + luck.random()), next(numbers), "wants", who, 0.0)
+            event = (now + (0.0 if what == "fine" else 1 + jitter.random()), next(numbers), "wants", who, 0.0)
         heapq.heappush(events, event)
     return seen
 

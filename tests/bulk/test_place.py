@@ -10,29 +10,16 @@ import pytest
 
 from airflow_provider_jicoo.bulk import Selection, UpdateFields, apply_plan, files, plan_changes, plan_undo
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
-from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import connect, read_plan
+from tests.bulk.tools import read_plan
 
 LOW = UpdateFields(priority="low")
 OURS = {"dagId": "mine", "runId": "today", "taskId": "plan", "mapIndex": -1}
 
 
-@pytest.fixture(scope="module")
-def shared():
-    with Sandbox(bookings=40, seed=3) as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def sandbox(shared):
-    shared.reset(bookings=40, seed=3)
-    return shared
-
-
-@pytest.fixture
-def jicoo(sandbox):
-    with connect(sandbox) as client:
-        yield client
+def sandbox(server):
+    server.reset(bookings=40, seed=3)
+    return server
 
 
 def plan(jicoo, path, **more):
@@ -190,6 +177,8 @@ class TestFoundOutEarly:
 
     def test_storage_that_is_not_there(self, sandbox, jicoo, tmp_path):
         class Unreachable(type(tmp_path)):
+            protocol = "s3"
+
             def open(self, *arguments, **more):
                 if "w" in arguments[0]:
                     raise ConnectionError("no such bucket")

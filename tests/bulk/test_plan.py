@@ -7,7 +7,7 @@ import re
 import tracemalloc
 from collections import Counter
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError
-from airflow_provider_jicoo.api.written import shows
+from airflow_provider_jicoo.api.written import reflects_exactly
 from airflow_provider_jicoo.bulk import (
     Cancel,
     Options,
@@ -30,33 +30,20 @@ from airflow_provider_jicoo.bulk import (
     plan_undo,
 )
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError, PlanMismatchError
-from airflow_provider_jicoo.bulk.plan import Lines, read_header
-from airflow_provider_jicoo.bulk.seen import fingerprint
-from airflow_provider_jicoo.bulk.tally import SAMPLE
+from airflow_provider_jicoo.bulk.plan import PlanFile, read_header
+from airflow_provider_jicoo.bulk.plan.seen import fingerprint
+from airflow_provider_jicoo.bulk.plan.tally import SAMPLE
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, read_plan, set_timing
+from tests.bulk.tools import FAST, NOW, connect, read_plan, set_timing
 
-NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
 EVERYTHING = Selection()
 LOUD = UpdateFields(priority="high")
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Sandbox(bookings=0, now=NOW) as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
 def sandbox(server):
     server.reset(bookings=70, seed=3)
     return server
-
-
-@pytest.fixture
-def jicoo(sandbox):
-    with connect(sandbox) as client:
-        yield client
 
 
 @pytest.fixture
@@ -455,7 +442,7 @@ def test_shards_hold_all_lines_once(jicoo, tmp_path, shards):
     for manifest, (header, part) in zip(made.manifest["shards"], parts, strict=True):
         assert manifest["changes"] == header["changes"] == len(part)
         assert manifest["digest"] == header["digest"]
-        with closing(Lines(Path(manifest["plan"]), manifest["digest"])) as checked:
+        with closing(PlanFile(Path(manifest["plan"]), manifest["digest"])) as checked:
             assert len(checked) == len(part)
     if shards > 1:
         assert f"In {shards} shards" in made.summary
@@ -575,7 +562,7 @@ def kept(server, tmp_path_factory):
 
 
 def read_all(path, digest):
-    with closing(Lines(path, digest)) as lines:
+    with closing(PlanFile(path, digest)) as lines:
         return [line.uid for line in lines]
 
 
@@ -695,4 +682,4 @@ def test_the_summary_is_of_all_lines(jicoo, path):
     count = made.manifest["changes"]
     assert f"**{count:,} bookings will be changed**" in made.summary
     assert f"Guests of **{count:,}** bookings will be messaged." in made.summary
-    assert all(shows(line["after"], {"priority": "high"}) for line in read_plan(path)[1])
+    assert all(reflects_exactly(line["after"], {"priority": "high"}) for line in read_plan(path)[1])

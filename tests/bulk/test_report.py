@@ -23,14 +23,13 @@ from airflow_provider_jicoo.bulk import (
     plan_changes,
 )
 from airflow_provider_jicoo.bulk.errors import BulkFailedError
-from airflow_provider_jicoo.bulk.html import ROWS, WORST_FIRST, page, plot
-from airflow_provider_jicoo.bulk.journal import Entry
-from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Outcome
-from airflow_provider_jicoo.bulk.plan import Lines
+from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Entry, Outcome
+from airflow_provider_jicoo.bulk.plan import PlanFile
 from airflow_provider_jicoo.bulk.progress import Progress
-from airflow_provider_jicoo.bulk.report import SAMPLES, Report, Timeline, write_report
-from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, outcomes, read_plan, set_timing
+from airflow_provider_jicoo.bulk.report import Report, Timeline, write_report
+from airflow_provider_jicoo.bulk.report.page import ROWS, WORST_FIRST, page, plot
+from airflow_provider_jicoo.bulk.report.timeline import SAMPLES
+from tests.bulk.tools import FAST, outcomes, read_plan, set_timing
 
 QUICK = Options(lease=0.2, timing=Timing(policy=FAST))
 EVIL = "<script>alert(1)</script> & \"x\" 'y' <img src=https://evil.example/x.png>"
@@ -41,22 +40,10 @@ def _quick(monkeypatch):
     set_timing(monkeypatch, policy=FAST)
 
 
-@pytest.fixture(scope="module")
-def server():
-    with Sandbox(bookings=0) as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def sandbox(server):
     server.reset(bookings=40, seed=3)
     return server
-
-
-@pytest.fixture
-def jicoo(sandbox):
-    with connect(sandbox) as client:
-        yield client
 
 
 @pytest.fixture
@@ -195,7 +182,7 @@ def written(path, digest, entries, **more):
         "reason": "",
         "error": None,
     }
-    with closing(Lines(path, digest)) as lines:
+    with closing(PlanFile(path, digest)) as lines:
         return write_report(path, lines, entries, **{**facts, **more})
 
 

@@ -32,14 +32,14 @@ from airflow_provider_jicoo.bulk import (
     plan_undo,
 )
 from airflow_provider_jicoo.bulk.errors import PlanLimitError
-from airflow_provider_jicoo.bulk.markdown import code, table, text, width, words
-from airflow_provider_jicoo.bulk.names import MOST_EVENT_TYPES, MOST_ROWS, Names, read_names
-from airflow_provider_jicoo.bulk.phrases import day, span
-from airflow_provider_jicoo.bulk.plan import Line
-from airflow_provider_jicoo.bulk.summary import MOST_LEFT, MOST_LINES, summary
-from airflow_provider_jicoo.bulk.tally import MOST_KINDS, SAMPLE, Tally
+from airflow_provider_jicoo.bulk.plan import PlannedChange
+from airflow_provider_jicoo.bulk.plan.markdown import code, table, text, width, words
+from airflow_provider_jicoo.bulk.plan.names import MOST_EVENT_TYPES, MOST_ROWS, Names, read_names
+from airflow_provider_jicoo.bulk.plan.phrases import day, span
+from airflow_provider_jicoo.bulk.plan.summary import MOST_LEFT, MOST_LINES, summary
+from airflow_provider_jicoo.bulk.plan.tally import MOST_KINDS, SAMPLE, Tally
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, read_plan
+from tests.bulk.tools import FAST, read_plan
 
 NOW = datetime(2027, 2, 1, 3, tzinfo=timezone.utc)
 QUICK = Options(lease=0.2)
@@ -57,12 +57,6 @@ def server():
 def sandbox(server):
     server.reset(bookings=0, seed=3)
     return server
-
-
-@pytest.fixture
-def jicoo(sandbox):
-    with connect(sandbox) as client:
-        yield client
 
 
 @pytest.fixture
@@ -446,7 +440,7 @@ def tallied(*bookings, change=None):
         slot = None if change is None else change(row)
         after = {"priority": "high"} if slot is None else {"startedAt": slot[0], "endedAt": slot[1]}
         before = {name: row.get(name) for name in after}
-        line = Line(row["uid"], "update", before, after, "", row["startedAt"], row["endedAt"])
+        line = PlannedChange(row["uid"], "update", before, after, "", row["startedAt"], row["endedAt"])
         tally.add(line, row, slot)
     return tally
 
@@ -817,7 +811,7 @@ def test_no_words_of_a_guest_or_for_one(old_name, old_description, new_name, new
     }
     after = {"name": new_name, "description": new_description, "address": new_name, "priority": "high"}
     before = {name: row.get(name) for name in after}
-    line = Line("u1", "update", before, after, "", "2027-03-02T01:00:00.000Z", "2027-03-02T02:00:00.000Z")
+    line = PlannedChange("u1", "update", before, after, "", "2027-03-02T01:00:00.000Z", "2027-03-02T02:00:00.000Z")
     tally.add(line, row, None)
     found = rendered(tally)
     for given_words in (old_name, old_description, new_name, new_description):
@@ -908,7 +902,7 @@ def hostile(evil, other):
     hosts = [{"userId": "host", "role": evil}, {"userId": evil, "role": "admin"}]
     row = {"uid": evil, "eventTypeId": "type", "timeZone": "Asia/Tokyo", "hosts": hosts}
     after = {"priority": other, "hosts": [{"userId": "other", "role": other}], evil: "x"}
-    line = Line(
+    line = PlannedChange(
         evil,
         "update",
         {"priority": evil, "hosts": hosts},

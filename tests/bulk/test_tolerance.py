@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.bulk import Options
+from airflow_provider_jicoo.bulk.apply.waves import Tolerance, wave_sizes
 from airflow_provider_jicoo.bulk.errors import PlanError
-from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
 
 SIZES = (
     st.integers(1, 500)

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 import pytest
 
 from airflow_provider_jicoo.bulk import Options, Selection, UpdateFields, apply_plan, plan_changes, plan_undo
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError
-from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import connect
 from tests.tracebacks import chain, frames, shown
 
-NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
 TITLE = "The divorce of Ottilie"
 NEW = "Ottilie alone"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Sandbox(bookings=0, now=NOW) as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -29,12 +18,6 @@ def sandbox(server):
     for booking in server.bookings():
         server.edit(booking["uid"], name=TITLE, description=TITLE)
     return server
-
-
-@pytest.fixture
-def jicoo(sandbox):
-    with connect(sandbox) as client:
-        yield client
 
 
 def rename(booking):

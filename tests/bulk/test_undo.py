@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,8 @@ from airflow_provider_jicoo.bulk import (
 )
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, dump, read_plan, set_timing
+from tests.bulk.tools import FAST, NOW, connect, dump, read_plan, set_timing
 
-NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
 OPTIONS = Options(lease=0.2)
 OPEN = Selection(status="open")
 
@@ -34,22 +33,10 @@ def _quick(monkeypatch):
     set_timing(monkeypatch, policy=FAST)
 
 
-@pytest.fixture(scope="module")
-def server():
-    with Sandbox(bookings=0, now=NOW) as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def sandbox(server):
     server.reset(bookings=40, seed=3)
     return server
-
-
-@pytest.fixture
-def jicoo(sandbox):
-    with connect(sandbox) as client:
-        yield client
 
 
 def applied(jicoo, path, change, selection=OPEN, said=False, **more):

@@ -1,8 +1,9 @@
-"""What the tests of the engine's parts share. Plain functions: each file says itself which sandbox it uses."""
+"""What the tests of the engine's parts share. Plain functions: each file says itself what its sandbox holds."""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk.apply import options
 
+NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
+"""The time of the sandbox that most of these tests use."""
 FAST = RetryPolicy(attempts=4, base=0.01, longest_backoff=0.05, floor=0.01)
 
 

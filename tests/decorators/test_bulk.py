@@ -9,8 +9,8 @@ import pytest
 from airflow.sdk import DAG, task
 
 from airflow_provider_jicoo.bulk import Selection, UpdateFields
-from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.decorators.bulk import DecoratedPlanOperator, jicoo_plan_task
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
 
 FILE = Path(__file__).parent.parent / "operators" / "dags" / "jicoo_plan_decorator.py"
 

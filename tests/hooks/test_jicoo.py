@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import pydoc
+import re
 import socket
+import typing
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
 from airflow_provider_jicoo.api import bookings
 from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError, ServerError
+from airflow_provider_jicoo.api.models import AvailableSchedule, Booking, BookingContact, Schedule
 from airflow_provider_jicoo.hooks.jicoo import JicooAsyncHook, JicooHook
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
@@ -84,6 +90,47 @@ class TestBothAlike:
     def test_the_same_constructor(self):
         assert inspect.signature(JicooHook) == inspect.signature(JicooAsyncHook)
         assert JicooHook().jicoo_conn_id == JicooAsyncHook().jicoo_conn_id == "jicoo_default"
+
+
+class TestWhatAMethodReturns:
+    """``help()``, editors and Sphinx show what comes of a call, not the request that is made of it."""
+
+    CASES = (
+        ("get_booking", Booking),
+        ("create_booking", Booking),
+        ("get_booking_contacts", list[BookingContact]),
+        ("list_available_schedules", list[AvailableSchedule]),
+        ("request", Any),
+    )
+
+    @pytest.mark.parametrize("hook", [JicooHook, JicooAsyncHook])
+    @pytest.mark.parametrize(("name", "returned"), CASES)
+    def test_of_one_thing(self, hook, name, returned):
+        assert inspect.signature(getattr(hook, name), eval_str=True).return_annotation == returned
+        assert typing.get_type_hints(getattr(hook, name))["return"] == returned
+
+    @pytest.mark.parametrize("name", ["list_bookings", "list_schedules"])
+    def test_of_a_list(self, name):
+        row = {"list_bookings": Booking, "list_schedules": Schedule}[name]
+        assert inspect.signature(getattr(JicooHook, name)).return_annotation == Iterator[row]
+        assert inspect.signature(getattr(JicooAsyncHook, name)).return_annotation == AsyncIterator[row]
+
+    @pytest.mark.parametrize("hook", [JicooHook, JicooAsyncHook])
+    def test_of_each(self, hook):
+        methods = {name: method for name, method in vars(hook).items() if hasattr(method, "endpoint")}
+        assert len(methods) == 30
+        for name, method in methods.items():
+            hints = typing.get_type_hints(method)
+            assert not re.search(r"\b(Call|\w*Listing)\b", str(inspect.signature(method))), name
+            assert [hints.get(each.name, each.empty) for each in inspect.signature(method).parameters.values()] == [
+                each.annotation for each in inspect.signature(method).parameters.values()
+            ], name
+
+    def test_in_help(self):
+        shown = pydoc.plain(pydoc.render_doc(JicooHook))
+        assert "get_booking(self, /, uid: str) -> airflow_provider_jicoo.api.models.Booking" in shown
+        shown = pydoc.plain(pydoc.render_doc(JicooAsyncHook))
+        assert "async get_booking(self, /, uid: str) -> airflow_provider_jicoo.api.models.Booking" in shown
 
 
 @pytest.mark.asyncio

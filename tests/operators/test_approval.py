@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_jicoo.bulk import Selection, UpdateFields
-from airflow_provider_jicoo.compat import WAITS, AirflowFailException
 from airflow_provider_jicoo.operators.approval import ApproveBookingPlanOperator
 from airflow_provider_jicoo.operators.bulk import (
     ApplyBookingPlanOperator,
     PlanBookingChangesOperator,
     PlanBookingUndoOperator,
 )
+from airflow_provider_jicoo.tasks.compat import WAITS, AirflowFailException
 
 ALICE, BOB = {"id": "1", "name": "alice"}, {"id": "2", "name": "bob"}
 LOW = UpdateFields(priority="low", description="Bring your badge")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.operators.availability import (
     GetUserAvailabilityCalendarOperator,
     ListUserAvailabilityCalendarsOperator,
 )
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
 

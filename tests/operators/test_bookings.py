@@ -13,13 +13,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 import requests
 
-from airflow_provider_jicoo import xcom
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.client import JicooClient
-from airflow_provider_jicoo.compat import AirflowFailException
-from airflow_provider_jicoo.given import NOT_GIVEN, Private
 from airflow_provider_jicoo.operators import base
 from airflow_provider_jicoo.operators import bookings as module
+from airflow_provider_jicoo.operators.base import CallOperator
 from airflow_provider_jicoo.operators.bookings import (
     CancelBookingOperator,
     CreateBookingOperator,
@@ -29,6 +27,9 @@ from airflow_provider_jicoo.operators.bookings import (
     RescheduleBookingOperator,
     UpdateBookingOperator,
 )
+from airflow_provider_jicoo.tasks import xcom
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
+from airflow_provider_jicoo.tasks.given import NOT_GIVEN, Masked
 from tests.operators.classes import Store, operators_of
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
@@ -107,6 +108,10 @@ def per_guest(sandbox):
 
 
 class TestEach:
+    @pytest.mark.parametrize("operator", OPERATORS)
+    def test_each_has_the_base_of_the_others(self, operator):
+        assert issubclass(operator, CallOperator)
+
     def test_there_is_one_for_each_call(self):
         assert len(OPERATORS) == 7
 
@@ -1027,7 +1032,7 @@ class TestPrivateValues:
 
     @pytest.mark.parametrize("value", ["text", ["a"], {"a": 1}])
     def test_nothing_of_one_shows(self, value):
-        assert f"{Private(value)}" == str(Private(value)) == repr([Private(value)])[1:-1] == "***"
+        assert f"{Masked(value)}" == str(Masked(value)) == repr([Masked(value)])[1:-1] == "***"
 
     def test_none_is_not_hidden(self, context):
         task = UpdateBookingOperator(task_id="task", uid="x", description=None)

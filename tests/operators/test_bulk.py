@@ -24,7 +24,6 @@ from airflow_provider_jicoo.bulk.errors import (
     PlanMismatchError,
     StoppedError,
 )
-from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.decorators.bulk import DecoratedPlanOperator
 from airflow_provider_jicoo.operators.bulk import (
     ApplyBookingPlanOperator,
@@ -32,6 +31,7 @@ from airflow_provider_jicoo.operators.bulk import (
     PlanBookingChangesOperator,
     PlanBookingUndoOperator,
 )
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
 from tests.bulk.tools import set_timing
 
 OPERATORS = (
@@ -813,7 +813,7 @@ class TestApplyFails:
 
     def test_the_next_try_after_a_lost_end(self, run, jicoo_sandbox, planned, path, monkeypatch):
         """The worker is gone without having released the plan; the next one waits for its lease and goes on."""
-        from airflow_provider_jicoo.bulk import journal
+        from airflow_provider_jicoo.bulk.apply import journal
 
         manifest = planned(is_send_updates=True)
         monkeypatch.setattr(journal.Journal, "release", lambda self: None)
@@ -972,11 +972,11 @@ class TestProgress:
         assert store.told[-1] == ("progress", {"done": 50, "total": 50, "counts": {"applied": 50}})
 
     def test_a_store_that_fails_does_not_matter(self, run, jicoo_sandbox, planned, path, said):
-        class Broken(Store):
+        class NoReply(Store):
             def set(self, key, value):
                 raise RuntimeError("the API server is away")
 
-        done = run(ApplyBookingPlanOperator, plan=planned(), store=Broken())
+        done = run(ApplyBookingPlanOperator, plan=planned(), store=NoReply())
         assert done["counts"]["applied"] == 50
         assert report(path)["counts"]["applied"] == 50
         assert "the API server is away" in said()

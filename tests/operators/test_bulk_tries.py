@@ -15,13 +15,13 @@ import pytest
 
 from airflow_provider_jicoo.api.errors import ServerError
 from airflow_provider_jicoo.bulk import Selection, ShiftTime
-from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.operators.bulk import (
     ApplyBookingPlanOperator,
     BulkUpdateBookingsOperator,
     PlanBookingChangesOperator,
     PlanBookingUndoOperator,
 )
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
 from tests.operators.classes import Store
 
 SHIFT = ShiftTime(minutes=120)
@@ -70,7 +70,7 @@ def half_done(move, jicoo_sandbox, monkeypatch):
 
     def half_done(**more):
         jicoo_sandbox.latency = 0.02
-        from airflow_provider_jicoo.bulk import stop
+        from airflow_provider_jicoo.bulk.apply import stop
 
         stops = []
         monkeypatch.setattr(stop.Stop, "__init__", _noted(stop.Stop.__init__, stops))

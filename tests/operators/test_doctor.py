@@ -7,9 +7,9 @@ import logging
 
 import pytest
 
-from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.doctor import writing
 from airflow_provider_jicoo.operators.doctor import JicooDoctorOperator
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
 

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_jicoo import xcom
 from airflow_provider_jicoo.api import errors
-from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.operators import event_types as module
 from airflow_provider_jicoo.operators.event_types import (
     CreateEventTypeHostOperator,
@@ -21,6 +19,8 @@ from airflow_provider_jicoo.operators.event_types import (
     UpdateEventTypeHostOperator,
     ValidateGuestOperator,
 )
+from airflow_provider_jicoo.tasks import xcom
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
 from tests.operators.classes import operators_of
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")

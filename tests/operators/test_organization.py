@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_jicoo.api import errors
-from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.operators.organization import (
     CreateOrganizationInvitationOperator,
     DeleteOrganizationInvitationOperator,
@@ -19,6 +18,7 @@ from airflow_provider_jicoo.operators.organization import (
     ListTeamsOperator,
     UpdateOrganizationUserOperator,
 )
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
 

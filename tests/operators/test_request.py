@@ -9,8 +9,8 @@ import pytest
 
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.client import JicooClient
-from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.operators.request import JicooRequestOperator
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
 from tests.operators.classes import Store
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")

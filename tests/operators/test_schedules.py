@@ -9,7 +9,6 @@ from datetime import date
 import pytest
 
 from airflow_provider_jicoo.api import errors
-from airflow_provider_jicoo.compat import AirflowFailException
 from airflow_provider_jicoo.operators import organization, schedules
 from airflow_provider_jicoo.operators.schedules import (
     CreateScheduleOperator,
@@ -17,6 +16,7 @@ from airflow_provider_jicoo.operators.schedules import (
     ListSchedulesOperator,
     UpdateScheduleOperator,
 )
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
 from tests.operators.classes import operators_of
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")

@@ -60,7 +60,7 @@ def test_of_an_operator(run, jicoo_sandbox, check, grace, operator, arguments, f
 
 
 def test_of_what_lists(run, jicoo_sandbox, check, monkeypatch):
-    from airflow_provider_jicoo import xcom
+    from airflow_provider_jicoo.tasks import xcom
 
     jicoo_sandbox.add_booking(name="Ottilie's divorce", startedAt="2031-01-01T00:00Z", endedAt="2031-01-01T01:00Z")
     monkeypatch.setattr(xcom, "XCOM_BYTES", 9)

@@ -12,11 +12,11 @@ import pytest
 from airflow.exceptions import AirflowRescheduleException, TaskDeferred
 from airflow.sdk import DAG
 
-from airflow_provider_jicoo import xcom
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.bulk import Selection
-from airflow_provider_jicoo.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_jicoo.sensors.bookings import BookingsSensor
+from airflow_provider_jicoo.tasks import xcom
+from airflow_provider_jicoo.tasks.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_jicoo.triggers.bookings import BookingsTrigger
 
 DAGS = Path(__file__).parent.parent / "operators" / "dags"

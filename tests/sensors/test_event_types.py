@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from airflow.exceptions import AirflowRescheduleException, TaskDeferred
 
-from airflow_provider_jicoo import xcom
 from airflow_provider_jicoo.api import errors
-from airflow_provider_jicoo.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_jicoo.sensors.event_types import AvailableSchedulesSensor
+from airflow_provider_jicoo.tasks import xcom
+from airflow_provider_jicoo.tasks.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_jicoo.triggers.event_types import AvailableSchedulesTrigger
 
 DAGS = Path(__file__).parent.parent / "operators" / "dags"

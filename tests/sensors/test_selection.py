@@ -13,8 +13,8 @@ import pytest
 from airflow.exceptions import AirflowRescheduleException, TaskDeferred
 
 from airflow_provider_jicoo.bulk.selection import Selection
-from airflow_provider_jicoo.compat import AirflowFailException, AirflowSensorTimeout
 from airflow_provider_jicoo.sensors.bookings import BookingsSensor
+from airflow_provider_jicoo.tasks.compat import AirflowFailException, AirflowSensorTimeout
 from airflow_provider_jicoo.triggers.bookings import BookingsTrigger
 
 MODES = ({"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True})

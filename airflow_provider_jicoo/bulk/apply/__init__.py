@@ -13,6 +13,7 @@ The way through::
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
@@ -22,18 +23,19 @@ from typing import Any
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.bulk import bar
+from airflow_provider_jicoo.bulk.apply.control import ReadControl, control_file
 from airflow_provider_jicoo.bulk.apply.options import Options, Timing
 from airflow_provider_jicoo.bulk.apply.run import Run
+from airflow_provider_jicoo.bulk.apply.stop import Stop, in_a_thread
 from airflow_provider_jicoo.bulk.approval import MAX_PLAN_AGE, check_age, check_approval
-from airflow_provider_jicoo.bulk.control import ReadControl, control_file
+from airflow_provider_jicoo.bulk.documents import Approval, PlanHeader
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
-from airflow_provider_jicoo.bulk.files import Folder
-from airflow_provider_jicoo.bulk.header import find_shards, read_header
-from airflow_provider_jicoo.bulk.journal import has_begun, journal_of
-from airflow_provider_jicoo.bulk.plan import Lines, Plan
+from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.journal_files import has_begun, journal_of
+from airflow_provider_jicoo.bulk.plan import Plan, PlanFile
+from airflow_provider_jicoo.bulk.plan.header import find_shards, read_header
 from airflow_provider_jicoo.bulk.progress import Progress
 from airflow_provider_jicoo.bulk.report import Report
-from airflow_provider_jicoo.bulk.stop import Stop, in_a_thread
 
 __all__ = ["Options", "Timing", "apply_plan"]
 
@@ -41,18 +43,19 @@ __all__ = ["Options", "Timing", "apply_plan"]
 @discreet
 def apply_plan(
     client: JicooClient,
-    plan: Plan | Mapping[str, Any] | Folder,
+    plan: Plan | Mapping[str, Any] | StorePath,
     *,
     digest: str | None = None,
     options: Options | None = None,
     control: ReadControl | None = None,
     progress: Callable[[Progress], None] | None = None,
-    every: float = 10.0,
+    progress_interval: float = 10.0,
     stop: Stop | None = None,
     by: str = "",
     approval: Mapping[str, Any] | None = None,
     max_plan_age: timedelta | None = MAX_PLAN_AGE,
-    open_path: Callable[[str], Folder] = Path,
+    open_path: Callable[[str], StorePath] = Path,
+    every: float | None = None,
 ) -> Report:
     """Carry out a plan, or go on with it where an earlier try was ended.
 
@@ -63,7 +66,8 @@ def apply_plan(
     :param digest: what was agreed to; needed with a path, otherwise by default the manifest's own.
     :param options: how.
     :param control: reads what the run is told while it runs; by default the file beside the plan.
-    :param progress: called every ``every`` seconds and at the end; by default a bar where there is a terminal.
+    :param progress: called while it runs and at the end; by default a bar where there is a terminal.
+    :param progress_interval: seconds between two calls of ``progress``.
     :param stop: to end the run from outside.
     :param by: who applies it, the same text for every retry. Once the control has stopped the plan, a further try by
         the same does not go on with it.
@@ -72,6 +76,7 @@ def apply_plan(
     :param max_plan_age: how old a plan may be when its apply begins; None for no limit. What was begun in time may be
         gone on with later.
     :param open_path: makes a path of a manifest's text.
+    :param every: the old name of ``progress_interval``.
     :return: the report, which is written beside the plan.
     :raises PlanMismatchError: the plan is not what was agreed to, is too old, is damaged, is of another Jicoo, or one
         of its shards is missing.
@@ -81,9 +86,12 @@ def apply_plan(
     :raises StoppedError: it was stopped, or another worker has taken over.
     :raises AuthenticationError: the key was refused; the rest was not attempted, the report is written.
     """
+    if every is not None:
+        warnings.warn("apply_plan: every is progress_interval now", DeprecationWarning, stacklevel=2)
+        progress_interval = every
     path, agreed = _which(plan, digest, approval, open_path)
     options, stop = options or Options(), stop or Stop()
-    with closing(Lines(path, agreed)) as lines:
+    with closing(PlanFile(path, agreed)) as lines:
         agreed_by = _admit(client, path, lines.header, approval, max_plan_age)
 
         def carry_out(tell: Callable[[Progress], None] | None, tell_every: float) -> Report:
@@ -104,16 +112,16 @@ def apply_plan(
         if progress is None and bar.on_a_terminal():
             with bar.applying() as shown:
                 return carry_out(shown, 0.5)
-        return carry_out(progress, every)
+        return carry_out(progress, progress_interval)
 
 
 def _admit(
     client: JicooClient,
-    path: Folder,
-    header: Mapping[str, Any],
+    path: StorePath,
+    header: PlanHeader,
     approval: Mapping[str, Any] | None,
     max_plan_age: timedelta | None,
-) -> dict[str, str] | None:
+) -> Approval | None:
     """Return who agreed to a plan that may be applied, before anything of it is read or sent.
 
     :raises PlanMismatchError: it may not.
@@ -130,11 +138,11 @@ def _admit(
 
 
 def _which(
-    plan: Plan | Mapping[str, Any] | Folder,
+    plan: Plan | Mapping[str, Any] | StorePath,
     digest: str | None,
     approval: Mapping[str, Any] | None,
-    open_path: Callable[[str], Folder],
-) -> tuple[Folder, str]:
+    open_path: Callable[[str], StorePath],
+) -> tuple[StorePath, str]:
     if isinstance(plan, Plan):
         plan = plan.manifest
     if isinstance(plan, Mapping):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,26 +11,25 @@ from typing import Any
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.aio import AsyncJicooClient, WithheldError
 from airflow_provider_jicoo.api.call import Call
-from airflow_provider_jicoo.api.exchange import Broken, Hurry, Reply
+from airflow_provider_jicoo.api.exchange import Hurry, NoReply, Reply
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.retry import Fault, looks
 from airflow_provider_jicoo.bulk.apply.gate import Gate
-from airflow_provider_jicoo.bulk.apply.ledger import Ledger
-from airflow_provider_jicoo.bulk.apply.options import Options
-from airflow_provider_jicoo.bulk.apply.reading import Reader
-from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-from airflow_provider_jicoo.bulk.journal import Entry
-from airflow_provider_jicoo.bulk.judge import (
+from airflow_provider_jicoo.bulk.apply.judge import (
     call_of,
-    judge,
     judge_answer,
+    judge_booking,
     left_in_doubt,
     not_read,
     not_seen,
     outcome_of,
 )
-from airflow_provider_jicoo.bulk.outcomes import Outcome
-from airflow_provider_jicoo.bulk.plan import Line
+from airflow_provider_jicoo.bulk.apply.ledger import Ledger
+from airflow_provider_jicoo.bulk.apply.options import Options
+from airflow_provider_jicoo.bulk.apply.reading import Reader
+from airflow_provider_jicoo.bulk.errors import PlanMismatchError
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
+from airflow_provider_jicoo.bulk.plan import PlannedChange
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +99,7 @@ class Change:
         "watching",
     )
 
-    def __init__(self, run: Sending, line: Line, read_at: float | None, *, messages: bool) -> None:
+    def __init__(self, run: Sending, line: PlannedChange, read_at: float | None, *, messages: bool) -> None:
         self._run = run
         self._slow_reads = 0
         self.line = line
@@ -215,11 +213,11 @@ class Change:
 
         :return: what became of it; None where it was not made and is to be sent.
         """
-        began = time.monotonic()
+        began = self._run.gate.now()
         pending = max(0.0, self._run.doubts_until - began)
         for at in [0.0, *(looks(pending) if pending else ())]:
             self._step_aside()
-            await self._run.gate.wait(began + at - time.monotonic())
+            await self._run.gate.wait(began + at - self._run.gate.now())
             entry = await self._read_and_judge()
             if entry is not None:
                 return entry
@@ -227,14 +225,14 @@ class Change:
                 break
         if self._run.options.on_doubt == "again" and not self._run.gate.closed:
             return None
-        return self._entry(Outcome.UNKNOWN, left_in_doubt(time.monotonic() - began))
+        return self._entry(Outcome.UNKNOWN, left_in_doubt(self._run.gate.now() - began))
 
     def _step_aside(self) -> None:
         if self.aside is not None:
             self.aside.set()
 
     async def _read_and_judge(self) -> Entry | None:
-        self.read_at = time.monotonic()
+        self.read_at = self._run.gate.now()
         try:
             booking = await self._run.reader.one(self.line)
         except errors.RequestError as error:
@@ -247,12 +245,12 @@ class Change:
 
         :param read: the booking, None where it does not exist, or why it cannot be read.
         """
-        doubted = self.ever_in_doubt
+        in_doubt = self.ever_in_doubt
         if isinstance(read, errors.RequestError):
-            entry: Entry | None = not_read(read, doubted=doubted)
+            entry: Entry | None = not_read(read, in_doubt=in_doubt)
         else:
             self.booking = read
-            entry = judge(self.line, read, doubted=doubted, skip_stamp=self._run.options.on_stamp == "skip")
+            entry = judge_booking(self.line, read, in_doubt=in_doubt, skip_stamp=self._run.options.on_stamp == "skip")
         if entry is not None:
             entry.sends = self.sends
         return entry
@@ -287,7 +285,7 @@ class Change:
         self.in_doubt = self.ever_in_doubt = True
         return True
 
-    def returned(self, call: Call[Any], came: Reply | Broken) -> None:
+    def returned(self, call: Call[Any], came: Reply | NoReply) -> None:
         """Note whether it may have arrived: what was refused for now, or never left, did not."""
         if call.method == "GET":
             return
@@ -304,12 +302,12 @@ class Change:
             self._run.sent_again += 1
             if self.in_doubt and self.messages:
                 self._step_aside()
-        until = time.monotonic() + seconds
+        until = self._run.gate.now() + seconds
         await self._run.gate.wait(seconds)
         if not self._run.gate.closed:
             return None
         if self.in_doubt and why:
-            await asyncio.sleep(max(0.0, min(until - time.monotonic(), self._run.options.timing.last_wait)))
+            await asyncio.sleep(max(0.0, min(until - self._run.gate.now(), self._run.options.timing.last_wait)))
         return Hurry.HURRY
 
     def _may_leave(self) -> bool:
@@ -318,7 +316,7 @@ class Change:
     def _is_fresh(self) -> bool:
         if self.read_at is None or self.read_at < self._run.gate.fresh_since:
             return False
-        return self._slow_reads > 0 or time.monotonic() - self.read_at < self._run.options.timing.fresh
+        return self._slow_reads > 0 or self._run.gate.now() - self.read_at < self._run.options.timing.fresh
 
     async def _read_again(self) -> bool:
         """Read its booking again; return whether it is still to be sent."""

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 
 from airflow_provider_jicoo.api.call import OnDoubt
 from airflow_provider_jicoo.api.retry import RetryPolicy
+from airflow_provider_jicoo.bulk.apply.waves import Tolerance, wave_sizes
 from airflow_provider_jicoo.bulk.errors import PlanError
-from airflow_provider_jicoo.bulk.tolerance import Tolerance, wave_sizes
 
 LEASE = 5.0
 """Seconds, where none are given: three looks at a slow object store."""

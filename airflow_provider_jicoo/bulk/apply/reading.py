@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +21,7 @@ from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.bulk.apply.gate import Gate
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-from airflow_provider_jicoo.bulk.plan import Line, Lines
+from airflow_provider_jicoo.bulk.plan import PlanFile, PlannedChange
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ class Reader:
     """
 
     def __init__(
-        self, client: AsyncJicooClient, gate: Gate, lines: Lines, *, most: int, known: bool, last_wait: float
+        self, client: AsyncJicooClient, gate: Gate, lines: PlanFile, *, most: int, known: bool, last_wait: float
     ) -> None:
         self._client = client
         self._last_wait = last_wait
@@ -46,7 +45,7 @@ class Reader:
         self._most = most
         self._known = known
 
-    async def many(self, lines: Sequence[Line]) -> dict[str, Booking | RequestError]:
+    async def many(self, lines: Sequence[PlannedChange]) -> dict[str, Booking | RequestError]:
         """Read the bookings of some lines, by listing where that takes fewer requests.
 
         :return: those that exist, by uid; of one that cannot be read, the error, so that it does not end the run.
@@ -61,7 +60,7 @@ class Reader:
         await self._mind_account(found)
         return found
 
-    async def _blame(self, error: RequestError, lines: Sequence[Line]) -> RequestError:
+    async def _blame(self, error: RequestError, lines: Sequence[PlannedChange]) -> RequestError:
         """Return why a booking cannot be read, where that is all that was asked for: another one can.
 
         :raises RequestError: it is not the booking, but the server.
@@ -72,7 +71,7 @@ class Reader:
         await self._list([other])
         return error
 
-    async def one(self, line: Line) -> Booking | None:
+    async def one(self, line: PlannedChange) -> Booking | None:
         """Read the booking of a line by itself; None where it does not exist.
 
         :raises RequestError: it cannot be read.
@@ -84,7 +83,7 @@ class Reader:
         await self._mind_account(found)
         return found.get(line.uid)
 
-    async def _list(self, lines: Sequence[Line]) -> dict[str, Booking | RequestError]:
+    async def _list(self, lines: Sequence[PlannedChange]) -> dict[str, Booking | RequestError]:
         within = (min(line.started_at for line in lines), max(line.ended_at for line in lines))
         unreadable: dict[str, RequestError] = {}
         steps = lookup_bookings(
@@ -120,10 +119,10 @@ class _Needed(Free):
         """Wait."""
         if why:
             log.debug("%s %s: %s", call.method, call.path, why)
-        until = time.monotonic() + seconds
+        until = self._gate.now() + seconds
         await self._gate.wait(seconds)
         if self._gate.closed:
-            await asyncio.sleep(max(0.0, min(until - time.monotonic(), self._last_wait)))
+            await asyncio.sleep(max(0.0, min(until - self._gate.now(), self._last_wait)))
         return None
 
 

@@ -9,12 +9,11 @@ from typing import Any
 from airflow_provider_jicoo.api import bookings, errors
 from airflow_provider_jicoo.api.call import Call, OnDoubt
 from airflow_provider_jicoo.api.models import Booking
-from airflow_provider_jicoo.api.written import Field, compare, shows, stored
-from airflow_provider_jicoo.bulk.journal import Entry
-from airflow_provider_jicoo.bulk.outcomes import Outcome
-from airflow_provider_jicoo.bulk.plan import Line
-from airflow_provider_jicoo.bulk.seen import edited
-from airflow_provider_jicoo.bulk.tally import SHOWN
+from airflow_provider_jicoo.api.written import Field, compare, reflects_exactly, stored
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
+from airflow_provider_jicoo.bulk.plan import PlannedChange
+from airflow_provider_jicoo.bulk.plan.seen import edited
+from airflow_provider_jicoo.bulk.plan.tally import SHOWN
 
 _TOLD = SHOWN | {"startedAt", "endedAt", "hosts", "status"}
 """Fields whose values are told where Jicoo stored another one; any other may be personal."""
@@ -22,7 +21,9 @@ GONE = "the booking does not exist any more"
 _LOOK = 'look at the booking, and ask its guest if need be; on_doubt="again" sends it once more'
 
 
-def judge(line: Line, booking: Mapping[str, Any] | None, *, doubted: bool, skip_stamp: bool = False) -> Entry | None:
+def judge_booking(
+    line: PlannedChange, booking: Mapping[str, Any] | None, *, in_doubt: bool, skip_stamp: bool = False
+) -> Entry | None:
     """Say what a planned change has come to by the booking as it is now; None where it is still as planned.
 
     That only ``updatedAt`` has moved does not make a booking stale by itself, and that it has not moved does not make
@@ -30,45 +31,45 @@ def judge(line: Line, booking: Mapping[str, Any] | None, *, doubted: bool, skip_
 
     :param line: the planned change.
     :param booking: the booking, or None where it does not exist.
-    :param doubted: whether an earlier sending may have arrived.
+    :param in_doubt: whether an earlier sending may have arrived.
     :param skip_stamp: whether a booking of which only ``updatedAt`` has moved is stale.
     """
     if booking is None:
-        if doubted:
+        if in_doubt:
             return Entry(Outcome.UNKNOWN, None, f"it may have been made, and {GONE}; {_LOOK}")
         return Entry(Outcome.REJECTED, None, GONE)
     cancelled = _cancelled_meanwhile(line, booking)
     if not cancelled:
         fields = compare(booking, line.before, line.after)
-        if shows(booking, line.after) or set(fields.values()) <= (
-            {Field.AFTER, Field.ADJUSTED} if doubted else {Field.AFTER}
+        if reflects_exactly(booking, line.after) or set(fields.values()) <= (
+            {Field.AFTER, Field.ADJUSTED} if in_doubt else {Field.AFTER}
         ):
-            return _stored(Outcome.APPLIED if doubted else Outcome.UNCHANGED, line, booking, fields)
+            return _stored(Outcome.APPLIED if in_doubt else Outcome.UNCHANGED, line, booking, fields)
     updated_at = booking.get("updatedAt")
     others = ["status"] if cancelled else _edited(line, booking)
     if others:
         where = ", ".join(others)
-        if doubted:
+        if in_doubt:
             detail = f"an earlier sending may have changed it, and it was edited since, in {where}"
             return Entry(Outcome.UNKNOWN, updated_at, detail)
         return Entry(Outcome.STALE, updated_at, f"edited at {updated_at}, after the plan was made, in {where}")
-    if updated_at != line.updated_at and not doubted and (skip_stamp or not line.seen):
+    if updated_at != line.updated_at and not in_doubt and (skip_stamp or not line.seen):
         detail = f"edited at {updated_at}, after the plan was made, in no field that is known"
         return Entry(Outcome.STALE, updated_at, detail)
     return None
 
 
-def _edited(line: Line, booking: Mapping[str, Any]) -> list[str]:
+def _edited(line: PlannedChange, booking: Mapping[str, Any]) -> list[str]:
     """Name the fields that are not as they were when the plan was made, the planned ones first."""
-    planned = [name for name, value in line.before.items() if not shows(booking, {name: value})]
+    planned = [name for name, value in line.before.items() if not reflects_exactly(booking, {name: value})]
     return [*planned, *(name for name in edited(line.seen, booking) if name not in planned)]
 
 
-def _cancelled_meanwhile(line: Line, booking: Mapping[str, Any]) -> bool:
+def _cancelled_meanwhile(line: PlannedChange, booking: Mapping[str, Any]) -> bool:
     return line.action != "cancel" and booking.get("status") == "cancel" and line.status != "cancel"
 
 
-def judge_answer(line: Line, booking: Mapping[str, Any]) -> Entry | None:
+def judge_answer(line: PlannedChange, booking: Mapping[str, Any]) -> Entry | None:
     """Say what a change has come to by the booking as it is after an answer of success; None where it is as before.
 
     What Jicoo stored is what counts, however it writes it.
@@ -91,14 +92,14 @@ def judge_answer(line: Line, booking: Mapping[str, Any]) -> Entry | None:
     return _stored(Outcome.APPLIED, line, booking, fields)
 
 
-def _stored(outcome: Outcome, line: Line, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> Entry:
+def _stored(outcome: Outcome, line: PlannedChange, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> Entry:
     """Return an outcome, with what Jicoo has stored in another way than it was sent."""
     kept = stored(booking, line.after)
     adjusted = any(field in (Field.ADJUSTED, Field.OTHER) for field in fields.values())
     return Entry(outcome, booking.get("updatedAt"), _stored_words(line, booking, fields), kept or None, adjusted)
 
 
-def _stored_words(line: Line, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
+def _stored_words(line: PlannedChange, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
     """Say what Jicoo has stored instead of what was sent; the texts that may be personal are not told."""
     parts = [
         f"{name} = {_shown(stored(booking, line.after)[name])}" if name in _TOLD else f"another {name}"
@@ -114,7 +115,7 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def not_seen(line: Line, booking: Mapping[str, Any] | None, seconds: float) -> Entry:
+def not_seen(line: PlannedChange, booking: Mapping[str, Any] | None, seconds: float) -> Entry:
     """Say what a change has come to that was answered with success, and is still not there.
 
     :param booking: the booking as it was read last; None where it does not exist.
@@ -129,12 +130,12 @@ def not_seen(line: Line, booking: Mapping[str, Any] | None, seconds: float) -> E
     return Entry(Outcome.UNKNOWN, booking.get("updatedAt"), detail)
 
 
-def not_read(error: Exception, *, doubted: bool) -> Entry:
+def not_read(error: Exception, *, in_doubt: bool) -> Entry:
     """Say what a change comes to whose booking cannot be read.
 
-    :param doubted: whether an earlier sending may have arrived.
+    :param in_doubt: whether an earlier sending may have arrived.
     """
-    if doubted:
+    if in_doubt:
         return Entry(Outcome.UNKNOWN, None, f"it may have been made, and it could not be read: {error}; {_LOOK}")
     return Entry(Outcome.FAILED, None, f"it was not sent, since its booking could not be read: {error}")
 
@@ -147,7 +148,7 @@ def left_in_doubt(seconds: float) -> str:
     return f"an earlier try may have sent it, and it was not there when it was read back over {seconds:.0f} s; {_LOOK}"
 
 
-def blocked(line: Line, entry_of: Callable[[str], Entry | None]) -> tuple[Outcome, str] | None:
+def blocked_by_slot(line: PlannedChange, entry_of: Callable[[str], Entry | None]) -> tuple[Outcome, str] | None:
     """Say what a move comes to whose slot may not be free; None where it can be sent.
 
     :param line: the planned move.
@@ -172,14 +173,14 @@ def outcome_of(error: errors.RequestError) -> Outcome:
     return Outcome.FAILED
 
 
-def messages(line: Line, terms: Mapping[str, Any]) -> bool:
+def messages(line: PlannedChange, terms: Mapping[str, Any]) -> bool:
     """Tell whether a change messages a guest: Jicoo does at every cancel and reschedule."""
     return line.action != "update" or bool(terms["isSendUpdates"])
 
 
-def call_of(line: Line, terms: Mapping[str, Any], on_doubt: OnDoubt | None) -> Call[Booking]:
+def call_of(line: PlannedChange, terms: Mapping[str, Any], on_doubt: OnDoubt | None) -> Call[Booking]:
     """Return the request of a planned change."""
-    done = partial(made, line)
+    done = partial(was_made, line)
     body = line.after if line.send is None else line.send
     if line.action == "cancel":
         return bookings.cancel_call(line.uid, done, on_doubt=on_doubt)
@@ -191,12 +192,12 @@ def call_of(line: Line, terms: Mapping[str, Any], on_doubt: OnDoubt | None) -> C
     return bookings.update_call(line.uid, {**body, **said}, done, on_doubt=on_doubt)
 
 
-def made(line: Line, booking: Mapping[str, Any]) -> bool | None:
+def was_made(line: PlannedChange, booking: Mapping[str, Any]) -> bool | None:
     """Tell whether a change was made; None where the booking has changed, but not to what was planned."""
     if _cancelled_meanwhile(line, booking):
         return None
     # A field that the change leaves as it is says nothing.
-    changing = {name: value for name, value in line.after.items() if not shows(line.before, {name: value})}
+    changing = {name: value for name, value in line.after.items() if not reflects_exactly(line.before, {name: value})}
     fields = set(compare(booking, line.before, changing or line.after).values())
     if fields <= {Field.AFTER, Field.ADJUSTED}:
         return True

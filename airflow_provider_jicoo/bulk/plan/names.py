@@ -24,7 +24,7 @@ from airflow_provider_jicoo.api.errors import (
 )
 from airflow_provider_jicoo.api.event_types import list_event_type_hosts, list_event_types
 from airflow_provider_jicoo.api.organization import list_organization_users
-from airflow_provider_jicoo.bulk.markdown import code, text
+from airflow_provider_jicoo.bulk.plan.markdown import code, text
 
 MOST_ROWS = 1_000
 """How many rows of one list are read for names: 20 requests of 50 rows."""

@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from airflow_provider_jicoo.compat import conf
+from airflow_provider_jicoo.tasks.compat import conf
 
 _ONE_MACHINE = frozenset({"LocalExecutor", "SequentialExecutor", "DebugExecutor"})
 """Executors that run all tasks on the scheduler's machine; of any other it is not known."""

@@ -19,11 +19,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.bulk.changes import Action
-from airflow_provider_jicoo.bulk.markdown import LONGEST
+from airflow_provider_jicoo.bulk.plan.markdown import LONGEST
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.api.models import Booking
-    from airflow_provider_jicoo.bulk.plan import Line
+    from airflow_provider_jicoo.bulk.plan import PlannedChange
 
 SAMPLE = 12
 """How many bookings are shown."""
@@ -151,7 +151,7 @@ class Group:
         self.count = 0
         self._samples: list[tuple[int, str, int, Sample]] = []  # a heap; its first has the highest mark, and goes next
 
-    def add(self, mark: int, line: Line, booking: Booking, slot: tuple[str, str] | None) -> None:
+    def add(self, mark: int, line: PlannedChange, booking: Booking, slot: tuple[str, str] | None) -> None:
         """Count a change, and keep it where its mark is among the lowest."""
         self.count += 1
         kept = self._samples
@@ -184,7 +184,7 @@ class Tally:
         self._by_place: dict[Kind, Group] | None = {}
 
     # For each of 100,000 bookings, so that what only a sample needs is not made here.
-    def add(self, line: Line, booking: Booking, slot: tuple[str, str] | None) -> None:
+    def add(self, line: PlannedChange, booking: Booking, slot: tuple[str, str] | None) -> None:
         """Count a change.
 
         :param slot: start and end after the change, where it moves the booking.
@@ -255,7 +255,7 @@ def _of(groups: dict[Kind, Group], kind: Kind) -> Group:
     return group
 
 
-def _sample(line: Line, booking: Booking, slot: tuple[str, str] | None) -> Sample:
+def _sample(line: PlannedChange, booking: Booking, slot: tuple[str, str] | None) -> Sample:
     clock, zone = _zone(_text(booking.get("timeZone")))
     hosts = roles_of(booking.get("hosts"))
     then = roles_of(line.after["hosts"]) if "hosts" in line.after else hosts
@@ -283,7 +283,7 @@ def _hosts(now: Roles, then: Roles) -> Hosts | None:
     return Hosts(gone, come, roles)
 
 
-def _fields(line: Line) -> tuple[tuple[tuple[str, str | None, str], ...], tuple[str, ...]]:
+def _fields(line: PlannedChange) -> tuple[tuple[tuple[str, str | None, str], ...], tuple[str, ...]]:
     fields: list[tuple[str, str | None, str]] = []
     hidden = []
     for name, value in (line.after if not line.send else {**line.send, **line.after}).items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.selection import Selection
-from airflow_provider_jicoo.compat import AirflowFailException
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -18,7 +18,7 @@ else:
     _Base = object
 
 
-class TakesParts(_Base):
+class NestedTemplates(_Base):
     """An operator or sensor with arguments that have templated fields of their own."""
 
     def _set_xcomargs_dependencies(self) -> None:

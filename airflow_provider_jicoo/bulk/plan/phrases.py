@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from airflow_provider_jicoo.bulk.markdown import text, words
-from airflow_provider_jicoo.bulk.names import Names
-from airflow_provider_jicoo.bulk.tally import OTHERS, Hosts, Kind, Place, Roles, Sample, Slot, Step
+from airflow_provider_jicoo.bulk.plan.markdown import text, words
+from airflow_provider_jicoo.bulk.plan.names import Names
+from airflow_provider_jicoo.bulk.plan.tally import OTHERS, Hosts, Kind, Place, Roles, Sample, Slot, Step
 
 MOST_HOSTS = 6
 """How many hosts of one booking are named."""

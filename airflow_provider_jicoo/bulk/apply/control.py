@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from airflow_provider_jicoo.api.ceiling import Ceiling
+from airflow_provider_jicoo.bulk.apply.pace import REFUSED, Pace
 from airflow_provider_jicoo.bulk.errors import PlanError
-from airflow_provider_jicoo.bulk.files import Folder, read
-from airflow_provider_jicoo.bulk.pace import REFUSED, Pace
+from airflow_provider_jicoo.bulk.files import StorePath, read_bytes
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Control:
 ReadControl = Callable[[], "str | None"]
 
 
-def control_file(plan: Folder) -> ReadControl:
+def control_file(plan: StorePath) -> ReadControl:
     """Return a function that reads the file beside a plan; None where there is none."""
-    path: Folder = plan.parent / f"{plan.name}.control"
+    path: StorePath = plan.parent / f"{plan.name}.control"
 
     def told() -> str | None:
         try:
             # What is no UTF-8 is no JSON either, which is said where it is parsed.
-            return read(path).decode(errors="replace") if path.exists() else None
+            return read_bytes(path).decode(errors="replace") if path.exists() else None
         except FileNotFoundError:  # taken away in this moment, so that the run goes on
             return None
 

@@ -12,72 +12,14 @@ from typing import Any
 import msgspec
 
 from airflow_provider_jicoo.api.errors import JicooError
-from airflow_provider_jicoo.bulk.files import Folder, create, make_folder, read
-from airflow_provider_jicoo.bulk.html import WorstFirst, page
-from airflow_provider_jicoo.bulk.journal import Entry
-from airflow_provider_jicoo.bulk.outcomes import Outcome
-from airflow_provider_jicoo.bulk.plan import Line, Lines
+from airflow_provider_jicoo.bulk.documents import Approval, ReportedOutcome, ReportFacts
+from airflow_provider_jicoo.bulk.files import StorePath, create, make_folder, read_bytes
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
+from airflow_provider_jicoo.bulk.plan import PlanFile, PlannedChange
+from airflow_provider_jicoo.bulk.report.page import WorstFirst, page
+from airflow_provider_jicoo.bulk.report.timeline import Timeline
 
-SAMPLES = 600
-"""How many samples over time are kept; when there are more, every second one goes."""
 FINE = (Outcome.APPLIED.value, Outcome.UNCHANGED.value)
-LATELY = 15.0
-"""Seconds that the rate of a run is measured over."""
-
-
-@dataclass(slots=True)
-class Sample:
-    """Where a run was at one moment: totals so far, and the pace then (None while nothing limits it)."""
-
-    at: float
-    done: int
-    requests: int
-    refused: int
-    pace: float | None
-
-
-class Timeline:
-    """Samples of a run over time, evenly spread, as many as a plot can show."""
-
-    def __init__(self) -> None:
-        self.samples: list[Sample] = []
-        self._gap = 0.0
-        self._lately: list[tuple[float, int]] = []
-        self.begun = datetime.now(timezone.utc)
-
-    def sample(self, now: float, done: int, requests: int, refused: int, pace: float | None) -> None:
-        """Take a sample.
-
-        :param now: a monotonic clock, in seconds.
-        """
-        self._lately = [each for each in self._lately if each[0] >= now - LATELY] + [(now, done)]
-        if self.samples and now - self.samples[-1].at < self._gap:
-            return
-        self.samples.append(Sample(now, done, requests, refused, pace))
-        if len(self.samples) > SAMPLES:
-            self.samples = self.samples[::2]
-            # A little less than between those that are left: a tick that comes early is not to be passed over.
-            self._gap = 0.95 * (self.samples[-1].at - self.samples[0].at) / (len(self.samples) - 1)
-
-    def rate(self) -> float:
-        """Return changes per second lately."""
-        if len(self._lately) < 2:
-            return 0.0
-        (first, before), (last, after) = self._lately[0], self._lately[-1]
-        return (after - before) / (last - first) if last > first else 0.0
-
-    def json(self) -> list[dict[str, Any]]:
-        """Return the samples with the seconds since the first."""
-        return [
-            {
-                "seconds": round(sample.at - self.samples[0].at, 2),
-                "done": sample.done,
-                "requests": sample.requests,
-                "refused": sample.refused,
-                "pace": None if sample.pace is None else round(sample.pace, 2),
-            }
-            for sample in self.samples
-        ]
 
 
 @dataclass(frozen=True)
@@ -91,7 +33,7 @@ class Report:
     :param facts: what is in ``report.json``.
     """
 
-    path: Folder
+    path: StorePath
     counts: Mapping[str, int]
     reason: str = ""
     error: JicooError | None = None
@@ -123,15 +65,15 @@ class Report:
 
 
 def write_report(
-    plan: Folder,
-    lines: Lines,
+    plan: StorePath,
+    lines: PlanFile,
     entries: Mapping[str, Entry],
     *,
     timeline: Timeline,
     requests: int,
     refused: int,
     sent_again: int,
-    approval: Mapping[str, str] | None,
+    approval: Approval | None,
     tries: int,
     reason: str,
     error: JicooError | None,
@@ -155,7 +97,7 @@ def write_report(
             wrong.add(outcome)
             file.write(msgspec.json.encode(outcome) + b"\n")
     ended = datetime.now(timezone.utc)
-    facts = {
+    facts: ReportFacts = {
         "plan": str(plan),
         "digest": lines.header["digest"],
         "approval": approval,
@@ -180,7 +122,7 @@ def write_report(
     return Report(folder, facts["counts"], reason, error, facts)
 
 
-def write_facts(folder: Folder, facts: Mapping[str, Any], wrong: Iterable[Mapping[str, Any]]) -> None:
+def write_facts(folder: StorePath, facts: ReportFacts, wrong: Iterable[ReportedOutcome]) -> None:
     """Write ``report.json`` and ``report.html``."""
     with create(folder / "report.json") as file:
         file.write(json.dumps(facts, ensure_ascii=False, indent=1).encode() + b"\n")
@@ -189,28 +131,28 @@ def write_facts(folder: Folder, facts: Mapping[str, Any], wrong: Iterable[Mappin
             file.write(part.encode())
 
 
-def report_of(plan: Folder) -> Folder:
+def report_of(plan: StorePath) -> StorePath:
     """Return the folder of a plan's report."""
-    folder: Folder = plan.parent / f"{plan.name}.report"
+    folder: StorePath = plan.parent / f"{plan.name}.report"
     return folder
 
 
-def is_reported(plan: Folder, digest: str) -> bool:
+def is_reported(plan: StorePath, digest: str) -> bool:
     """Tell whether there is a report of this plan, not of another one that stood at its path before."""
     try:
-        facts = json.loads(read(report_of(plan) / "report.json"))
+        facts = json.loads(read_bytes(report_of(plan) / "report.json"))
         return bool(facts["digest"] == digest)
     except (ValueError, RecursionError, KeyError, TypeError, FileNotFoundError, NotADirectoryError):
         return False
 
 
-def outcomes(lines: Iterable[Line], entries: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
+def outcomes(lines: Iterable[PlannedChange], entries: Mapping[str, Entry]) -> Iterator[ReportedOutcome]:
     """Yield what became of each planned change, in the plan's order."""
     for line in lines:
         entry = entries.get(line.uid)
         # Announced and left without an outcome: it can only be one that an earlier try was killed over.
         outcome = Outcome.NOT_ATTEMPTED if entry is None else entry.outcome or Outcome.UNKNOWN
-        made: dict[str, Any] = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
+        made: ReportedOutcome = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
         if entry is not None and entry.detail:
             made["detail"] = entry.detail
         if entry is not None and entry.adjusted:
@@ -220,7 +162,7 @@ def outcomes(lines: Iterable[Line], entries: Mapping[str, Entry]) -> Iterator[di
         yield made
 
 
-def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
+def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
     """Make one report of those of several shards.
 
     :param reports: folders of reports.
@@ -228,14 +170,14 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
     :raises FileNotFoundError: a shard has no report.
     """
     folders = list(reports)
-    parts = [json.loads(read(folder / "report.json")) for folder in folders]
+    parts: list[ReportFacts] = [json.loads(read_bytes(folder / "report.json")) for folder in folders]
     counts: Counter[str] = Counter()
     for part in parts:
         counts.update(part["counts"])
     reasons = [part["endedEarly"] for part in parts if part["endedEarly"]]
-    started = min((part["startedAt"] for part in parts), default=None)
-    ended = max((part["endedAt"] for part in parts), default=None)
-    facts = {
+    started = min((part["startedAt"] for part in parts if part["startedAt"]), default=None)
+    ended = max((part["endedAt"] for part in parts if part["endedAt"]), default=None)
+    facts: ReportFacts = {
         "plan": ", ".join(part["plan"] for part in parts),
         "digest": ", ".join(part["digest"] for part in parts),
         "approval": _one_approval(parts),
@@ -267,9 +209,9 @@ def merge_reports(reports: Iterable[Folder], into: Folder) -> Report:
     return Report(into, facts["counts"], "; ".join(reasons), None, facts)
 
 
-def _one_approval(parts: list[dict[str, Any]]) -> dict[str, str] | None:
+def _one_approval(parts: list[ReportFacts]) -> Approval | None:
     """Return the approval that the shards have in common; of several, all names and the last moment."""
-    found = [part["approval"] for part in parts if part.get("approval")]
+    found = [approval for part in parts if (approval := part.get("approval"))]
     if not found:
         return None
     return {
@@ -283,7 +225,7 @@ def _seconds(started: str, ended: str) -> float:
     return round((datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds(), 2)
 
 
-def _all_outcomes(folders: Iterable[Folder]) -> Iterator[bytes]:
+def _all_outcomes(folders: Iterable[StorePath]) -> Iterator[bytes]:
     for folder in folders:
         with (folder / "outcomes.jsonl").open("rb") as file:
             yield from file

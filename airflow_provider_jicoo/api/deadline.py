@@ -9,7 +9,7 @@ _LOOKS = 8
 """How often within a deadline it is looked whether it is over."""
 
 
-class Watch:
+class DeadlineTimer:
     """Cancels tasks that take too long. To be used within one event loop.
 
     A timer for each request, as aiohttp's own total timeout has, costs 5 of the 63 microseconds of a request.

@@ -12,7 +12,7 @@ process evenly spaced, and finds the limit by what a refusal tells:
   size than a fast one and is refused less often, which is what makes several with one key drift to equal shares.
 - **Hurry after a long quiet**: a limit that was raised is found within about a minute. No sooner: among several
   processes the one that has been lucky for a while would run ahead of the others.
-- **Shift the beat by luck at each fall**: of several processes that tick in step with a limiter, the same one
+- **Shift the beat by jitter at each fall**: of several processes that tick in step with a limiter, the same one
   would be refused each time.
 
 All of this assumes that a slot is taken when it can be used. Workers that take theirs all at once commit to the old
@@ -48,12 +48,12 @@ class Pace:
     """Hands out moments to send at. Has no clock and waits for nothing; for the tasks of one event loop.
 
     :param ceiling: requests per second never to be exceeded; None for none.
-    :param luck: random in [0, 1).
+    :param jitter: random in [0, 1).
     """
 
-    def __init__(self, ceiling: float | None = None, *, luck: Callable[[], float] = random.random) -> None:
+    def __init__(self, ceiling: float | None = None, *, jitter: Callable[[], float] = random.random) -> None:
         self._ceiling = math.inf if ceiling is None else ceiling
-        self._luck = luck
+        self._luck = jitter
         self._rate = ceiling
         self._growth = _EAGER
         self._next = 0.0  # the first slot that nobody has

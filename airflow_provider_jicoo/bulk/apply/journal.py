@@ -21,50 +21,25 @@ it was sent is found out by reading the booking.
 from __future__ import annotations
 
 import json
-import re
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from airflow_provider_jicoo.bulk.documents import Approval
 from airflow_provider_jicoo.bulk.errors import StoppedError
-from airflow_provider_jicoo.bulk.files import Folder, make_folder, names, read, write_durably
-from airflow_provider_jicoo.bulk.outcomes import Outcome
+from airflow_provider_jicoo.bulk.files import StorePath, list_names, make_folder, read_bytes, write_durably
+from airflow_provider_jicoo.bulk.journal_files import CLAIM, RELEASED, SEGMENT, last_claim, numbers
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 
-_CLAIM = re.compile(r"claim-(\d{6,})-([0-9a-f]{32})\.json")
-_SEGMENT = re.compile(r"(\d{6,})-([0-9a-f]{8})-(\d{6,})\.jsonl")
-_TAKEN = re.compile(r"taken-(\d{6,})\.json")
-_RELEASED = re.compile(r"released-(\d{6,})\.json")
-_STOPPED = re.compile(r"stopped-(\d{6,})\.json")
-_NUMBERED = (_CLAIM, _SEGMENT, _TAKEN, _RELEASED, _STOPPED)
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 _KINDS: dict[str, type] = {"updatedAt": str, "detail": str, "stored": dict, "sends": int}
 """What else may stand in the line of an outcome."""
 _END = b'{"end":true}'
-
-
-@dataclass(slots=True)
-class Entry:
-    """What the journal knows of one booking.
-
-    :param outcome: None while it is in doubt.
-    :param updated_at: the booking's ``updatedAt`` after the change, where it is known.
-    :param detail: the words for a person: why it was refused, which fields differ.
-    :param stored: fields that Jicoo has stored in another way than they were sent, as they were after the change.
-    :param adjusted: whether one of them is more than another way of writing the same.
-    :param sends: how often the change left, as far as it may have arrived.
-    """
-
-    outcome: Outcome | None = None
-    updated_at: str | None = None
-    detail: str = ""
-    stored: dict[str, Any] | None = None
-    adjusted: bool = False
-    sends: int = 0
 
 
 @dataclass
@@ -85,30 +60,16 @@ class History:
     stopped_by: str = ""
 
 
-def journal_of(plan: Folder, digest: str) -> Folder:
-    """Return the folder of a plan's journal. Another plan written to the same path has another one."""
-    folder: Folder = plan.parent / f"{plan.name}.{digest[:12]}.journal"
-    return folder
-
-
-def has_begun(folder: Folder) -> bool:
-    """Tell whether any worker has taken the plan: only then may something of it have been sent.
-
-    :raises OSError: the folder cannot be read.
-    """
-    return _last(names(folder)) > 0
-
-
-def history(folder: Folder) -> History:
+def history(folder: StorePath) -> History:
     """Read what earlier tries have left, oldest first.
 
     :raises OSError: the folder cannot be read.
     """
     found = History()
-    there = names(folder)
-    claims = {match[1] + match[2][:8] for name in there if (match := _CLAIM.fullmatch(name))}
-    found.claims = _last(there)
-    released = set(_numbers(_RELEASED, there).values())
+    there = list_names(folder)
+    claims = {match[1] + match[2][:8] for name in there if (match := CLAIM.fullmatch(name))}
+    found.claims = last_claim(there)
+    released = set(numbers(RELEASED, there).values())
     found.released = not found.claims or found.claims in released
     segments = _segments(there)
     for number, token in sorted({(int(each[:-8]), each[-8:]) for each in claims} | segments.keys()):
@@ -123,27 +84,18 @@ def history(folder: Folder) -> History:
     return found
 
 
-def _last(there: Sequence[str]) -> int:
-    """Return the number of the last claim that any file tells of; 0 where there is none."""
-    return max((number for pattern in _NUMBERED for number in _numbers(pattern, there).values()), default=0)
-
-
-def _numbers(pattern: re.Pattern[str], there: Sequence[str]) -> dict[str, int]:
-    return {name: int(match[1]) for name in there if (match := pattern.fullmatch(name))}
-
-
 def _segments(there: Sequence[str]) -> dict[tuple[int, str], dict[int, str]]:
     """Return the names of the segments by their numbers, of each claim."""
     found: dict[tuple[int, str], dict[int, str]] = defaultdict(dict)
     for name in there:
-        match = _SEGMENT.fullmatch(name)
+        match = SEGMENT.fullmatch(name)
         if match:
             found[int(match[1]), match[2]][int(match[3])] = name
     return found
 
 
 def _read_claim(
-    folder: Folder, number: int, token: str, segments: dict[int, str], released: bool, found: History
+    folder: StorePath, number: int, token: str, segments: dict[int, str], released: bool, found: History
 ) -> None:
     last = max(segments, default=0)
     if released:
@@ -164,28 +116,28 @@ def _read_claim(
             _take(found.entries, line)
 
 
-def _written(path: Folder, token: str) -> int:
+def _written(path: StorePath, token: str) -> int:
     """Return how many segments a worker says that it wrote; 0 where it does not."""
     try:
-        told = json.loads(read(path))
+        told = json.loads(read_bytes(path))
         return int(told["segments"]) if told.get("token", "").startswith(token) else 0
     except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError):
         return 0
 
 
-def _stopped_by(path: Folder) -> str:
+def _stopped_by(path: StorePath) -> str:
     try:
-        return str(json.loads(read(path))["by"])
+        return str(json.loads(read_bytes(path))["by"])
     except (ValueError, KeyError, TypeError, FileNotFoundError):
         return ""
 
 
-def _lines(path: Folder) -> Iterator[dict[str, Any]]:
+def _lines(path: StorePath) -> Iterator[dict[str, Any]]:
     """Yield the lines of a whole segment.
 
     :raises ValueError: it is not whole, or is no segment.
     """
-    lines = read(path).splitlines()
+    lines = read_bytes(path).splitlines()
     if not lines or lines[-1] != _END:
         raise ValueError("its end is missing")
     for raw in lines[:-1]:
@@ -250,18 +202,19 @@ class Journal:
     :param folder: as :func:`journal_of`.
     :param lease: seconds for which a worker may send after it has looked for a later claim.
     :param approval: who agreed to the plan, and when; stands in the claim, which is there before anything is sent.
+    :param token: 32 hexadecimal digits, unlike those of any other worker; by default made at random.
 
     ``lease_before`` is the longest lease of the workers before that have not said that they are done.
     """
 
-    def __init__(self, folder: Folder, lease: float, approval: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: StorePath, lease: float, approval: Approval | None = None, *, token: str = "") -> None:
         self._folder = folder
         self._approval = approval
         self.lease = lease
         self.lease_before = 0.0
         self._number = 0
         self._segments = 0
-        self._token = uuid.uuid4().hex
+        self._token = token or uuid.uuid4().hex
 
     @property
     def _name(self) -> str:
@@ -283,9 +236,9 @@ class Journal:
         if not self.mine():
             raise StoppedError(f"another worker has just taken this plan ({self._folder}); try again")
         # Only now: whoever claimed before has a whole claim by now, or will see this one.
-        there = names(self._folder)
-        released = set(_numbers(_RELEASED, there).values())
-        for name, number in _numbers(_CLAIM, there).items():
+        there = list_names(self._folder)
+        released = set(numbers(RELEASED, there).values())
+        for name, number in numbers(CLAIM, there).items():
             if number < self._number and number not in released:
                 self.lease_before = max(self.lease_before, self._lease(self._folder / name))
 
@@ -294,7 +247,7 @@ class Journal:
 
         :raises OSError: the folder cannot be read.
         """
-        claims = _numbers(_CLAIM, names(self._folder))
+        claims = numbers(CLAIM, list_names(self._folder))
         if self._name not in claims:
             # A listing that lags does not show it yet; the file itself is there or is not.
             if not (self._folder / self._name).exists():
@@ -307,7 +260,7 @@ class Journal:
     def _holder(self) -> str:
         """Return whose the plan is by the file of this claim's number, which no listing is needed for."""
         try:
-            return str(json.loads(read(self._folder / self._taken(self._number)))["token"])
+            return str(json.loads(read_bytes(self._folder / self._taken(self._number)))["token"])
         except (ValueError, KeyError, TypeError, FileNotFoundError):
             return self._token  # being written by the other one, who then looks
 
@@ -315,9 +268,9 @@ class Journal:
     def _taken(number: int) -> str:
         return f"taken-{number:06d}.json"
 
-    def _lease(self, claim: Folder) -> float:
+    def _lease(self, claim: StorePath) -> float:
         try:
-            return float(json.loads(read(claim))["lease"])
+            return float(json.loads(read_bytes(claim))["lease"])
         except (ValueError, KeyError, TypeError):
             return self.lease  # it was killed while it wrote this, or is about to see that it is not alone
 

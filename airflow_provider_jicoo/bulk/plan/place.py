@@ -7,19 +7,14 @@ journal is of no use without it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from airflow_provider_jicoo.bulk.documents import Owner, PlanHeader
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanMismatchError
-from airflow_provider_jicoo.bulk.files import Folder, journals, try_to_write
-from airflow_provider_jicoo.bulk.header import START, first_line, parse_header, read_header, shard_paths
-from airflow_provider_jicoo.bulk.journal import has_begun, journal_of
-
-Owner = Mapping[str, Any]
-"""The task that makes a plan: ``dagId``, ``runId``, ``taskId`` and ``mapIndex``."""
+from airflow_provider_jicoo.bulk.files import StorePath, try_to_write
+from airflow_provider_jicoo.bulk.journal_files import has_begun, journal_of, journals
+from airflow_provider_jicoo.bulk.plan.header import START, first_line, parse_header, read_header, shard_paths
 
 
-def prepare_place(path: Folder, owner: Owner | None) -> None:
+def prepare_place(path: StorePath, owner: Owner | None) -> None:
     """Make sure that a plan can be written to a path, before anything is read.
 
     :param owner: who is about to make it; None outside of Airflow.
@@ -32,7 +27,7 @@ def prepare_place(path: Folder, owner: Owner | None) -> None:
         raise PlanError(f"the plan cannot be written to {path}: {error}; nothing was sent") from error
 
 
-def check_place(path: Folder, owner: Owner | None) -> None:
+def check_place(path: StorePath, owner: Owner | None) -> None:
     """Refuse to write a plan where something stands that must not be lost.
 
     :raises PlanError: says what it is, and what to do.
@@ -59,7 +54,7 @@ def check_place(path: Folder, owner: Owner | None) -> None:
         _refuse_begun(path, header)
 
 
-def _check_remains(path: Folder, line: bytes) -> None:
+def _check_remains(path: StorePath, line: bytes) -> None:
     """Refuse to write over what is no plan, unless it is what is left of one that was never whole.
 
     :raises PlanError: it may be something else.
@@ -74,7 +69,7 @@ def _check_remains(path: Folder, line: bytes) -> None:
         )
 
 
-def _refuse_begun(path: Folder, header: Mapping[str, Any]) -> None:
+def _refuse_begun(path: StorePath, header: PlanHeader) -> None:
     for file in shard_paths(path, header):
         if not file.exists():
             continue
@@ -88,7 +83,7 @@ def _refuse_begun(path: Folder, header: Mapping[str, Any]) -> None:
             )
 
 
-def described(owner: Owner | None, header: Mapping[str, Any]) -> str:
+def described(owner: Owner | None, header: PlanHeader) -> str:
     """Return in words who made a plan."""
     if not owner:
         return header.get("madeBy") or "somebody who is not a task of Airflow"

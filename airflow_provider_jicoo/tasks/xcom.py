@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import TypeVar
 
-from airflow_provider_jicoo.compat import AirflowFailException
+from airflow_provider_jicoo.tasks.compat import AirflowFailException
 
 T = TypeVar("T")
 

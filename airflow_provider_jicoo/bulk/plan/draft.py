@@ -1,0 +1,289 @@
+"""A plan while it is made: the changes as they are found, put in order, counted and written."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from typing import IO
+
+from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.written import documented, reflects_exactly
+from airflow_provider_jicoo.bulk.approval import whole_digest
+from airflow_provider_jicoo.bulk.changes import Change, Target
+from airflow_provider_jicoo.bulk.documents import Counts, Manifest, PlanAbout, PlanHeader, ShardManifest, ShardName
+from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError
+from airflow_provider_jicoo.bulk.files import StorePath, make_folder, written_durably
+from airflow_provider_jicoo.bulk.plan import order
+from airflow_provider_jicoo.bulk.plan.file import DECODER, Plan, PlannedChange
+from airflow_provider_jicoo.bulk.plan.header import VERSION, dump, dump_header, whole_manifest
+from airflow_provider_jicoo.bulk.plan.names import Names, read_names
+from airflow_provider_jicoo.bulk.plan.place import check_place
+from airflow_provider_jicoo.bulk.plan.seen import fingerprint
+from airflow_provider_jicoo.bulk.plan.summary import changes, examples, summary
+from airflow_provider_jicoo.bulk.plan.tally import Tally
+from airflow_provider_jicoo.bulk.plan.terms import Terms
+
+_NAMED = 5
+"""How many bookings an error names."""
+
+
+class Draft:
+    """The lines of a plan while they are found: in a temporary file, with an index in memory.
+
+    :param terms: what holds for all of them.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
+        self._index: list[tuple[str, str, int]] = []  # start, uid, offset: sorted, this is the plan's order
+        self._moves: dict[str, tuple[tuple[str, ...], tuple[str, str], tuple[str, str]]] = {}
+        self._messaging: set[str] = set()
+        self.unchanged = 0
+        self.irreversible = 0
+        self._tally = Tally()
+        self._names = Names()
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._file.close()
+
+    def consider(self, booking: Booking, change: Change) -> None:
+        """Take a booking in, where the change would change it.
+
+        :raises PlanError: it cannot become that; names the booking.
+        """
+        uid = booking["uid"]
+        try:
+            target = change.target(booking)
+            if target is None:
+                return
+            line = _line(booking, target)
+        except Exception as error:
+            raise PlanError(
+                f"booking {uid}: {error if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'}; "
+                "nothing was planned and nothing was sent"
+            ) from error
+        if reflects_exactly(booking, line.after):
+            self.unchanged += 1
+        else:
+            self.add(line, booking)
+
+    def add(self, line: PlannedChange, booking: Booking) -> None:
+        """Take a line in.
+
+        :param booking: as it is now.
+        """
+        if self._terms.messages(line):
+            self._messaging.add(line.uid)
+        self.irreversible += line.action == "cancel"
+        slot = _slot(line)
+        if slot is not None:
+            hosts = tuple(host["userId"] for host in booking.get("hosts", []))
+            self._moves[line.uid] = (hosts, (line.started_at, line.ended_at), slot)
+        self._tally.add(line, booking, slot)
+        self._index.append((line.started_at, line.uid, self._file.tell()))
+        self._file.write(line.dump())
+
+    def read_names(self, client: JicooClient) -> None:
+        """Read the names of hosts and event types, for the summary.
+
+        :raises AuthenticationError: the API key is not valid any more.
+        """
+        self._names = read_names(client, self._tally.users(), self._tally.event_types)
+
+    def check_limits(self, max_changes: int | None, max_notified_guests: int | None) -> None:
+        """Refuse a plan that is too large.
+
+        :raises PlanLimitError: says by how much, and what would change.
+        """
+        for name, most, found in (
+            ("max_changes", max_changes, len(self._index)),
+            ("max_notified_guests", max_notified_guests, len(self._messaging)),
+        ):
+            if most is not None and found > most:
+                told = "\n".join(changes(self._tally, self._names))
+                some = "\n".join(examples(self._tally, self._names, _NAMED))
+                raise PlanLimitError(
+                    f"{name} is {most}, and the plan has {found}: {found - most} too many; nothing was sent. "
+                    f"Planned were:\n{told}\nSome of them:\n{some}"
+                )
+
+    def write(self, path: StorePath, shards: int, about: PlanAbout) -> Plan:
+        """Write the plan and its shards.
+
+        :raises PlanError: the path cannot be written, or something stands there by now that must not be lost.
+        """
+        self._index.sort()
+        numbers = {uid: number for number, (_, uid, _) in enumerate(self._index)}
+        moves = [order.Move(numbers[uid], *move) for uid, move in self._moves.items()]
+        waits_for = order.waits(moves)
+        in_order, cycles = order.arrange(len(self._index), waits_for)
+        parts = [in_order] if shards == 1 else split(in_order, waits_for, shards)
+        manifest = self._manifest(path, [self._count(part, waits_for) for part in parts], about["warnings"])
+        header: PlanHeader = {
+            "jicoo_plan": VERSION,
+            "digest": manifest["digest"],
+            "changes": manifest["changes"],
+            "unchanged": manifest["unchanged"],
+            "guests_notified": manifest["guests_notified"],
+            "irreversible": manifest["irreversible"],
+            "selection": about["selection"],
+            "change": about["change"],
+            "madeBy": about["madeBy"],
+            "madeAt": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "owner": about["owner"],
+            "warnings": about["warnings"],
+            "cycles": [[self._index[number][1] for number in cycle] for cycle in cycles],
+        }
+        if "leftAlone" in about:
+            header["leftAlone"] = about["leftAlone"]
+        told = summary(manifest, header, self._terms.json(), self._tally, self._names)
+        check_place(path, about["owner"])
+        try:
+            make_folder(path.parent)
+            self._write_all(path, header, told, manifest, parts, waits_for)
+        except OSError as error:
+            raise PlanError(f"the plan cannot be written to {path}: {error}; nothing was sent") from error
+        return Plan(manifest, told)
+
+    def _count(self, in_order: list[int], waits_for: dict[int, list[int]]) -> Counts:
+        """Return digest and counts of a part of the plan."""
+        hashed = hashlib.sha256(dump(self._terms.json()))
+        irreversible = 0
+        for line in self._lines(in_order, waits_for):
+            hashed.update(line.dump())
+            irreversible += line.action == "cancel"
+        return {
+            "digest": hashed.hexdigest(),
+            "changes": len(in_order),
+            "unchanged": 0,
+            "guests_notified": sum(self._index[number][1] in self._messaging for number in in_order),
+            "irreversible": irreversible,
+        }
+
+    def _manifest(self, path: StorePath, counts: list[Counts], warnings: list[str]) -> Manifest:
+        """Return the manifest of the whole plan.
+
+        :param counts: of each of its parts.
+        """
+        if len(counts) == 1:
+            return whole_manifest({**counts[0], "plan": str(path), "unchanged": self.unchanged}, warnings)
+        shards: list[ShardManifest] = [
+            {**part, "plan": str(path.parent / _shard(path, number))} for number, part in enumerate(counts)
+        ]
+        whole: ShardManifest = {
+            "plan": str(path),
+            "digest": whole_digest(part["digest"] for part in counts),
+            "changes": sum(part["changes"] for part in counts),
+            "unchanged": self.unchanged,
+            "guests_notified": sum(part["guests_notified"] for part in counts),
+            "irreversible": sum(part["irreversible"] for part in counts),
+        }
+        return whole_manifest(whole, warnings, shards)
+
+    def _write_all(
+        self,
+        path: StorePath,
+        header: PlanHeader,
+        told: str,
+        manifest: Manifest,
+        parts: list[list[int]],
+        waits_for: dict[int, list[int]],
+    ) -> None:
+        if len(parts) == 1:
+            self._write_lines(path, {**header, "summary": told}, parts[0], waits_for)
+            return
+        shards: list[ShardName] = [
+            {"name": _shard(path, number), "digest": shard["digest"]} for number, shard in enumerate(manifest["shards"])
+        ]
+        for shard, counted, part in zip(shards, manifest["shards"], parts, strict=True):
+            own: PlanHeader = {
+                **header,
+                "digest": counted["digest"],
+                "changes": counted["changes"],
+                "unchanged": counted["unchanged"],
+                "guests_notified": counted["guests_notified"],
+                "irreversible": counted["irreversible"],
+                "partOf": {"plan": path.name, "shards": shards},
+            }
+            self._write_lines(path.parent / shard["name"], own, part, waits_for)
+        with written_durably(path) as file:
+            file.write(dump_header({**header, "summary": told, "shards": [shard["name"] for shard in shards]}))
+
+    def _write_lines(
+        self, path: StorePath, header: PlanHeader, in_order: list[int], waits_for: dict[int, list[int]]
+    ) -> None:
+        with written_durably(path) as file:
+            file.write(dump_header({**header, "terms": self._terms.json()}))
+            for line in self._lines(in_order, waits_for):
+                file.write(line.dump())
+
+    def _lines(self, in_order: Iterable[int], waits_for: Mapping[int, list[int]]) -> Iterator[PlannedChange]:
+        for number in in_order:
+            self._file.seek(self._index[number][2])
+            line = DECODER.decode(self._file.readline())
+            if number in waits_for:
+                line.waits_for = tuple(self._index[other][1] for other in waits_for[number])
+            yield line
+
+
+def _shard(path: StorePath, number: int) -> str:
+    return f"{path.name}.shard-{number}"
+
+
+def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:
+    """Split lines into shards of about the same size; those that wait for each other stay together, in order."""
+    leader = {line: line for line in in_order}
+
+    def lead(line: int) -> int:
+        while leader[line] != line:
+            leader[line] = leader[leader[line]]
+            line = leader[line]
+        return line
+
+    for line, blockers in waits_for.items():
+        for blocker in blockers:
+            leader[lead(line)] = lead(blocker)
+    shard_of: dict[int, int] = {}
+    parts: list[list[int]] = [[] for _ in range(shards)]
+    for number, line in enumerate(in_order):
+        # Neighbours go together: an apply reads them back with one stretch of the list.
+        shard = shard_of.setdefault(lead(line), number * shards // len(in_order))
+        parts[shard].append(line)
+    return parts
+
+
+def _line(booking: Booking, target: Target) -> PlannedChange:
+    line = PlannedChange(
+        booking["uid"],
+        target.action,
+        {name: documented(name, booking.get(name)) for name in {**target.after, **(target.send or {})}},
+        target.after,
+        booking["updatedAt"],
+        # In one form, however Jicoo wrote them: plans are sorted by these texts, and slots compared.
+        times.as_wire(booking["startedAt"]),
+        times.as_wire(booking["endedAt"]),
+        target.send,
+        status=str(booking.get("status") or ""),
+        seen=fingerprint(booking),
+    )
+    slot = _slot(line)
+    if slot is not None and slot[1] <= slot[0]:
+        raise ValueError(f"it would end at {slot[1]}, which is not after its start at {slot[0]}")
+    return line
+
+
+def _slot(line: PlannedChange) -> tuple[str, str] | None:
+    """Return start and end after the change, where it moves the booking."""
+    if "startedAt" not in line.after and "endedAt" not in line.after:
+        return None
+    start = line.after.get("startedAt", line.started_at)
+    if line.action != "reschedule":
+        return start, line.after.get("endedAt", line.ended_at)
+    length = times.moment(line.ended_at) - times.moment(line.started_at)
+    return start, times.wire(times.moment(start) + length)

@@ -1,0 +1,78 @@
+"""What holds for all changes of a plan: whether guests are messaged, with which words, and at which Jicoo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_jicoo.bulk.changes import (
+    Change,
+    ReplaceHost,
+    ShiftTime,
+    UpdateFields,
+)
+from airflow_provider_jicoo.bulk.documents import TermsDocument
+from airflow_provider_jicoo.bulk.errors import PlanError
+from airflow_provider_jicoo.bulk.plan.file import PlannedChange
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for all changes of a plan.
+
+    :param is_send_updates: whether Update Booking messages the guests; None where nothing is updated.
+    :param update_message: words for those messages.
+    :param base_url: the Jicoo that the plan is for.
+    """
+
+    is_send_updates: bool | None
+    update_message: str | None
+    base_url: str
+
+    def check(self, change: Change) -> None:
+        """Refuse what cannot be kept.
+
+        :raises PlanError: says what is missing or in contradiction.
+        """
+        if self.is_send_updates is not None and not isinstance(self.is_send_updates, bool):
+            # The text "false" is true.
+            raise PlanError(f"is_send_updates: {self.is_send_updates!r} is neither True nor False")
+        # What a function or an undo will say of each booking is not known yet: their lines are looked at one by one.
+        updates = isinstance(change, (UpdateFields, ReplaceHost, ShiftTime))
+        if self.is_send_updates is None and updates:
+            raise PlanError(
+                "is_send_updates must be said: True messages the guest of every booking, False messages nobody"
+            )
+        if self.update_message is not None:
+            if not self.is_send_updates:
+                raise PlanError("update_message is given, but is_send_updates is not True: nobody would get it")
+            if len(self.update_message) > 2000:
+                raise PlanError(f"update_message: {len(self.update_message)} characters, at most 2000")
+
+    def messages(self, line: PlannedChange) -> bool:
+        """Tell whether a change messages its guest.
+
+        :raises PlanError: the plan does not say, or promises silence or words that Jicoo does not keep.
+        """
+        if line.action == "update":
+            if self.is_send_updates is None:
+                raise PlanError(f"booking {line.uid}: is_send_updates must be said, True or False, for an update")
+            return self.is_send_updates
+        if self.update_message is not None:
+            raise PlanError(
+                f"booking {line.uid}: update_message is given, but Jicoo takes no words with a {line.action}: "
+                "the guest would not get them; leave it out"
+            )
+        if self.is_send_updates is False:
+            raise PlanError(
+                f"booking {line.uid}: Jicoo messages the guest at every {line.action}, so that is_send_updates=False "
+                "cannot be kept; leave it out" + (", or use ShiftTime" if line.action == "reschedule" else "")
+            )
+        return True
+
+    def json(self) -> TermsDocument:
+        """Return the terms as they stand in the header."""
+        return {
+            "isSendUpdates": self.is_send_updates,
+            "updateMessage": self.update_message,
+            "baseUrl": self.base_url,
+        }
