@@ -261,6 +261,15 @@ def test_a_list_that_fails_at_first(case, sandbox):
     made.check_all_applied()
 
 
+def test_a_plan_of_one_booking_that_cannot_be_read(case, sandbox):
+    made = case(sandbox, "silent update", selection=Selection(uids=[sandbox.bookings()[3]["uid"]]))
+    sandbox.fail("server_error", method="GET", share=1.0)
+    with pytest.raises(errors.ServerError):
+        apply(made, policy=dataclasses.replace(QUICK, attempts=2))
+    assert made.check() == {"not_attempted": 1}
+    assert "could not be read" in made.report["endedEarly"]
+
+
 def test_a_list_that_fails_half_way(case, sandbox):
     made = case(sandbox, "silent update")
     sandbox.latency = 0.02
