@@ -17,6 +17,7 @@ import msgspec
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.answered import is_as_before
 from airflow_provider_jicoo.api.call import Call, Repeat
+from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.redaction import Redactor, texts_of
 from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, looks, retry_after
 from airflow_provider_jicoo.api.rows import is_cut, salvage
@@ -121,21 +122,24 @@ def exchange(
         decision = decide(call.repeat, outcome.event, attempt=attempt, jitter=policy.jitter(), policy=policy)
         if data is not _NOTHING:
             decision = Decision(Action.WATCH)
-        if decision.action is Action.AGAIN:
-            yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
-            continue
-        if decision.action in (Action.READ_BACK, Action.READ_BACK_LAST, Action.WATCH):
-            in_doubt = True
-            found = yield from _resolve(call, outcome, decision, attempt, policy)
-        elif in_doubt and decision.action is not Action.AMBIGUOUS:
-            # An earlier sending may have arrived after it was read back: "already cancelled" is then our own doing.
-            found = yield from _read_back(call, outcome, policy)
-            if found is _NOTHING:
-                yield from _learn(outcome)
-                _fail(outcome, decision.action)
-        else:
-            yield from _learn(outcome)
-            _fail(outcome, decision.action)
+        match decision.action:
+            case Action.AGAIN:
+                yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
+                continue
+            case Action.READ_BACK | Action.READ_BACK_LAST | Action.WATCH:
+                in_doubt = True
+                found = yield from _resolve(call, outcome, decision, attempt, policy)
+            case Action.ACCEPT | Action.GIVE_UP | Action.REFUSE | Action.AMBIGUOUS:
+                found = _NOTHING
+                if in_doubt and decision.action is not Action.AMBIGUOUS:
+                    # An earlier sending may have arrived after it was read back: "already cancelled" is then our own
+                    # doing.
+                    found = yield from _read_back(call, outcome, policy)
+                if found is _NOTHING:
+                    yield from _learn(outcome)
+                    _fail(outcome, decision.action)
+            case _:
+                assert_never(decision.action)
         if found is not _NOTHING:
             return found  # type: ignore[no-any-return]
 

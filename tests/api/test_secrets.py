@@ -276,6 +276,12 @@ def test_numbers_that_are_none(field, odd):
         Settings("k", **{field: odd})
 
 
+def test_a_ceiling_below_one_request_an_hour():
+    with pytest.raises(InvalidRequestError, match=r"^max_requests_per_second: 1e-320 is less than one request an hour"):
+        Settings("k", max_requests_per_second=1e-320)
+    assert Settings("k", max_requests_per_second=1 / 3600).max_requests_per_second == 1 / 3600
+
+
 def test_numbers():
     settings = Settings("k", timeout=0.5, max_requests_per_second=10)
 

@@ -208,7 +208,7 @@ class Journal:
     """
 
     def __init__(self, folder: StorePath, lease: float, approval: Approval | None = None, *, token: str = "") -> None:
-        self._folder = folder
+        self.folder = folder
         self._approval = approval
         self.lease = lease
         self.lease_before = 0.0
@@ -226,41 +226,41 @@ class Journal:
         :raises StoppedError: another worker took it in the same moment.
         :raises OSError: the folder cannot be written.
         """
-        make_folder(self._folder)
+        make_folder(self.folder)
         self._number = found.claims + 1
         about = {"lease": self.lease, "at": time.time(), "token": self._token, "approval": self._approval}
-        if (self._folder / self._taken(self._number)).exists():
-            raise StoppedError(f"another worker has just taken this plan ({self._folder}); try again")
-        write_durably(self._folder / self._name, json.dumps(about).encode())
-        write_durably(self._folder / self._taken(self._number), json.dumps(about).encode())
+        if (self.folder / self._taken(self._number)).exists():
+            raise StoppedError(f"another worker has just taken this plan ({self.folder}); try again")
+        write_durably(self.folder / self._name, json.dumps(about).encode())
+        write_durably(self.folder / self._taken(self._number), json.dumps(about).encode())
         if not self.mine():
-            raise StoppedError(f"another worker has just taken this plan ({self._folder}); try again")
+            raise StoppedError(f"another worker has just taken this plan ({self.folder}); try again")
         # Only now: whoever claimed before has a whole claim by now, or will see this one.
-        there = list_names(self._folder)
+        there = list_names(self.folder)
         released = set(numbers(RELEASED, there).values())
         for name, number in numbers(CLAIM, there).items():
             if number < self._number and number not in released:
-                self.lease_before = max(self.lease_before, self._lease(self._folder / name))
+                self.lease_before = max(self.lease_before, self._lease(self.folder / name))
 
     def mine(self) -> bool:
         """Tell whether nobody else has taken the plan since, nor at the same moment.
 
         :raises OSError: the folder cannot be read.
         """
-        claims = numbers(CLAIM, list_names(self._folder))
+        claims = numbers(CLAIM, list_names(self.folder))
         if self._name not in claims:
             # A listing that lags does not show it yet; the file itself is there or is not.
-            if not (self._folder / self._name).exists():
+            if not (self.folder / self._name).exists():
                 return False
             claims[self._name] = self._number
         if any(number >= self._number and name != self._name for name, number in claims.items()):
             return False
-        return self._holder() == self._token and not (self._folder / self._taken(self._number + 1)).exists()
+        return self._holder() == self._token and not (self.folder / self._taken(self._number + 1)).exists()
 
     def _holder(self) -> str:
         """Return whose the plan is by the file of this claim's number, which no listing is needed for."""
         try:
-            return str(json.loads(read_bytes(self._folder / self._taken(self._number)))["token"])
+            return str(json.loads(read_bytes(self.folder / self._taken(self._number)))["token"])
         except (ValueError, KeyError, TypeError, FileNotFoundError):
             return self._token  # being written by the other one, who then looks
 
@@ -284,13 +284,13 @@ class Journal:
         lines: list[Any] = [*outcomes, *([{"intent": list(intents)}] if intents else []), {"end": True}]
         content = msgspec.json.Encoder().encode_lines(lines)
         name = f"{self._number:06d}-{self._token[:8]}-{self._segments + 1:06d}.jsonl"
-        write_durably(self._folder / name, content)
+        write_durably(self.folder / name, content)
         self._segments += 1
 
     def release(self) -> None:
         """Say that this worker sends nothing more."""
         told = {"segments": self._segments, "token": self._token}
-        write_durably(self._folder / f"released-{self._number:06d}.json", json.dumps(told).encode())
+        write_durably(self.folder / f"released-{self._number:06d}.json", json.dumps(told).encode())
 
     def note_stop(self, by: str) -> None:
         """Remember that somebody stopped this worker for good.
@@ -298,4 +298,4 @@ class Journal:
         :param by: who ran it, so that a further try of the same one can be told from one that a person began.
         """
         told = {"by": by, "at": time.time()}
-        write_durably(self._folder / f"stopped-{self._number:06d}.json", json.dumps(told).encode())
+        write_durably(self.folder / f"stopped-{self._number:06d}.json", json.dumps(told).encode())
