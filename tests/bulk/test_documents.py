@@ -12,7 +12,6 @@ import typing_extensions
 
 from airflow_provider_jicoo.bulk import (
     Cancel,
-    Options,
     Selection,
     ShiftTime,
     UpdateFields,
@@ -25,7 +24,7 @@ from airflow_provider_jicoo.bulk import (
 from airflow_provider_jicoo.bulk.changes import Action
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, StoppedError
 from airflow_provider_jicoo.bulk.plan import PlannedChange
-from tests.bulk.tools import FAST, set_timing
+from tests.bulk.tools import quick
 
 DOCS = Path(__file__).parents[2] / "docs" / "documents.md"
 TYPES = {
@@ -39,8 +38,7 @@ OWNER = {"dagId": "dag", "runId": "run", "taskId": "task", "mapIndex": -1}
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    set_timing(monkeypatch, policy=FAST)
+def _names_of_type_checkers(monkeypatch):
     # What only a type checker sees of that module.
     monkeypatch.setattr(documents, "NotRequired", typing_extensions.NotRequired, raising=False)
     monkeypatch.setattr(documents, "Action", Action, raising=False)
@@ -125,7 +123,7 @@ def test_a_plan_its_apply_and_its_undo(sandbox, jicoo, tmp_path):
     assert header["owner"] == OWNER
     approval = {"digest": plan.manifest["digest"], "by": "somebody", "at": "2031-03-02T10:00:00.000Z"}
     check(approval, "Approval")
-    report = apply_plan(jicoo, plan, options=Options(lease=0.2), approval=approval)
+    report = apply_plan(jicoo, plan, options=quick(), approval=approval)
     facts = check_report(report.path)
     assert facts["approval"] == approval
     check(facts["timeline"][0], "TimelineSample")
@@ -147,7 +145,7 @@ def test_shards_and_their_report(sandbox, jicoo, tmp_path):
     sandbox.delete(lines(Path(plan.manifest["shards"][0]["plan"]))[1]["uid"])
     reports = []
     for shard in plan.manifest["shards"]:
-        options = Options(lease=0.2, tolerated_failures="10%")
+        options = quick(tolerated_failures="10%")
         try:
             reports.append(apply_plan(jicoo, shard, options=options).path)
         except BulkFailedError:
@@ -162,7 +160,7 @@ def test_a_stop(sandbox, jicoo, tmp_path):
     check(told, "ControlDocument")
     (tmp_path / "plan.jsonl.control").write_text(json.dumps(told))
     with pytest.raises(StoppedError):
-        apply_plan(jicoo, plan, options=Options(lease=0.2), by="me")
+        apply_plan(jicoo, plan, options=quick(), by="me")
     assert "StopNote" in check_journal(path)
     check_report(tmp_path / "plan.jsonl.report")
 
