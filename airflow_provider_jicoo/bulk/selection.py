@@ -85,11 +85,11 @@ class Matcher:
 
         self._selection = selection
         try:
-            self._check()
+            self._parse()
         except (ValueError, re.error) as error:
             raise InvalidRequestError(f"selection: {error}") from None
 
-    def _check(self) -> None:
+    def _parse(self) -> None:
         from airflow_provider_jicoo.api import times
 
         given = self._selection

@@ -143,7 +143,7 @@ class _Trial:
     def __init__(self, look: Look, uid: str) -> None:
         self._look, self._uid = look, uid
         self._client = look.client
-        self._old = self._read().get(FIELD)
+        self._old = self._read_booking().get(FIELD)
         self._is_in_flight = False  # a change was sent, and not seen
         self._made: list[_Change] = []
         self.took = 0.0
@@ -183,7 +183,7 @@ class _Trial:
         why = "Jicoo shows another one"
         is_back = False
         try:
-            if self._is_in_flight or not self._is_old(self._read()):
+            if self._is_in_flight or not self._is_old(self._read_booking()):
                 self._send(self._old)
             is_back = self._wait(self._is_old, PATIENCE)[0] is not None
             if is_back and self._is_in_flight:
@@ -210,14 +210,14 @@ class _Trial:
         # Where Jicoo writes null as an empty text, or the other way round, no more can be done.
         return (booking.get(FIELD) or "") == (self._old or "")
 
-    def _read(self) -> Mapping[str, Any]:
+    def _read_booking(self) -> Mapping[str, Any]:
         return self._client.send(get_booking(self._uid))
 
     def _send(self, text: str | None) -> None:
         self._client.send(update_call(self._uid, {FIELD: text, "isSendUpdates": False}))
 
     def _change(self, text: str) -> _Change:
-        before = self._read()
+        before = self._read_booking()
         begin = time.monotonic()
         self._is_in_flight = True
         try:
@@ -239,7 +239,7 @@ class _Trial:
         end = time.monotonic() + seconds
         looks = 0
         while True:
-            booking = self._read()
+            booking = self._read_booking()
             looks += 1
             if done(booking):
                 return booking, looks

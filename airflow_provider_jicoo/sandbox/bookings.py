@@ -177,7 +177,7 @@ def _writing(router: APIRouter, state: State) -> None:
             body = parsed(RescheduleBookingBody, raw)
             _not_cancelled(before)
             length = times.moment(before["endedAt"]) - times.moment(before["startedAt"])
-            start, end = times.wire(body.started_at), _end(body.started_at, length)
+            start, end = times.wire(body.started_at), _end_after(body.started_at, length)
             fields = {"startedAt": start, "endedAt": end, "timeZone": body.time_zone}
             _check_slot(state, {**before, **fields})
             moved = state.quirks.store(fields, before)
@@ -201,7 +201,7 @@ def fresh(state: State, fields: Row) -> Row:
         "description": None,
         "status": "open",
         "startedAt": times.wire(start),
-        "endedAt": _end(start, timedelta(minutes=event_type["duration"])),
+        "endedAt": _end_after(start, timedelta(minutes=event_type["duration"])),
         "locationId": location,
         **data.place(location, state.chance),
         "timeZone": "Asia/Tokyo",
@@ -291,7 +291,7 @@ def _not_cancelled(booking: Row) -> None:
         raise Refusal(422, {"status": ["the booking is cancelled"]})
 
 
-def _end(start: datetime, length: timedelta) -> str:
+def _end_after(start: datetime, length: timedelta) -> str:
     try:
         return times.wire(start + length)
     except OverflowError:
@@ -324,7 +324,7 @@ def _created(state: State, body: CreateBookingBody) -> tuple[Row, Row]:
     if event_type is None:
         raise Refusal(422, {"eventTypeId": ["there is no such event type"]})
     start = times.wire(body.started_at)
-    end = _end(body.started_at, timedelta(minutes=event_type["duration"]))
+    end = _end_after(body.started_at, timedelta(minutes=event_type["duration"]))
     takers = [host for host in event_type["hosts"] if event_type["given"][host]["userType"] == "host"]
     host = next((host for host in takers if state.is_free([host], start, end)), None)
     if host is None:

@@ -27,9 +27,10 @@ from airflow_provider_jicoo.bulk.apply import Options, Timing, apply_plan, chang
 from airflow_provider_jicoo.bulk.apply.control import parse
 from airflow_provider_jicoo.bulk.apply.journal import Journal, history
 from airflow_provider_jicoo.bulk.apply.judge import judge_booking
+from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.stop import Stop
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
-from airflow_provider_jicoo.bulk.outcomes import Outcome
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlannedChange
 from airflow_provider_jicoo.bulk.report import merge_reports
 from airflow_provider_jicoo.sandbox import Sandbox
@@ -261,6 +262,15 @@ def test_a_list_that_fails_at_first(case, sandbox):
     made.check_all_applied()
 
 
+def test_a_plan_of_one_booking_that_cannot_be_read(case, sandbox):
+    made = case(sandbox, "silent update", selection=Selection(uids=[sandbox.bookings()[3]["uid"]]))
+    sandbox.fail("server_error", method="GET", share=1.0)
+    with pytest.raises(errors.ServerError):
+        apply(made, policy=dataclasses.replace(QUICK, attempts=2))
+    assert made.check() == {"not_attempted": 1}
+    assert "could not be read" in made.report["endedEarly"]
+
+
 def test_a_list_that_fails_half_way(case, sandbox):
     made = case(sandbox, "silent update")
     sandbox.latency = 0.02
@@ -356,6 +366,40 @@ def test_a_booking_that_breaks_the_engine_while_it_is_read_leaves_a_report(case,
     monkeypatch.setattr(change, "judge_booking", whole)
     apply(made)
     made.check_all_applied()
+
+
+def test_an_outcome_that_does_not_fit_is_unknown(case, sandbox, monkeypatch):
+    """A change that was sent cannot turn out to be somebody else's edit."""
+    made = case(sandbox)
+    chosen, whole = uids(made)[5], delivery.judge_answer
+
+    def judge_answer(planned, booking):
+        return Entry(Outcome.STALE) if booking["uid"] == chosen else whole(planned, booking)
+
+    monkeypatch.setattr(delivery, "judge_answer", judge_answer)
+    with pytest.raises(BulkFailedError, match="1 unknown"):
+        apply(made, tolerated_failures=1)
+    assert made.check() == {"applied": 49, "unknown": 1}
+    assert made.report["endedEarly"] is None
+
+
+def test_an_outcome_that_cannot_be_recorded_ends_the_run(case, sandbox, monkeypatch):
+    """Nobody waits for a worker that died over it, and the report says what is known."""
+    made = case(sandbox, "silent update")
+    chosen, whole = uids(made)[5], Ledger.record
+
+    def record(self, change, entry):
+        if change.uid == chosen:
+            raise RuntimeError("not thought of")
+        whole(self, change, entry)
+
+    monkeypatch.setattr(Ledger, "record", record)
+    with pytest.raises(RuntimeError, match="not thought of"):
+        apply(made, concurrency=1, **WAVES_OFF)
+    monkeypatch.undo()
+    assert "RuntimeError" in made.report["endedEarly"]
+    apply(made)
+    assert made.check() == {"applied": 50}
 
 
 def test_words_that_are_no_unicode_do_no_harm(case, sandbox, monkeypatch):

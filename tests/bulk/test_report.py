@@ -21,7 +21,7 @@ from airflow_provider_jicoo.bulk import (
     plan_changes,
 )
 from airflow_provider_jicoo.bulk.errors import BulkFailedError
-from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Entry, Outcome
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile
 from airflow_provider_jicoo.bulk.progress import Progress
 from airflow_provider_jicoo.bulk.report import Report, Timeline, write_report
@@ -477,5 +477,10 @@ def test_progress_in_words():
 
 
 def test_what_is_final_is_not_in_doubt():
-    assert Outcome.REJECTED in FINAL & BAD
-    assert not {Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED} & FINAL
+    assert Outcome.REJECTED.is_final
+    assert Outcome.REJECTED.is_bad
+    assert [outcome for outcome in Outcome if not outcome.is_final] == [
+        Outcome.FAILED,
+        Outcome.UNKNOWN,
+        Outcome.NOT_ATTEMPTED,
+    ]

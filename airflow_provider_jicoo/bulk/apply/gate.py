@@ -68,9 +68,11 @@ class Gate:
         """Wait until something has happened, or until it is closed for good."""
         if not happened.is_set() and not self.reason:
             both = [asyncio.ensure_future(each.wait()) for each in (happened, self._closed)]
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            for each in both:
-                each.cancel()
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in both:
+                    each.cancel()
 
     def renew(self, looked: float, lease: float) -> None:
         """Lengthen the lease: the plan was still ours.

@@ -12,7 +12,7 @@ from airflow_provider_jicoo.bulk.apply.change import Change
 from airflow_provider_jicoo.bulk.apply.effects import InThread
 from airflow_provider_jicoo.bulk.apply.journal import Journal, outcome_line
 from airflow_provider_jicoo.bulk.apply.way import Event
-from airflow_provider_jicoo.bulk.outcomes import FINAL, Entry, Outcome
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 
 
 class Ledger:
@@ -43,7 +43,7 @@ class Ledger:
         self._writing = asyncio.Lock()
         self._slot_left = {uid: asyncio.Event() for uid in awaited}
         for uid, entry in entries.items():
-            if entry.outcome in FINAL:
+            if entry.outcome is not None and entry.outcome.is_final:
                 self.counts[entry.outcome] += 1
                 self.adjusted += entry.adjusted
                 self._leave_slot(uid)
@@ -51,7 +51,7 @@ class Ledger:
     def is_final(self, uid: str) -> bool:
         """Tell whether a change has an outcome that a further try leaves as it is."""
         entry = self.entries.get(uid)
-        return entry is not None and entry.outcome in FINAL
+        return entry is not None and entry.outcome is not None and entry.outcome.is_final
 
     def in_doubt(self, uid: str) -> bool:
         """Tell whether an earlier try may have made a change, and nobody knows."""

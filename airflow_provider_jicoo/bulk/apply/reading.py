@@ -65,7 +65,9 @@ class Reader:
 
         :raises RequestError: it is not the booking, but the server.
         """
-        other = next((planned for planned in self._plan.read(0, 2) if planned.uid != changes[0].uid), None)
+        other = next(
+            (planned for planned in self._plan.read(0, min(2, len(self._plan))) if planned.uid != changes[0].uid), None
+        )
         if len(changes) > 1 or other is None:
             raise error
         await self._list([other])

@@ -30,7 +30,7 @@ from airflow_provider_jicoo.bulk.documents import Approval
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath
 from airflow_provider_jicoo.bulk.journal_files import journal_of
-from airflow_provider_jicoo.bulk.outcomes import Outcome
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan.file import PlanFile
 from airflow_provider_jicoo.bulk.progress import Progress
 from airflow_provider_jicoo.bulk.report import Report, Timeline, write_report
@@ -212,15 +212,22 @@ class _Work:
         """Bring a change to its end, and tell whether that lets one more be under way."""
         try:
             entry = await self._sender.deliver(change, step_aside)
+            self._settle(change, entry)
         except OSError as error:
             self._gate.close(f"the journal cannot be written: {error}", error)
             return False
+        except Exception as error:
+            # A worker that dies would leave those behind it waiting for ever.
+            self._gate.close(f"{type(error).__name__}: {error}", error)
+            return False
+        return entry.outcome not in (Outcome.FAILED, Outcome.NOT_ATTEMPTED)
+
+    def _settle(self, change: Change, entry: Entry) -> None:
         try:
             self._settler.settle(change, entry)
         except WayError as error:
             log.exception("booking %s", change.uid)
             self._settler.settle(change, change.broken(error))
-        return entry.outcome not in (Outcome.FAILED, Outcome.NOT_ATTEMPTED)
 
     def _rates(self) -> list[float]:
         """Return how many changes per second there may be: by the pace, and by what was done lately."""

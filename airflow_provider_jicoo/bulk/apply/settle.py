@@ -8,7 +8,7 @@ from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.options import Options
 from airflow_provider_jicoo.bulk.apply.waves import Tolerance
 from airflow_provider_jicoo.bulk.errors import BulkFailedError
-from airflow_provider_jicoo.bulk.outcomes import BAD, Entry, Outcome
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 
 
 class Settler:
@@ -28,7 +28,7 @@ class Settler:
         :raises WayError: it cannot have become that.
         """
         self._ledger.record(change, entry)
-        if entry.outcome in BAD or entry.outcome is Outcome.STALE:
+        if entry.outcome is not None and (entry.outcome.is_bad or entry.outcome is Outcome.STALE):
             self._check()
 
     def _check(self) -> None:

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import msgspec
 
+from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.bulk.changes import Action
 from airflow_provider_jicoo.bulk.documents import Manifest
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
@@ -48,6 +49,17 @@ class PlannedChange(msgspec.Struct, rename="camel", omit_defaults=True, gc=False
     waits_for: tuple[str, ...] = ()
     status: str = ""
     seen: str = ""
+
+    @property
+    def is_irreversible(self) -> bool:
+        """Whether nothing takes it back."""
+        match self.action:
+            case "cancel":
+                return True
+            case "update" | "reschedule":
+                return False
+            case _:
+                return assert_never(self.action)
 
     def dump(self) -> bytes:
         """Return the line as it stands in the file."""

@@ -19,8 +19,6 @@ from airflow_provider_jicoo.bulk.plan import PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.report.page import WorstFirst, page
 from airflow_provider_jicoo.bulk.report.timeline import Timeline
 
-FINE = (Outcome.APPLIED.value, Outcome.UNCHANGED.value)
-
 
 @dataclass(frozen=True)
 class Report:
@@ -48,7 +46,9 @@ class Report:
     @property
     def all_stale(self) -> bool:
         """Whether nothing is as planned, since the bookings were edited after the plan was made."""
-        return bool(self.counts.get(Outcome.STALE.value)) and not any(self.counts.get(name) for name in FINE)
+        return bool(self.counts.get(Outcome.STALE.value)) and not any(
+            self.counts.get(outcome.value) for outcome in Outcome if outcome.is_fine
+        )
 
     def __str__(self) -> str:
         """Return the counts and where the report is."""
