@@ -35,25 +35,25 @@ each. Lower, and after an outage the next try would come later than 10 s."""
 REFUSED = (429, 503)
 """Statuses that tell of a limit. Some APIs, and most load balancers, say it with 503."""
 
-_FIRST = 0.17  # of what was delivered before the first refusal: it may be a bucket's store, handed out at once
-_LEAST_FIRST = 3.0  # requests/s: whoever comes second finds the store empty, and must not begin far behind
-_FALL = 0.055  # part of the pace that a refusal costs; 0.1 left 20/s with gaps, 0.03 took minutes to even out
-_YOUNG_FALL = 0.65  # the same at first; halves each ...
-_FALL_HALVES = 14.0  # ... seconds
-_GENTLE = 0.004  # growth of the pace, in requests/s per second, at a pace of 1; grows with its fourth root
+# "Fair" below: what the slowest of four workers was given, of what the fastest was; the median of 8 to 16 seeds.
+_FIRST = 0.17  # of what was delivered before the first refusal. With 0.25, 20 s at 100/s were 0.41 fair, not 0.6
+_LEAST_FIRST = 3.0  # requests/s: who comes second finds the bucket empty. With 4, a job of 20 s at 20/s was less fair
+_FALL = 0.055  # part of the pace that a refusal costs. With 0.08, one worker was given 0.982 of 100/s
+_YOUNG_FALL = 0.65  # the same at first. With 0.4, a job of 20 s at 20/s was 0.45 fair, not 0.5; halves each ...
+_FALL_HALVES = 14.0  # ... seconds. With 20, one worker was given 0.988 of 100/s
+_GENTLE = 0.004  # growth of the pace, in requests/s per second, at a pace of 1; grows with its fourth root. See _QUIET
 _EAGER = 2.4  # growth of a young pace, in requests/s per second; halves each ...
-_EAGER_HALVES = 9.3  # ... seconds. Twice as long evens out better, and has 2 % refused where 1 % is allowed
-_PAID = 22.0  # requests after which a fall is regained at the earliest, so that no more than one in so many is refused
-_QUIET = 50.0  # seconds without a refusal, after which the growth doubles: with 25, 1.3 % of 20/s were refused ...
-_MANY = 1000.0  # ... or so many requests: one process at 100/s would stay 5 % below for all that time ...
+_EAGER_HALVES = 9.3  # ... seconds. With 12, 1.0 to 1.2 % of 20/s were refused
+_PAID = 22.0  # requests in which a fall is regained at the earliest. With 10, 13 % of 1/s for four were refused, not 12
+_QUIET = 50.0  # seconds without a refusal, after which the growth doubles (with 40, _GENTLE 0.006: 1.1 % refused) ...
+_MANY = 1000.0  # ... or so many requests: without, one worker was given 0.975 of 100/s ...
 _DOUBLING = 4.0  # ... each so many seconds ...
-_HURRY = 0.05  # ... up to this part of the pace a second
+_HURRY = 0.05  # ... up to this part of the pace a second: from 100/s to 300/s in 30 s
 _LESS = 0.8  # of the pace: less than this delivered lately, and the pace is not what was used
 _LATELY = 2.0  # seconds (and at least _FEW answers) that make half of "lately"
 _FEW = 16
 _DEAF = 0.3  # seconds after a fall in which refusals are not heard
-_LOST = 2  # falls in a row with nothing delivered between them, after which it is young again: with 3, one of four
-# processes under a window of 10 s was left with 3 % of what the fastest had
+_LOST = 2  # falls with nothing delivered between them, after which it is young again. With 3: 0.03 fair in 10 s windows
 _BLINDEST = 0.5  # requests/s: halving ends here, or the end of an outage or of a long window is noticed late
 _SHORTEST = 1.0  # seconds: the least pause that a Retry-After makes
 _LONGEST = 120.0  # seconds: the longest
@@ -104,17 +104,17 @@ class Pace:
     def _growth(self, rate: float, at: float) -> float:
         """Return by how many requests/s the pace grows in a second."""
         fall = self._fall_at(at)
-        growth = min(_GENTLE * rate**0.25, fall * rate * rate / _PAID)
+        growth = min(_GENTLE * math.pow(rate, 0.25), fall * rate * rate / _PAID)
         quiet = at - self._fell - min(_QUIET, _MANY / rate)
         if quiet > 0.0:
             # No more doublings than a float holds.
-            growth = max(growth, min(growth * 2.0 ** min(quiet / _DOUBLING, 100.0), _HURRY * rate))
+            growth = max(growth, min(growth * math.pow(2.0, min(quiet / _DOUBLING, 100.0)), _HURRY * rate))
         # One slot must not regain more than two thirds of a fall: a slow pace would be refused at every other one.
-        young = min(_EAGER * 2.0 ** -((at - self._born) / _EAGER_HALVES), fall * rate * rate / 1.5)
+        young = min(_EAGER * math.pow(2.0, (self._born - at) / _EAGER_HALVES), fall * rate * rate / 1.5)
         return max(growth, young)
 
     def _fall_at(self, now: float) -> float:
-        return max(_FALL, _YOUNG_FALL * 2.0 ** -((now - self._born) / _FALL_HALVES))
+        return max(_FALL, _YOUNG_FALL * math.pow(2.0, (self._born - now) / _FALL_HALVES))
 
     def answered(self, status: int | None, retry_after: float | None, sent: float, now: float) -> None:
         """Learn from an answer.
@@ -139,9 +139,10 @@ class Pace:
 
     def _fall(self, now: float) -> None:
         lately = (self._delivered_before + self._delivered + 1) / max(1.0, now - self._before)
+        if self._born == -math.inf:
+            self._born = now
         if self._rate is None:
             rate = max(_FIRST * lately, _LEAST_FIRST)
-            self._born = now
         elif self._blind:
             rate = max(self._rate / 2.0, min(self._rate, _BLINDEST))
             if self._blind >= _LOST:

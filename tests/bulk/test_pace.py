@@ -153,3 +153,9 @@ def test_a_ceiling_is_never_exceeded(processes: int):
     workers = simulate(Bucket(50), processes, 1, end=120, ceiling=7.0)
     # A second that begins with a slot may hold one more.
     assert max(max(map(sum, zip(worker.fine, worker.refused, strict=True))) for worker in workers) <= 8
+
+
+def test_a_limit_below_the_ceiling_is_learnt_too():
+    run = figures(simulate(Bucket(20), 4, 1, end=260, ceiling=50.0), 60, 260)
+    assert run.delivered >= 0.98 * 20 * 200
+    assert run.refused < 0.015
