@@ -1,22 +1,25 @@
 """How fast to send, learnt from the requests that are refused.
 
 Jicoo publishes no limit, so a :class:`Pace` holds nothing back until the first 429, then keeps the requests of one
-process evenly spaced, and finds the limit by what a refusal tells:
+process evenly spaced, and finds the limit, and its share of it, from refusals alone:
 
-- **Fall to a little under what was delivered lately**, not to a share of what was attempted: one refusal may come of
-  a hair too much or of five times too much, and what got through tells which. While nothing gets through at all,
-  start over from the floor.
+- **Large steps first, small ones later.** Whoever is faster is refused more often, and falls by a part of its pace;
+  all grow by the same amount a second. That is what brings several processes with one key to equal shares, the faster
+  the larger the steps. So a young pace falls by more than half and grows by some requests/s each second; both shrink
+  with its age, until a refusal costs a twentieth and the next one comes some half a minute later.
+- **Believe what was delivered.** One refusal may come of a hair too much or of five times too much. Where clearly less
+  was delivered lately than the pace allows, the fall starts from there, or from half of the pace.
+- **Halve while nothing gets through**, and after several such falls start over as a young pace.
 - **Hear a burst of refusals once**: those of requests that had their slots before the fall say nothing new.
-- **Grow by the fourth root of the pace**, so slowly that the next refusal comes some twenty seconds later. The dip
-  refills a token bucket and the growth drains it, so that almost nothing is lost. A slow process grows faster for its
-  size than a fast one and is refused less often, which is what makes several with one key drift to equal shares.
-- **Hurry after a long quiet**: a limit that was raised is found within about a minute. No sooner: among several
-  processes the one that has been lucky for a while would run ahead of the others.
-- **Shift the beat by jitter at each fall**: of several processes that tick in step with a limiter, the same one
-  would be refused each time.
+- **Hurry after a long quiet**: a limit that was raised is found within about a minute and a half.
+- **Shift the beat at random at each fall**: of several processes that tick in step with a limiter, the same one would
+  be refused each time.
 
 All of this assumes that a slot is taken when it can be used. Workers that take theirs all at once commit to the old
 pace for as many slots as there are workers: let them take turns, each reserving when the one before it has left.
+
+The constants were chosen by a search over simulated jobs (``benchmarks/limits.py``): four workers that share 20/s and
+100/s, for 20 s and for 260 s. What cannot be had at once is told in that file.
 """
 
 from __future__ import annotations
@@ -25,21 +28,33 @@ import math
 import random
 from collections.abc import Callable
 
-SLOWEST = 0.5
-"""Requests per second that the pace never falls below, unless a ceiling is lower."""
+SLOWEST = 0.1
+"""Requests per second that the pace never falls below, unless a ceiling is lower: four processes under 1/s need 0.25
+each. Lower, and after an outage the next try would come later than 10 s."""
 
 REFUSED = (429, 503)
 """Statuses that tell of a limit. Some APIs, and most load balancers, say it with 503."""
 
-_FALL = 0.94  # of what was delivered
-_STEEPEST = 0.5  # of the pace before: the rate delivered says nothing where little was sent
-_GENTLE = 0.02  # growth of the pace, in requests/s per second, at a pace of 1; grows with its fourth root
-_EAGER = 2.0  # the same while nothing is known
-_QUIET = 25.0  # seconds without a refusal, after which the growth doubles ...
-_DOUBLING = 6.0  # ... each so many seconds
+# "Fair" below: what the slowest of four workers was given, of what the fastest was; the median of 8 to 16 seeds.
+_FIRST = 0.17  # of what was delivered before the first refusal. With 0.25, 20 s at 100/s were 0.41 fair, not 0.6
+_LEAST_FIRST = 3.0  # requests/s: who comes second finds the bucket empty. With 4, a job of 20 s at 20/s was less fair
+_FALL = 0.055  # part of the pace that a refusal costs. With 0.08, one worker was given 0.982 of 100/s
+_YOUNG_FALL = 0.65  # the same at first. With 0.4, a job of 20 s at 20/s was 0.45 fair, not 0.5; halves each ...
+_FALL_HALVES = 14.0  # ... seconds. With 20, one worker was given 0.988 of 100/s
+_GENTLE = 0.004  # growth of the pace, in requests/s per second, at a pace of 1; grows with its fourth root. See _QUIET
+_EAGER = 2.4  # growth of a young pace, in requests/s per second; halves each ...
+_EAGER_HALVES = 9.3  # ... seconds. With 12, 1.0 to 1.2 % of 20/s were refused
+_PAID = 22.0  # requests in which a fall is regained at the earliest. With 10, 13 % of 1/s for four were refused, not 12
+_QUIET = 50.0  # seconds without a refusal, after which the growth doubles (with 40, _GENTLE 0.006: 1.1 % refused) ...
+_MANY = 1000.0  # ... or so many requests: without, one worker was given 0.975 of 100/s ...
+_DOUBLING = 4.0  # ... each so many seconds ...
+_HURRY = 0.05  # ... up to this part of the pace a second: from 100/s to 300/s in 30 s
+_LESS = 0.8  # of the pace: less than this delivered lately, and the pace is not what was used
 _LATELY = 2.0  # seconds (and at least _FEW answers) that make half of "lately"
 _FEW = 16
 _DEAF = 0.3  # seconds after a fall in which refusals are not heard
+_LOST = 2  # falls with nothing delivered between them, after which it is young again. With 3: 0.03 fair in 10 s windows
+_BLINDEST = 0.5  # requests/s: halving ends here, or the end of an outage or of a long window is noticed late
 _SHORTEST = 1.0  # seconds: the least pause that a Retry-After makes
 _LONGEST = 120.0  # seconds: the longest
 
@@ -53,13 +68,13 @@ class Pace:
 
     def __init__(self, ceiling: float | None = None, *, jitter: Callable[[], float] = random.random) -> None:
         self._ceiling = math.inf if ceiling is None else ceiling
-        self._luck = jitter
+        self._jitter = jitter
         self._rate = ceiling
-        self._growth = _EAGER
+        self._born = -math.inf  # when it began to learn
         self._next = 0.0  # the first slot that nobody has
         self._fell = 0.0  # the first slot of the present pace
         self._hears = 0.0  # refusals of requests sent earlier are not heard
-        self._through = False  # whether anything was delivered since the last fall
+        self._blind = 0  # falls since anything was delivered
         # Deliveries are counted in two halves, so that there is always a whole one: before, and since.
         self._delivered = self._delivered_before = 0
         self._since = self._before = 0.0
@@ -82,11 +97,24 @@ class Pace:
             at = now
         elif rate < self._ceiling:
             # Somebody waits, so the pace is what limits. One that is not used up must not grow: it would say nothing.
-            if at - self._fell > _QUIET:
-                self._growth = min(_EAGER, self._growth * 2.0 ** (1.0 / rate / _DOUBLING))
-            self._rate = min(self._ceiling, rate + self._growth * rate**0.25 / rate)
+            self._rate = rate = min(self._ceiling, rate + self._growth(rate, at) / rate)
         self._next = at + 1.0 / rate
         return at - now
+
+    def _growth(self, rate: float, at: float) -> float:
+        """Return by how many requests/s the pace grows in a second."""
+        fall = self._fall_at(at)
+        growth = min(_GENTLE * math.pow(rate, 0.25), fall * rate * rate / _PAID)
+        quiet = at - self._fell - min(_QUIET, _MANY / rate)
+        if quiet > 0.0:
+            # No more doublings than a float holds.
+            growth = max(growth, min(growth * math.pow(2.0, min(quiet / _DOUBLING, 100.0)), _HURRY * rate))
+        # One slot must not regain more than two thirds of a fall: a slow pace would be refused at every other one.
+        young = min(_EAGER * math.pow(2.0, (self._born - at) / _EAGER_HALVES), fall * rate * rate / 1.5)
+        return max(growth, young)
+
+    def _fall_at(self, now: float) -> float:
+        return max(_FALL, _YOUNG_FALL * math.pow(2.0, (self._born - now) / _FALL_HALVES))
 
     def answered(self, status: int | None, retry_after: float | None, sent: float, now: float) -> None:
         """Learn from an answer.
@@ -101,7 +129,7 @@ class Pace:
             if sent >= self._hears:
                 self._fall(now)
         elif status is not None:
-            self._through = True
+            self._blind = 0
             self._delivered += 1
             if now - self._since > _LATELY and self._delivered >= _FEW:
                 self._delivered_before, self._delivered = self._delivered, 0
@@ -111,20 +139,22 @@ class Pace:
 
     def _fall(self, now: float) -> None:
         lately = (self._delivered_before + self._delivered + 1) / max(1.0, now - self._before)
+        if self._born == -math.inf:
+            self._born = now
         if self._rate is None:
-            # May be a bucket's store, handed out at once: half of it, and eager to find the rest.
-            rate = lately / 2.0
-        elif not self._through:
-            rate = 0.0
-            self._growth = _EAGER
+            rate = max(_FIRST * lately, _LEAST_FIRST)
+        elif self._blind:
+            rate = max(self._rate / 2.0, min(self._rate, _BLINDEST))
+            if self._blind >= _LOST:
+                self._born = now
         else:
-            rate = max(_FALL * min(self._rate, lately), _STEEPEST * self._rate)
-            self._growth = max(_GENTLE, self._growth / 2.0)
+            used = max(lately, self._rate / 2.0) if lately < _LESS * self._rate else self._rate
+            rate = (1.0 - self._fall_at(now)) * used
         self._rate = min(self._ceiling, max(SLOWEST, rate))
-        self._through = False
+        self._blind += 1
         self._fell = max(self._next, now)
         self._hears = max(self._fell, now + _DEAF)
-        self._next = self._fell + self._luck() / self._rate
+        self._next = self._fell + self._jitter() / self._rate
 
     def _pause(self, until: float) -> None:
         if until > self._next:
