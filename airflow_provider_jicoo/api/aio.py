@@ -1,23 +1,19 @@
-"""Send calls with aiohttp."""
+"""Send calls, many at once."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-import aiohttp
 import msgspec
-from aiohttp import BytesPayload
-from yarl import URL
 
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
-from airflow_provider_jicoo.api.deadline import DeadlineTimer
+from airflow_provider_jicoo.api.clock import loop_time
 from airflow_provider_jicoo.api.errors import (
     NotFoundError,
     RejectedError,
@@ -29,23 +25,13 @@ from airflow_provider_jicoo.api.exchange import Hurry, NoReply, Received, Reply,
 from airflow_provider_jicoo.api.kept import keeper
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging, fit
-from airflow_provider_jicoo.api.reading import DEADLINE, Body, BodyError, is_small, too_slow, without_body
-from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
+from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings
+from airflow_provider_jicoo.api.transport import AiohttpTransport, Transport
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-_NEVER_SENT = (
-    aiohttp.ClientConnectorError,  # refused, unreachable, name not found, certificate refused
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ClientProxyConnectionError,
-    aiohttp.ClientHttpProxyError,  # the proxy refused to connect
-)
-_JSON = "application/json"
-_KEEP_ALIVE = 3.0
-"""Seconds for which an idle connection is used again."""
 
 
 class WithheldError(Exception):
@@ -113,6 +99,8 @@ class AsyncJicooClient:
     :param policy: how often and how long to try.
     :param connections: how many connections there may be at once.
     :param pace: says when each request may leave; by default the ceiling of ``settings`` alone.
+    :param transport: the network; by default aiohttp's, with so many connections.
+    :param clock: what the pace is measured by, in seconds; by default the running loop's.
     """
 
     def __init__(
@@ -122,6 +110,8 @@ class AsyncJicooClient:
         policy: RetryPolicy | None = None,
         connections: int = 100,
         pace: PaceLike | None = None,
+        transport: Transport | None = None,
+        clock: Callable[[], float] = loop_time,
     ) -> None:
         self._settings = settings
         self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
@@ -130,29 +120,8 @@ class AsyncJicooClient:
         self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
         self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._turn = asyncio.Lock()
-        self._connections = asyncio.Semaphore(connections)
-        self._deadline = DeadlineTimer(DEADLINE * settings.timeout)
-        self._session: aiohttp.ClientSession | None = None
-
-    def _open(self) -> aiohttp.ClientSession:
-        # The timeout is for connecting and between two pieces of an answer, as with requests; a whole answer may
-        # take longer, up to the deadline.
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                headers=self._settings.headers(f"aiohttp/{aiohttp.__version__}"),
-                # A server closes an idle connection after some seconds (uvicorn and Node: 5); a change that is sent
-                # into that moment is in doubt, although the server never saw it. The number of connections is limited
-                # in _ask: a wait for a free one is not to count as the server's time.
-                connector=aiohttp.TCPConnector(limit=0, ssl=self._settings.tls(), keepalive_timeout=_KEEP_ALIVE),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=self._settings.timeout, sock_read=self._settings.timeout
-                ),
-                # Not trust_env: that would read ~/.netrc in a thread for each request, and send what it finds there.
-                proxy=self._settings.proxy(),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-            )
-        return self._session
+        self._transport = transport or AiohttpTransport(settings, connections)
+        self._clock = clock
 
     @property
     def settings(self) -> Settings:
@@ -269,75 +238,22 @@ class AsyncJicooClient:
             # One coroutine holds a reservation at a time: with 32 reserved, a slow-down after a 429 could not delay the
             # 31 slots already handed out.
             async with self._turn:
-                await passage.wait(call, self._pace.reserve(time.monotonic()), "")
+                await passage.wait(call, self._pace.reserve(self._clock()), "")
         if not await passage.leave(call):
             raise WithheldError
-        sent = time.monotonic()
-        came = await self._ask(call)
+        sent = self._clock()
+        body = None if call.body is None else msgspec.json.encode(call.body)
+        came = await self._transport.ask(call.method, call.path, fit(call, self._paging), body)
         passage.returned(call, came)
         if isinstance(came, Reply):
-            self._pace.answered(came.status, came.retry_after, sent, time.monotonic())
+            self._pace.answered(came.status, came.retry_after, sent, self._clock())
         else:
-            self._pace.answered(None, None, sent, time.monotonic())
+            self._pace.answered(None, None, sent, self._clock())
         return came
-
-    async def _ask(self, call: Call[Any]) -> Reply | NoReply:
-        body = None if call.body is None else BytesPayload(msgspec.json.encode(call.body), content_type=_JSON)
-        await self._connections.acquire()
-        self._deadline.begin()
-        try:
-            async with self._open().request(
-                call.method,
-                URL(self._settings.base_url + call.path, encoded=True),
-                params=fit(call, self._paging) or None,
-                data=body,
-                headers=self._settings.key_header(),
-                allow_redirects=False,
-                middlewares=(_once,) if call.method in ("GET", "PUT", "DELETE") else None,
-            ) as response:
-                return await self._read(response)
-        except _NEVER_SENT as error:
-            return NoReply(Fault.NOT_SENT, _reason(error))
-        except _Lost as error:
-            return NoReply(Fault.NO_ANSWER, str(error))
-        except asyncio.CancelledError:
-            if not self._deadline.is_over():
-                raise
-            return NoReply(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
-        except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
-            return NoReply(Fault.NO_ANSWER, _reason(error))
-        finally:
-            self._deadline.end()
-            self._connections.release()
-
-    async def _read(self, response: aiohttp.ClientResponse) -> Reply | NoReply:
-        """Read the body of an answer.
-
-        :raises aiohttp.ClientError: it breaks off.
-        """
-        status, headers = response.status, response.headers
-        try:
-            if is_small(headers):
-                return Reply(status, headers, await response.read(), time.time())
-            body = Body(headers)
-            async for piece in response.content.iter_any():
-                body.feed(piece)
-            return Reply(status, headers, body.whole(), time.time())
-        except BodyError as error:
-            response.close()
-            return without_body(status, headers, error)
-        except asyncio.CancelledError:
-            if not self._deadline.is_over():
-                raise
-            response.close()
-            return without_body(status, headers, too_slow(self._settings.timeout))
 
     async def close(self) -> None:
         """Close the connections."""
-        self._deadline.close()
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._transport.close()
 
     async def __aenter__(self) -> AsyncJicooClient:
         return self
@@ -346,33 +262,3 @@ class AsyncJicooClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-class _Lost(aiohttp.ClientError):
-    """No answer, in words."""
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a lost GET, PUT or DELETE again by itself, past ceiling, count of tries and log.
-
-    It does so after these two errors; see its ``retry_persistent_connection``.
-    """
-    try:
-        return await handler(request)
-    except _NEVER_SENT:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Lost(_reason(error)) from error
-
-
-def _reason(cause: BaseException) -> str:
-    """Name the cause, in words only where they are this machine's: a server's may name a guest, and so may an address.
-
-    So do the words of a time-out while connecting; those of a proxy that refuses have its address, with its password.
-    """
-    text = ""
-    if isinstance(cause, aiohttp.ClientHttpProxyError):
-        text = f"{cause.status} {cause.message}"
-    elif isinstance(cause, (OSError, asyncio.TimeoutError)) and not isinstance(cause, aiohttp.ConnectionTimeoutError):
-        text = str(cause)
-    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__

@@ -7,7 +7,6 @@ sent what came of it. Both clients drive it, so that a failure is treated once, 
 from __future__ import annotations
 
 import enum
-import random
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -119,7 +118,7 @@ def exchange(
         # Not before: of most calls it is not needed.
         discretion = _Discretion(secrets, keep, (*texts, *texts_of(call.body), *texts_of(call.query)))
         outcome = _Outcome(call, came, discretion)
-        decision = decide(call.repeat, outcome.event, attempt=attempt, jitter=random.random(), policy=policy)
+        decision = decide(call.repeat, outcome.event, attempt=attempt, jitter=policy.jitter(), policy=policy)
         if data is not _NOTHING:
             decision = Decision(Action.WATCH)
         if decision.action is Action.AGAIN:

@@ -18,7 +18,9 @@ from __future__ import annotations
 import email.utils
 import enum
 import math
-from dataclasses import dataclass
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timezone
 from typing import Literal
 
@@ -80,6 +82,7 @@ class RetryPolicy:
     :param floor: seconds; the least wait after a 429 and before reading back, when the server may still be at work.
     :param server_grace: seconds that the server may still be at work on a request whose answer was lost. The clients
         take it from their settings.
+    :param jitter: a random number in [0, 1), which spreads the back-offs.
     """
 
     attempts: int = 6
@@ -88,6 +91,7 @@ class RetryPolicy:
     longest_wait: float = 120.0
     floor: float = 1.0
     server_grace: float = 60.0
+    jitter: Callable[[], float] = field(default=random.random, compare=False, repr=False)
 
 
 _LOOKS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.bulk.documents import Approval, PlanHeader
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.files import StorePath
 
@@ -28,7 +29,7 @@ def whole_digest(digests: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def check_approval(approval: Any, header: Mapping[str, Any], path: StorePath) -> dict[str, str]:
+def check_approval(approval: Any, header: PlanHeader, path: StorePath) -> Approval:
     """Return who agreed to a plan, and when.
 
     :param approval: what is said to be one.
@@ -49,18 +50,19 @@ def check_approval(approval: Any, header: Mapping[str, Any], path: StorePath) ->
             f"{path} has the digest {header['digest']}, but {approval['by']} agreed to {approval['digest']} at "
             f"{approval['at']}: to another plan; nothing was sent. Ask again, for this plan"
         )
-    return {name: approval[name] for name in ("digest", "by", "at")}
+    return {"digest": approval["digest"], "by": approval["by"], "at": approval["at"]}
 
 
-def _covered_by(header: Mapping[str, Any]) -> set[str]:
+def _covered_by(header: PlanHeader) -> set[str]:
     """Return the digests that who agrees to agrees to this plan."""
     own = header["digest"]
-    digests = [shard["digest"] for shard in (header.get("partOf") or {}).get("shards", ())]
+    part_of = header.get("partOf")
+    digests = [shard["digest"] for shard in part_of["shards"]] if part_of else []
     # The list stands in a header, which no digest covers: it is proved by what it adds up to.
     return {own, whole_digest(digests)} if own in digests else {own}
 
 
-def check_age(header: Mapping[str, Any], path: StorePath, most: timedelta | None) -> None:
+def check_age(header: PlanHeader, path: StorePath, most: timedelta | None) -> None:
     """Refuse a plan that is too old to begin with.
 
     :param header: of the plan.

@@ -53,42 +53,123 @@ class StorePath(Protocol):
         """Make the folder; an object store has none and does nothing."""
 
 
+class Disk(Protocol):
+    """What a file needs beyond being written: to be private, durable, and whole before it has its name.
+
+    Any path may bring its own as its attribute ``disk``.
+    """
+
+    def make_folder(self, folder: Any) -> None:
+        """Make a folder and those that it is in. What is there stays as it is."""
+
+    def create(self, path: Any) -> IO[bytes]:
+        """Open a file to be written anew."""
+
+    def sync(self, file: IO[bytes], path: Any) -> None:
+        """Return when a file, and that there is one of this name, would survive a loss of power."""
+
+    def unfinished(self, path: Any) -> Any:
+        """Return where to write a file until it is whole."""
+
+    def replace(self, written: Any, path: Any) -> None:
+        """Give a synced file its final name, in the place of what stood there; return when that is durable too."""
+
+
+class _ObjectStore:
+    """Keeps what it has acknowledged, and shows a file when it is whole; there are no folders, and no other users."""
+
+    def make_folder(self, folder: Any) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def create(self, path: Any) -> IO[bytes]:
+        opened: IO[bytes] = path.open("wb")
+        return opened
+
+    def sync(self, file: IO[bytes], path: Any) -> None:
+        file.flush()
+        # Only a file of the operating system has a number.
+        with suppress(AttributeError, io.UnsupportedOperation):
+            os.fsync(file.fileno())
+
+    def unfinished(self, path: Any) -> Any:
+        return path
+
+    def replace(self, written: Any, path: Any) -> None:
+        """Do nothing: it has its name."""
+
+
+class _LocalDisk:
+    """The disks of this machine. What is made is for this user alone: what is in it may be guests' data."""
+
+    def make_folder(self, folder: Any) -> None:
+        local = Path(_local(folder) or ".")
+        for each in reversed((local, *local.parents)):
+            if not each.is_dir():
+                # Another worker may make it at the same moment.
+                each.mkdir(mode=0o700, exist_ok=True)
+
+    def create(self, path: Any) -> IO[bytes]:
+        number = os.open(_local(path) or "", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        # What stood there before may have another mode; that of somebody else's file stays.
+        with suppress(PermissionError):
+            os.fchmod(number, 0o600)
+        return os.fdopen(number, "wb")
+
+    def sync(self, file: IO[bytes], path: Any) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+        # The content is safe now, but not yet that there is such a file.
+        self._sync_folder(path)
+
+    def unfinished(self, path: Any) -> Any:
+        return path.parent / f"{path.name}.partial"
+
+    def replace(self, written: Any, path: Any) -> None:
+        os.replace(_local(written) or "", _local(path) or "")
+        self._sync_folder(path)
+
+    def _sync_folder(self, path: Any) -> None:
+        opened = os.open(os.path.dirname(_local(path) or "") or ".", os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+_LOCAL_DISK, _OBJECT_STORE = _LocalDisk(), _ObjectStore()
+
+
+def _disk(path: Any) -> Disk:
+    """Return the disk that a path is on."""
+    disk: Disk = getattr(path, "disk", _OBJECT_STORE if _local(path) is None else _LOCAL_DISK)
+    return disk
+
+
 def make_folder(folder: StorePath) -> None:
     """Make a folder and those that it is in; on a local disk for this user alone. What is there stays as it is.
 
     :raises OSError: it cannot be made.
     """
-    local = _local(folder)
-    if local is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        return
-    for each in reversed((Path(local), *Path(local).parents)):
-        if not each.is_dir():
-            # Another worker may make it at the same moment.
-            each.mkdir(mode=0o700, exist_ok=True)
+    _disk(folder).make_folder(folder)
 
 
 def create(path: StorePath) -> IO[bytes]:
-    """Open a file to be written anew; on a local disk for this user alone: what is in it may be guests' data.
+    """Open a file to be written anew; on a local disk for this user alone.
 
     :raises OSError: it cannot be written.
     """
-    local = _local(path)
-    if local is not None:
-        number = os.open(local, os.O_WRONLY | os.O_CREAT, 0o600)
-        # What stood there before may have another mode; that of somebody else's file stays.
-        with suppress(PermissionError):
-            os.fchmod(number, 0o600)
-        os.close(number)
-    opened: IO[bytes] = path.open("wb")
-    return opened
+    return _disk(path).create(path)
 
 
 def write_durably(path: StorePath, content: bytes) -> None:
-    """Write a whole file, and return when it would survive a loss of power."""
-    with create(path) as file:
+    """Write a whole file, and return when it would survive a loss of power.
+
+    :raises OSError: it cannot be written.
+    """
+    disk = _disk(path)
+    with disk.create(path) as file:
         file.write(content)
-        _sync(file, path)
+        disk.sync(file, path)
 
 
 @contextmanager
@@ -99,15 +180,12 @@ def written_durably(path: StorePath) -> Iterator[IO[bytes]]:
 
     :raises OSError: it cannot be written.
     """
-    target = _local(path)
-    # An object store shows a file when it is whole.
-    written = path if target is None else path.parent / f"{path.name}.partial"
-    with create(written) as file:
+    disk = _disk(path)
+    written = disk.unfinished(path)
+    with disk.create(written) as file:
         yield file
-        _sync(file, written)
-    if target is not None:
-        os.replace(f"{target}.partial", target)
-        _sync_folder(os.path.dirname(target))
+        disk.sync(file, written)
+    disk.replace(written, path)
 
 
 def try_to_write(path: StorePath) -> None:
@@ -126,28 +204,6 @@ def try_to_write(path: StorePath) -> None:
         probe.unlink()
         for each in made:
             each.rmdir()
-
-
-def _sync(file: IO[bytes], path: StorePath) -> None:
-    file.flush()
-    try:
-        number = file.fileno()
-    except (AttributeError, io.UnsupportedOperation):
-        # Only a file of the operating system has a number; an object store keeps what it has acknowledged.
-        return
-    os.fsync(number)
-    # The content is safe now, but not yet that there is such a file.
-    folder = _local(path.parent)
-    if folder is not None:
-        _sync_folder(folder)
-
-
-def _sync_folder(folder: str) -> None:
-    opened = os.open(folder or ".", os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _local(path: Any) -> str | None:
@@ -173,8 +229,3 @@ def list_names(folder: StorePath) -> list[str]:
     if store is not None:
         store.invalidate_cache()
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-
-def journals(plan: StorePath) -> list[str]:
-    """Return the names of the journals beside a plan, whatever plan of that name they are of."""
-    return [name for name in list_names(plan.parent) if name.startswith(f"{plan.name}.") and name.endswith(".journal")]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_jicoo.tasks.given import as_list
+from airflow_provider_jicoo.api.arguments import as_list
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.api.aio import AsyncJicooClient

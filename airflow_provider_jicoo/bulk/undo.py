@@ -21,14 +21,16 @@ from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.written import documented, reflects, reflects_exactly
-from airflow_provider_jicoo.bulk.apply.journal import history, journal_of
+from airflow_provider_jicoo.bulk.apply.journal import history
 from airflow_provider_jicoo.bulk.changes import Change
+from airflow_provider_jicoo.bulk.documents import LeftAlone, Owner, PlanAbout
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.journal_files import journal_of
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import Draft, Plan, PlanFile, PlannedChange, Terms
 from airflow_provider_jicoo.bulk.plan.header import find_shards, read_header, shard_paths
-from airflow_provider_jicoo.bulk.plan.place import Owner, prepare_place
+from airflow_provider_jicoo.bulk.plan.place import prepare_place
 from airflow_provider_jicoo.bulk.plan.seen import fingerprint
 from airflow_provider_jicoo.bulk.report import is_reported
 
@@ -67,7 +69,7 @@ def plan_undo(
     applied = _path(plan, open_path)
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
     terms.check(Change())
-    left: list[dict[str, str]] = []
+    left: list[LeftAlone] = []
     warnings: list[str] = []
     header = read_header(applied)
     find_shards(applied, header)
@@ -77,7 +79,7 @@ def plan_undo(
             _undo(client, shard, draft, left, warnings)
         draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
-        about = {
+        about: PlanAbout = {
             "selection": {"applied by": str(applied)},
             "change": {"change": "undo"},
             "madeBy": made_by,
@@ -94,7 +96,7 @@ def _path(plan: Plan | Mapping[str, Any] | StorePath, open_path: Callable[[str],
     return open_path(plan["plan"]) if isinstance(plan, Mapping) else plan
 
 
-def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[dict[str, str]], warnings: list[str]) -> None:
+def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[LeftAlone], warnings: list[str]) -> None:
     digest = read_header(path)["digest"]
     found = history(journal_of(path, digest))
     entries = found.entries
@@ -170,7 +172,7 @@ def _within(chunk: list[PlannedChange]) -> tuple[str, str]:
 
 
 def _take_back(
-    line: PlannedChange, applied: Mapping[str, Any], booking: Booking | None, draft: Draft, left: list[dict[str, str]]
+    line: PlannedChange, applied: Mapping[str, Any], booking: Booking | None, draft: Draft, left: list[LeftAlone]
 ) -> None:
     """Take the way back of one change in, or say why it is left alone.
 

@@ -215,8 +215,14 @@ class ApproveBookingPlanOperator(HITLOperator):
                 "plan was written over it; nothing was sent"
             )
         find_shards(path, header)
-        counts = {name: header[name] for name in ("digest", "changes", "guests_notified", "irreversible", "summary")}
-        return _Asked(str(path), **counts)
+        return _Asked(
+            str(path),
+            header["digest"],
+            header["changes"],
+            header["guests_notified"],
+            header["irreversible"],
+            header["summary"],
+        )
 
     def _needed(self) -> int:
         """Return how many have to agree.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_jicoo.api.client import JicooClient
     from airflow_provider_jicoo.bulk.apply import Options
+    from airflow_provider_jicoo.bulk.documents import Applied, AppliedManifest, Manifest, Owner
     from airflow_provider_jicoo.bulk.plan import Plan
     from airflow_provider_jicoo.bulk.progress import Progress
     from airflow_provider_jicoo.operators.approval import ApproveBookingPlanOperator as ApproveBookingPlanOperator
@@ -58,7 +59,7 @@ class _BulkOperator(NestedTemplates, JicooOperator):
             self.log.warning("%s", warning)
         return open_path("plan_path", text)
 
-    def _planned(self, plan: Plan, context: Context) -> dict[str, Any]:
+    def _planned(self, plan: Plan, context: Context) -> Manifest:
         """Log a plan, push its summary, and return its manifest."""
         self.log.info("%s", plan.summary)
         context["ti"].xcom_push(key="summary", value=plan.summary)
@@ -92,7 +93,7 @@ def _made_by(context: Context) -> str:
     return f"{ti.dag_id}, run {ti.run_id}, task {ti.task_id}"
 
 
-def _owner(context: Context) -> dict[str, Any]:
+def _owner(context: Context) -> Owner:
     """Return the task that makes a plan, as it stands in the plan's header."""
     ti = context["ti"]
     index = getattr(ti, "map_index", None)
@@ -189,7 +190,7 @@ class PlanBookingChangesOperator(_BulkOperator):
         self.shards = shards
         self.on_unproven = on_unproven
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Manifest:
         """Plan."""
         with self._hook() as hook:
             return self._planned(self._plan(hook.client, context), context)
@@ -261,7 +262,7 @@ class PlanBookingUndoOperator(_BulkOperator):
         self.max_changes = max_changes
         self.max_notified_guests = max_notified_guests
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Manifest:
         """Plan."""
         from airflow_provider_jicoo.bulk.undo import plan_undo
 
@@ -293,7 +294,7 @@ class _Apply:
         self.stop = Stop()
         self._options = self._read_options()
 
-    def __call__(self, client: JicooClient, plan: Any, digest: str | None, **admission: Any) -> dict[str, Any]:
+    def __call__(self, client: JicooClient, plan: Any, digest: str | None, **admission: Any) -> Applied:
         """Apply a plan, and return where the report is and how many changes have which outcome."""
         from airflow_provider_jicoo.bulk.apply import apply_plan
 
@@ -452,7 +453,7 @@ class ApplyBookingPlanOperator(_BulkOperator):
         # A task that asks and returns nothing, since it was skipped or failed, is not the same as nobody to be asked.
         self._asks = approval is not None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Applied:
         """Apply."""
         with self._hook() as hook:
             plan = as_json("plan", unrendered("plan", self.plan))
@@ -540,7 +541,7 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
         self.control_variable = control_variable
         self._apply: _Apply | None = None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Manifest:
         """Plan and apply."""
         with self._hook() as hook:
             # What is wrong with its arguments is to be said before anything is read.
@@ -557,7 +558,9 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
                 return manifest
             tries.note(manifest)
             # A plan of this very task is as old as its first try.
-            return {**manifest, **self._apply(hook.client, manifest, None, max_plan_age=None)}
+            applied = self._apply(hook.client, manifest, None, max_plan_age=None)
+            done: AppliedManifest = {**manifest, "report": applied["report"], "counts": applied["counts"]}
+            return done
 
     def on_kill(self) -> None:
         """Take no new work; what is under way is finished, journal and report are written."""

@@ -6,10 +6,25 @@ A template renders everything to text, so that numbers, booleans and lists may a
 from __future__ import annotations
 
 import enum
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
+
+from airflow_provider_jicoo.api.arguments import as_json, as_list
+
+__all__ = [
+    "NOT_GIVEN",
+    "Masked",
+    "NotGiven",
+    "as_bool",
+    "as_float",
+    "as_int",
+    "as_json",
+    "as_list",
+    "as_span",
+    "only_given",
+    "unrendered",
+]
 
 
 class NotGiven(enum.Enum):
@@ -74,19 +89,6 @@ def as_bool(name: str, value: Any) -> Any:
     return value
 
 
-def as_json(name: str, value: Any) -> Any:
-    """Turn a text that holds a JSON list or object into it; return anything else as it is.
-
-    :raises ValueError: the text begins like JSON, but is none.
-    """
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(value)
-        except ValueError as error:
-            raise ValueError(f"{name}: not JSON: {error}; use {{{{ ... | tojson }}}} in the template") from None
-    return value
-
-
 def as_int(name: str, value: Any) -> Any:
     """Turn a text of digits into a number; return anything else as it is.
 
@@ -127,15 +129,3 @@ def as_span(name: str, value: Any) -> timedelta | None:
     if span <= timedelta(0):
         raise ValueError(f"{name}: {value!r} is not more than zero seconds")
     return span
-
-
-def as_list(name: str, value: Any) -> list[Any]:
-    """Return one value, several, or the JSON of several as a list.
-
-    :raises ValueError: there is none.
-    """
-    value = as_json(name, value)
-    values = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
-    if not values:
-        raise ValueError(f"{name}: give at least one")
-    return values

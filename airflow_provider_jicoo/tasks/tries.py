@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import socket
-from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jicoo.tasks.storage import is_local
+
+if TYPE_CHECKING:
+    from airflow_provider_jicoo.bulk.documents import Manifest, Owner
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +26,10 @@ class Tries:
     :param store: Airflow's task state store, which outlives a try wherever it runs; None before Airflow 3.3.
     """
 
-    def __init__(self, path: Any, owner: Mapping[str, Any], store: Any) -> None:
+    def __init__(self, path: Any, owner: Owner, store: Any) -> None:
         self._path, self._owner, self._store = path, owner, store
 
-    def earlier_plan(self) -> dict[str, Any] | None:
+    def earlier_plan(self) -> Manifest | None:
         """Return the manifest of the plan of an earlier try, or None where it has sent nothing: plan anew then.
 
         :raises PlanMismatchError: it is damaged.
@@ -35,7 +37,7 @@ class Tries:
         """
         from airflow_provider_jicoo.bulk.errors import PlanMismatchError
         from airflow_provider_jicoo.bulk.plan import PlanFile
-        from airflow_provider_jicoo.bulk.plan.header import read_header
+        from airflow_provider_jicoo.bulk.plan.header import manifest_of, read_header
 
         if not self._path.exists():
             self._refuse_if_sent()
@@ -53,12 +55,10 @@ class Tries:
             log.info("an earlier try was ended while it wrote the plan: planning anew")
             return None
         log.info("going on with the plan of an earlier try, %s", header["digest"])
-        counts = {name: header[name] for name in ("changes", "unchanged", "guests_notified", "irreversible")}
-        manifest = {"plan": str(self._path), "digest": header["digest"], **counts}
-        return {**manifest, "shards": [manifest]}
+        return manifest_of(self._path, header)
 
     def _journals(self) -> list[str]:
-        from airflow_provider_jicoo.bulk.files import journals
+        from airflow_provider_jicoo.bulk.journal_files import journals
 
         return journals(self._path)
 
@@ -104,7 +104,7 @@ class Tries:
             except OSError as error:
                 raise PlanError(f"the plan cannot be written to {self._path}: {error}; nothing was read") from error
 
-    def note(self, manifest: Mapping[str, Any]) -> None:
+    def note(self, manifest: Manifest) -> None:
         """Note in Airflow that a plan is about to be applied, wherever the next try will run.
 
         An error of Airflow's is not caught: nothing was sent yet, and a next try that does not know could send twice.

@@ -44,8 +44,8 @@ def booking(number):
 ROWS = {"users": user, "invitations": user, "schedules": schedule, "bookings": booking}
 
 
-def answer(make, total, call):
-    page = int(call.query["page"])
+def answer(make, total, query):
+    page = int(query["page"])
     rows = [make(number) for number in range((page - 1) * PER_PAGE, min(page * PER_PAGE, total))]
     paging = {
         "totalCount": total,
@@ -59,19 +59,27 @@ def answer(make, total, call):
 
 def read(listing, make, total):
     with JicooClient(Settings("sk_live_x")) as client:
-        client._send_once = lambda call: answer(make, total, call)
+        client._send_once = lambda call: answer(make, total, call.query)
         return sum(1 for _ in client.iterate(listing))
+
+
+class Pages:
+    """A network that answers with pages of a list."""
+
+    def __init__(self, make, total):
+        self._make, self._total = make, total
+
+    async def ask(self, method, path, query, body):
+        return answer(self._make, self._total, query)
+
+    async def close(self):
+        pass
 
 
 def read_async(listing, make, total):
     async def count():
-        client = AsyncJicooClient(Settings("sk_live_x"))
-
-        async def ask(call):
-            return answer(make, total, call)
-
-        client._ask = ask
-        return len([None async for _ in client.iterate(listing)])
+        async with AsyncJicooClient(Settings("sk_live_x"), transport=Pages(make, total)) as client:
+            return len([None async for _ in client.iterate(listing)])
 
     return asyncio.run(count())
 

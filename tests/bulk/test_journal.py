@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_jicoo.bulk.apply.journal import History, Journal, history, journal_of, outcome_line
+from airflow_provider_jicoo.bulk.apply.journal import History, Journal, history, outcome_line
 from airflow_provider_jicoo.bulk.errors import StoppedError
+from airflow_provider_jicoo.bulk.journal_files import journal_of
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 
 

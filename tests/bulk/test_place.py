@@ -177,6 +177,8 @@ class TestFoundOutEarly:
 
     def test_storage_that_is_not_there(self, sandbox, jicoo, tmp_path):
         class Unreachable(type(tmp_path)):
+            protocol = "s3"
+
             def open(self, *arguments, **more):
                 if "w" in arguments[0]:
                     raise ConnectionError("no such bucket")

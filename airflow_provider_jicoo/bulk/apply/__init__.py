@@ -24,13 +24,14 @@ from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.bulk import bar
 from airflow_provider_jicoo.bulk.apply.control import ReadControl, control_file
-from airflow_provider_jicoo.bulk.apply.journal import has_begun, journal_of
 from airflow_provider_jicoo.bulk.apply.options import Options, Timing
 from airflow_provider_jicoo.bulk.apply.run import Run
 from airflow_provider_jicoo.bulk.apply.stop import Stop, in_a_thread
 from airflow_provider_jicoo.bulk.approval import MAX_PLAN_AGE, check_age, check_approval
+from airflow_provider_jicoo.bulk.documents import Approval, PlanHeader
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.journal_files import has_begun, journal_of
 from airflow_provider_jicoo.bulk.plan import Plan, PlanFile
 from airflow_provider_jicoo.bulk.plan.header import find_shards, read_header
 from airflow_provider_jicoo.bulk.progress import Progress
@@ -117,10 +118,10 @@ def apply_plan(
 def _admit(
     client: JicooClient,
     path: StorePath,
-    header: Mapping[str, Any],
+    header: PlanHeader,
     approval: Mapping[str, Any] | None,
     max_plan_age: timedelta | None,
-) -> dict[str, str] | None:
+) -> Approval | None:
     """Return who agreed to a plan that may be applied, before anything of it is read or sent.
 
     :raises PlanMismatchError: it may not.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -214,11 +213,11 @@ class Change:
 
         :return: what became of it; None where it was not made and is to be sent.
         """
-        began = time.monotonic()
+        began = self._run.gate.now()
         pending = max(0.0, self._run.doubts_until - began)
         for at in [0.0, *(looks(pending) if pending else ())]:
             self._step_aside()
-            await self._run.gate.wait(began + at - time.monotonic())
+            await self._run.gate.wait(began + at - self._run.gate.now())
             entry = await self._read_and_judge()
             if entry is not None:
                 return entry
@@ -226,14 +225,14 @@ class Change:
                 break
         if self._run.options.on_doubt == "again" and not self._run.gate.closed:
             return None
-        return self._entry(Outcome.UNKNOWN, left_in_doubt(time.monotonic() - began))
+        return self._entry(Outcome.UNKNOWN, left_in_doubt(self._run.gate.now() - began))
 
     def _step_aside(self) -> None:
         if self.aside is not None:
             self.aside.set()
 
     async def _read_and_judge(self) -> Entry | None:
-        self.read_at = time.monotonic()
+        self.read_at = self._run.gate.now()
         try:
             booking = await self._run.reader.one(self.line)
         except errors.RequestError as error:
@@ -303,12 +302,12 @@ class Change:
             self._run.sent_again += 1
             if self.in_doubt and self.messages:
                 self._step_aside()
-        until = time.monotonic() + seconds
+        until = self._run.gate.now() + seconds
         await self._run.gate.wait(seconds)
         if not self._run.gate.closed:
             return None
         if self.in_doubt and why:
-            await asyncio.sleep(max(0.0, min(until - time.monotonic(), self._run.options.timing.last_wait)))
+            await asyncio.sleep(max(0.0, min(until - self._run.gate.now(), self._run.options.timing.last_wait)))
         return Hurry.HURRY
 
     def _may_leave(self) -> bool:
@@ -317,7 +316,7 @@ class Change:
     def _is_fresh(self) -> bool:
         if self.read_at is None or self.read_at < self._run.gate.fresh_since:
             return False
-        return self._slow_reads > 0 or time.monotonic() - self.read_at < self._run.options.timing.fresh
+        return self._slow_reads > 0 or self._run.gate.now() - self.read_at < self._run.options.timing.fresh
 
     async def _read_again(self) -> bool:
         """Read its booking again; return whether it is still to be sent."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
+from collections.abc import Callable
 from contextlib import suppress
 
 
@@ -13,9 +13,12 @@ class Gate:
 
     To be made within the event loop that uses it. ``reason`` and ``error`` say why it was closed for good, ``lost``
     that another worker has taken the plan.
+
+    :param clock: monotonic, in seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.now = clock
         self.reason = ""
         self.error: Exception | None = None
         self.lost = False
@@ -36,7 +39,7 @@ class Gate:
 
         :param messages: whether it messages a guest: that also waits until every other worker must have seen this one.
         """
-        now = time.monotonic()
+        now = self.now()
         return (
             not self.reason
             and not self.paused
@@ -50,7 +53,7 @@ class Gate:
             if self.reason:
                 return False
             self._changed.clear()
-            wait = self._messages_from - time.monotonic() if messages else math.inf
+            wait = self._messages_from - self.now() if messages else math.inf
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), wait if 0 < wait < math.inf else None)
         return True
@@ -67,10 +70,10 @@ class Gate:
         :param looked: when it was looked, by a monotonic clock.
         :param lease: seconds.
         """
-        if self._leased_until and time.monotonic() > self._leased_until + lease:
+        if self._leased_until and self.now() > self._leased_until + lease:
             # Missed renewals for a whole lease: the process was suspended (SIGSTOP, VM pause). Whatever was read before
             # may have been edited since.
-            self.fresh_since = time.monotonic()
+            self.fresh_since = self.now()
         self._leased_until = looked + lease
         self._changed.set()
 
@@ -90,7 +93,7 @@ class Gate:
         if not self.paused:
             return False
         self.paused = False
-        self.fresh_since = time.monotonic()
+        self.fresh_since = self.now()
         self._changed.set()
         return True
 

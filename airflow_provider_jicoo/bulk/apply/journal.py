@@ -21,26 +21,21 @@ it was sent is found out by reading the booking.
 from __future__ import annotations
 
 import json
-import re
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from airflow_provider_jicoo.bulk.documents import Approval
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath, list_names, make_folder, read_bytes, write_durably
+from airflow_provider_jicoo.bulk.journal_files import CLAIM, RELEASED, SEGMENT, last_claim, numbers
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 
-_CLAIM = re.compile(r"claim-(\d{6,})-([0-9a-f]{32})\.json")
-_SEGMENT = re.compile(r"(\d{6,})-([0-9a-f]{8})-(\d{6,})\.jsonl")
-_TAKEN = re.compile(r"taken-(\d{6,})\.json")
-_RELEASED = re.compile(r"released-(\d{6,})\.json")
-_STOPPED = re.compile(r"stopped-(\d{6,})\.json")
-_NUMBERED = (_CLAIM, _SEGMENT, _TAKEN, _RELEASED, _STOPPED)
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 _KINDS: dict[str, type] = {"updatedAt": str, "detail": str, "stored": dict, "sends": int}
 """What else may stand in the line of an outcome."""
@@ -65,20 +60,6 @@ class History:
     stopped_by: str = ""
 
 
-def journal_of(plan: StorePath, digest: str) -> StorePath:
-    """Return the folder of a plan's journal. Another plan written to the same path has another one."""
-    folder: StorePath = plan.parent / f"{plan.name}.{digest[:12]}.journal"
-    return folder
-
-
-def has_begun(folder: StorePath) -> bool:
-    """Tell whether any worker has taken the plan: only then may something of it have been sent.
-
-    :raises OSError: the folder cannot be read.
-    """
-    return _last(list_names(folder)) > 0
-
-
 def history(folder: StorePath) -> History:
     """Read what earlier tries have left, oldest first.
 
@@ -86,9 +67,9 @@ def history(folder: StorePath) -> History:
     """
     found = History()
     there = list_names(folder)
-    claims = {match[1] + match[2][:8] for name in there if (match := _CLAIM.fullmatch(name))}
-    found.claims = _last(there)
-    released = set(_numbers(_RELEASED, there).values())
+    claims = {match[1] + match[2][:8] for name in there if (match := CLAIM.fullmatch(name))}
+    found.claims = last_claim(there)
+    released = set(numbers(RELEASED, there).values())
     found.released = not found.claims or found.claims in released
     segments = _segments(there)
     for number, token in sorted({(int(each[:-8]), each[-8:]) for each in claims} | segments.keys()):
@@ -103,20 +84,11 @@ def history(folder: StorePath) -> History:
     return found
 
 
-def _last(there: Sequence[str]) -> int:
-    """Return the number of the last claim that any file tells of; 0 where there is none."""
-    return max((number for pattern in _NUMBERED for number in _numbers(pattern, there).values()), default=0)
-
-
-def _numbers(pattern: re.Pattern[str], there: Sequence[str]) -> dict[str, int]:
-    return {name: int(match[1]) for name in there if (match := pattern.fullmatch(name))}
-
-
 def _segments(there: Sequence[str]) -> dict[tuple[int, str], dict[int, str]]:
     """Return the names of the segments by their numbers, of each claim."""
     found: dict[tuple[int, str], dict[int, str]] = defaultdict(dict)
     for name in there:
-        match = _SEGMENT.fullmatch(name)
+        match = SEGMENT.fullmatch(name)
         if match:
             found[int(match[1]), match[2]][int(match[3])] = name
     return found
@@ -230,18 +202,19 @@ class Journal:
     :param folder: as :func:`journal_of`.
     :param lease: seconds for which a worker may send after it has looked for a later claim.
     :param approval: who agreed to the plan, and when; stands in the claim, which is there before anything is sent.
+    :param token: 32 hexadecimal digits, unlike those of any other worker; by default made at random.
 
     ``lease_before`` is the longest lease of the workers before that have not said that they are done.
     """
 
-    def __init__(self, folder: StorePath, lease: float, approval: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: StorePath, lease: float, approval: Approval | None = None, *, token: str = "") -> None:
         self._folder = folder
         self._approval = approval
         self.lease = lease
         self.lease_before = 0.0
         self._number = 0
         self._segments = 0
-        self._token = uuid.uuid4().hex
+        self._token = token or uuid.uuid4().hex
 
     @property
     def _name(self) -> str:
@@ -264,8 +237,8 @@ class Journal:
             raise StoppedError(f"another worker has just taken this plan ({self._folder}); try again")
         # Only now: whoever claimed before has a whole claim by now, or will see this one.
         there = list_names(self._folder)
-        released = set(_numbers(_RELEASED, there).values())
-        for name, number in _numbers(_CLAIM, there).items():
+        released = set(numbers(RELEASED, there).values())
+        for name, number in numbers(CLAIM, there).items():
             if number < self._number and number not in released:
                 self.lease_before = max(self.lease_before, self._lease(self._folder / name))
 
@@ -274,7 +247,7 @@ class Journal:
 
         :raises OSError: the folder cannot be read.
         """
-        claims = _numbers(_CLAIM, list_names(self._folder))
+        claims = numbers(CLAIM, list_names(self._folder))
         if self._name not in claims:
             # A listing that lags does not show it yet; the file itself is there or is not.
             if not (self._folder / self._name).exists():

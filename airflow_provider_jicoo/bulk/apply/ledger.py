@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_provider_jicoo.bulk.apply.effects import InThread
 from airflow_provider_jicoo.bulk.apply.journal import Journal, outcome_line
 from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Entry, Outcome
 
@@ -19,16 +20,20 @@ class Ledger:
     went wrong, but for what an earlier try left in doubt.
 
     :param journal: where it is written.
+    :param in_thread: runs what blocks.
     :param entries: what earlier tries have left.
     :param awaited: ids of the bookings that others wait for, to take their slots.
     """
 
-    def __init__(self, journal: Journal, entries: dict[str, Entry], awaited: Iterable[str]) -> None:
+    def __init__(
+        self, journal: Journal, in_thread: InThread, entries: dict[str, Entry], awaited: Iterable[str]
+    ) -> None:
         self.entries = entries
         self.counts: Counter[Outcome] = Counter()
         self.bad: Counter[Outcome] = Counter()
         self.adjusted = 0
         self._journal = journal
+        self._in_thread = in_thread
         self._outcomes: list[dict[str, Any]] = []
         self._intents: list[str] = []
         self._writing = asyncio.Lock()
@@ -104,7 +109,7 @@ class Ledger:
         outcomes, self._outcomes = self._outcomes, []
         intents, self._intents = self._intents, []
         try:
-            await asyncio.to_thread(self._journal.write, outcomes, intents)
+            await self._in_thread(self._journal.write, outcomes, intents)
         except BaseException:
             self._outcomes[:0], self._intents[:0] = outcomes, intents
             raise

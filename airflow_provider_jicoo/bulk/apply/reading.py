@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -120,10 +119,10 @@ class _Needed(Free):
         """Wait."""
         if why:
             log.debug("%s %s: %s", call.method, call.path, why)
-        until = time.monotonic() + seconds
+        until = self._gate.now() + seconds
         await self._gate.wait(seconds)
         if self._gate.closed:
-            await asyncio.sleep(max(0.0, min(until - time.monotonic(), self._last_wait)))
+            await asyncio.sleep(max(0.0, min(until - self._gate.now(), self._last_wait)))
         return None
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_jicoo.api import errors
@@ -13,8 +13,9 @@ from airflow_provider_jicoo.api.aio import AsyncJicooClient, WithheldError
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk.apply.change import Change, Sending
 from airflow_provider_jicoo.bulk.apply.control import ReadControl, Throttle
+from airflow_provider_jicoo.bulk.apply.effects import Effects
 from airflow_provider_jicoo.bulk.apply.gate import Gate
-from airflow_provider_jicoo.bulk.apply.journal import History, Journal, history, journal_of
+from airflow_provider_jicoo.bulk.apply.journal import History, Journal, history
 from airflow_provider_jicoo.bulk.apply.judge import blocked_by_slot, messages
 from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.options import Options
@@ -23,8 +24,10 @@ from airflow_provider_jicoo.bulk.apply.reading import Reader
 from airflow_provider_jicoo.bulk.apply.stop import Stop
 from airflow_provider_jicoo.bulk.apply.watch import Watch
 from airflow_provider_jicoo.bulk.apply.waves import Tolerance, wave_sizes
+from airflow_provider_jicoo.bulk.documents import Approval
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, JournalDamagedError, StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.journal_files import journal_of
 from airflow_provider_jicoo.bulk.outcomes import BAD, Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.progress import Progress
@@ -50,6 +53,8 @@ class Run:
     :param stop: ends it from outside.
     :param by: who runs it.
     :param approval: who agreed to it, and when; None where nobody was asked.
+    :param tell: called with the progress every ``tell_every`` seconds, and at the end; None for nobody.
+    :param effects: clock, threads, network and chance; by default those of this machine.
     """
 
     def __init__(
@@ -62,9 +67,10 @@ class Run:
         control: ReadControl,
         stop: Stop,
         by: str,
-        approval: Mapping[str, str] | None,
+        approval: Approval | None,
         tell: Callable[[Progress], None] | None,
         tell_every: float,
+        effects: Effects | None = None,
     ) -> None:
         self._settings = settings
         self._path = path
@@ -73,8 +79,11 @@ class Run:
         self._control, self._stop, self._by = control, stop, by
         self._tell, self._tell_every = tell, tell_every
         self._approval = approval
-        self._journal = Journal(journal_of(path, lines.header["digest"]), options.lease, approval)
-        self._throttle = Throttle(Pace(settings.max_requests_per_second))
+        self._effects = effects = effects or Effects()
+        self._journal = Journal(
+            journal_of(path, lines.header["digest"]), options.lease, approval, token=effects.token()
+        )
+        self._throttle = Throttle(Pace(settings.max_requests_per_second, jitter=effects.random.random))
         self._timeline = Timeline()
         self._tolerance = Tolerance(options.tolerated_failures)
 
@@ -84,15 +93,16 @@ class Run:
         :raises StoppedError: another worker has taken over, who writes the report; or somebody has stopped the plan.
         :raises JournalDamagedError: what was sent is not known any more.
         """
-        self._gate = Gate()
+        self._gate = Gate(self._effects.clock)
         found = await self._take_over()
-        self._ledger = Ledger(self._journal, found.entries, self._lines.awaited)
+        self._ledger = Ledger(self._journal, self._effects.in_thread, found.entries, self._lines.awaited)
         self._watch = Watch(
             self._gate,
             self._ledger,
             self._journal,
             self._throttle,
             self._timeline,
+            self._effects.in_thread,
             total=len(self._lines),
             by=self._by,
             control=self._control,
@@ -103,11 +113,12 @@ class Run:
         )
         client = AsyncJicooClient(
             self._settings,
-            policy=self._options.timing.policy,
+            policy=replace(self._options.timing.policy, jitter=self._effects.random.random),
+            pace=self._throttle,
             # Those under way, those that are read back meanwhile, and the readings: none waits for a connection, since
             # it was let through for this moment.
-            connections=2 * self._options.concurrency + 16,
-            pace=self._throttle,
+            transport=self._effects.transport(self._settings, 2 * self._options.concurrency + 16),
+            clock=self._effects.clock,
         )
         async with client:
             self._reader = Reader(
@@ -134,7 +145,7 @@ class Run:
         await self._close_journal()
         if self._gate.lost:
             raise StoppedError("another worker has taken this plan over, and goes on with it")
-        report = await asyncio.to_thread(self._report, found.claims + 1)
+        report = await self._effects.in_thread(self._report, found.claims + 1)
         await self._watch.tell()
         if self._gate.error is not None and not isinstance(self._gate.error, errors.JicooError):
             raise self._gate.error
@@ -145,7 +156,7 @@ class Run:
             await self._ledger.flush()
             await self._watch.look()
             if not self._gate.lost:
-                await asyncio.to_thread(self._journal.release)
+                await self._effects.in_thread(self._journal.release)
         except OSError as error:
             self._watch.close(f"the journal cannot be written: {error}", error)
 
@@ -154,15 +165,15 @@ class Run:
     async def _take_over(self) -> History:
         """Claim the plan, wait until no other worker can be sending, and read what earlier ones have left."""
         folder = journal_of(self._path, self._lines.header["digest"])
-        found = await asyncio.to_thread(history, folder)
+        found = await self._effects.in_thread(history, folder)
         if found.stopped_by and found.stopped_by == self._by:
             raise StoppedError(
                 "somebody has stopped this plan by its control; a retry does not go on with it. To go on, a person "
                 "clears the task",
                 permanent=True,
             )
-        claimed = time.monotonic()
-        await asyncio.to_thread(self._journal.claim, found)
+        claimed = self._effects.clock()
+        await self._effects.in_thread(self._journal.claim, found)
         await self._look_alone()
         # Whoever claims at the same moment, or sends by an earlier claim, has seen this one when the lease is over.
         alone = claimed + max(self._journal.lease_before, self._journal.lease if self._sends_messages() else 0.0)
@@ -172,10 +183,10 @@ class Run:
         if not found.released:
             log.info("waiting %.0f s for the lease of an earlier worker", self._journal.lease_before)
             await self._wait_as_owner(self._journal.lease_before)
-            again = await asyncio.to_thread(history, folder)
-            self._doubts_until = time.monotonic() + self._settings.server_grace
+            again = await self._effects.in_thread(history, folder)
+            self._doubts_until = self._effects.clock() + self._settings.server_grace
         again.claims = found.claims
-        if not found.claims and await asyncio.to_thread(is_reported, self._path, self._lines.header["digest"]):
+        if not found.claims and await self._effects.in_thread(is_reported, self._path, self._lines.header["digest"]):
             again.damage.append("all of it is missing, though there is a report of this plan")
         self._mind_damage(again)
         if again.claims:
@@ -193,15 +204,15 @@ class Run:
         return bool(self._lines.header.get("guests_notified", 1))
 
     async def _look_alone(self) -> None:
-        looked = time.monotonic()
-        if not await asyncio.to_thread(self._journal.mine):
+        looked = self._effects.clock()
+        if not await self._effects.in_thread(self._journal.mine):
             raise StoppedError("another worker has taken this plan over, and goes on with it")
         self._gate.renew(looked, self._journal.lease)
 
     async def _wait_as_owner(self, seconds: float) -> None:
         """Wait, and look now and then whether the plan is still ours."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        until = self._effects.clock() + seconds
+        while (left := until - self._effects.clock()) > 0:
             await asyncio.sleep(min(left, self._journal.lease / 3))
             await self._look_alone()
 
@@ -326,7 +337,7 @@ class Run:
     async def _still_as_planned(self, chunk: list[PlannedChange]) -> list[Change]:
         terms = self._lines.header["terms"]
         listed = [line for line in chunk if not self._options.reads_each(messages=messages(line, terms))]
-        at = time.monotonic()
+        at = self._effects.clock()
         now = await self._reader.many(listed) if listed else {}
         here = {line.uid for line in listed}
         ready = []

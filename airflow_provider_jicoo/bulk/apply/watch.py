@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 
 from airflow_provider_jicoo.bulk.apply.control import ReadControl, Throttle, parse
+from airflow_provider_jicoo.bulk.apply.effects import InThread
 from airflow_provider_jicoo.bulk.apply.gate import Gate
 from airflow_provider_jicoo.bulk.apply.journal import Journal
 from airflow_provider_jicoo.bulk.apply.ledger import Ledger
@@ -25,6 +25,7 @@ _FLUSH = 2.0
 class Watch:
     """Keeps a run's lease, obeys its control, and tells how far it is.
 
+    :param in_thread: runs what blocks.
     :param total: planned changes.
     :param by: who runs it, noted at a stop.
     :param tell: called with the progress; None for nobody.
@@ -39,6 +40,7 @@ class Watch:
         journal: Journal,
         throttle: Throttle,
         timeline: Timeline,
+        in_thread: InThread,
         *,
         total: int,
         by: str,
@@ -50,6 +52,7 @@ class Watch:
     ) -> None:
         self._gate, self._ledger, self._journal = gate, ledger, journal
         self._throttle, self._timeline = throttle, timeline
+        self._in_thread = in_thread
         self._total, self._by = total, by
         self._control, self._stop = control, stop
         self._tell, self._tell_every, self._tick = tell, tell_every, tick
@@ -61,8 +64,8 @@ class Watch:
 
         :raises OSError: the journal cannot be read.
         """
-        before = time.monotonic()
-        if await asyncio.to_thread(self._journal.mine):
+        before = self._gate.now()
+        if await self._in_thread(self._journal.mine):
             self._gate.renew(before, self._journal.lease)
         else:
             self._gate.lose()
@@ -80,14 +83,14 @@ class Watch:
         :raises PlanError: the control cannot be understood.
         :raises OSError: it cannot be read.
         """
-        control = parse(await asyncio.to_thread(self._control))
+        control = parse(await self._in_thread(self._control))
         if control.max_requests_per_second != self._ceiling:
             self._ceiling = control.max_requests_per_second
             said = "no ceiling" if self._ceiling is None else f"at most {self._ceiling:g} requests per second"
             log.info("told by the control: %s from now on", said)
         self._throttle.limit(self._ceiling)
         if control.state == "stop" and not self._gate.closed:
-            await asyncio.to_thread(self._journal.note_stop, self._by)
+            await self._in_thread(self._journal.note_stop, self._by)
             reason = "it was told to stop"
             self.close(reason, StoppedError(reason, permanent=True))
         if self._stop.asked:
@@ -105,10 +108,10 @@ class Watch:
 
     async def tick(self) -> None:
         """Obey, sample, write and tell, again and again."""
-        told = flushed = time.monotonic()
+        told = flushed = self._gate.now()
         while True:
             await self.obey()
-            now = time.monotonic()
+            now = self._gate.now()
             self._timeline.sample(
                 now, self._ledger.done, self._throttle.requests, self._throttle.refused, self._throttle.rate
             )
@@ -135,4 +138,4 @@ class Watch:
             paused=self._gate.paused,
         )
         # In a thread: whoever is told may write somewhere, and blocks nobody there.
-        await asyncio.to_thread(self._tell, progress)
+        await self._in_thread(self._tell, progress)

@@ -14,12 +14,13 @@ from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import checked_word
 from airflow_provider_jicoo.bulk import bar
 from airflow_provider_jicoo.bulk.changes import Change, as_change
+from airflow_provider_jicoo.bulk.documents import Owner, PlanAbout
 from airflow_provider_jicoo.bulk.errors import PlanError
 from airflow_provider_jicoo.bulk.files import StorePath
 from airflow_provider_jicoo.bulk.plan.draft import Draft
 from airflow_provider_jicoo.bulk.plan.file import Plan, PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.plan.header import read_header
-from airflow_provider_jicoo.bulk.plan.place import Owner, prepare_place
+from airflow_provider_jicoo.bulk.plan.place import prepare_place
 from airflow_provider_jicoo.bulk.plan.terms import Terms
 from airflow_provider_jicoo.bulk.selection import Selection, select
 
@@ -90,7 +91,7 @@ def plan_changes(
             _consider_all(draft, bookings, wanted, progress)
         draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
-        about = {
+        about: PlanAbout = {
             "selection": selection.describe(),
             "change": wanted.describe(),
             "madeBy": made_by,

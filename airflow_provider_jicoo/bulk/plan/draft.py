@@ -6,23 +6,20 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from typing import IO, Any
+from typing import IO
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.models import Booking
-from airflow_provider_jicoo.api.settings import PER_PAGE
 from airflow_provider_jicoo.api.written import documented, reflects_exactly
 from airflow_provider_jicoo.bulk.approval import whole_digest
-from airflow_provider_jicoo.bulk.changes import (
-    Change,
-    Target,
-)
+from airflow_provider_jicoo.bulk.changes import Change, Target
+from airflow_provider_jicoo.bulk.documents import Counts, Manifest, PlanAbout, PlanHeader, ShardManifest, ShardName
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanLimitError
 from airflow_provider_jicoo.bulk.files import StorePath, make_folder, written_durably
 from airflow_provider_jicoo.bulk.plan import order
 from airflow_provider_jicoo.bulk.plan.file import DECODER, Plan, PlannedChange
-from airflow_provider_jicoo.bulk.plan.header import dump, dump_header
+from airflow_provider_jicoo.bulk.plan.header import VERSION, dump, dump_header, whole_manifest
 from airflow_provider_jicoo.bulk.plan.names import Names, read_names
 from airflow_provider_jicoo.bulk.plan.place import check_place
 from airflow_provider_jicoo.bulk.plan.seen import fingerprint
@@ -116,7 +113,7 @@ class Draft:
                     f"Planned were:\n{told}\nSome of them:\n{some}"
                 )
 
-    def write(self, path: StorePath, shards: int, about: Mapping[str, Any]) -> Plan:
+    def write(self, path: StorePath, shards: int, about: PlanAbout) -> Plan:
         """Write the plan and its shards.
 
         :raises PlanError: the path cannot be written, or something stands there by now that must not be lost.
@@ -126,27 +123,35 @@ class Draft:
         moves = [order.Move(numbers[uid], *move) for uid, move in self._moves.items()]
         waits_for = order.waits(moves)
         in_order, cycles = order.arrange(len(self._index), waits_for)
-        header = {
-            **about,
-            "madeAt": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-            "cycles": [[self._index[number][1] for number in cycle] for cycle in cycles],
-            "irreversible": self.irreversible,
-            "unchanged": self.unchanged,
-        }
         parts = [in_order] if shards == 1 else split(in_order, waits_for, shards)
-        made = [self._describe(part, waits_for) for part in parts]
-        manifest = {**self._manifest(path, made), "warnings": list(about.get("warnings", ()))}
-        manifest["requests"] = _requests(manifest["changes"], manifest["guests_notified"])
+        manifest = self._manifest(path, [self._count(part, waits_for) for part in parts], about["warnings"])
+        header: PlanHeader = {
+            "jicoo_plan": VERSION,
+            "digest": manifest["digest"],
+            "changes": manifest["changes"],
+            "unchanged": manifest["unchanged"],
+            "guests_notified": manifest["guests_notified"],
+            "irreversible": manifest["irreversible"],
+            "selection": about["selection"],
+            "change": about["change"],
+            "madeBy": about["madeBy"],
+            "madeAt": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "owner": about["owner"],
+            "warnings": about["warnings"],
+            "cycles": [[self._index[number][1] for number in cycle] for cycle in cycles],
+        }
+        if "leftAlone" in about:
+            header["leftAlone"] = about["leftAlone"]
         told = summary(manifest, header, self._terms.json(), self._tally, self._names)
-        check_place(path, about.get("owner"))
+        check_place(path, about["owner"])
         try:
             make_folder(path.parent)
-            self._write_all(path, {**header, "summary": told}, manifest, parts, waits_for)
+            self._write_all(path, header, told, manifest, parts, waits_for)
         except OSError as error:
             raise PlanError(f"the plan cannot be written to {path}: {error}; nothing was sent") from error
         return Plan(manifest, told)
 
-    def _describe(self, in_order: list[int], waits_for: dict[int, list[int]]) -> dict[str, Any]:
+    def _count(self, in_order: list[int], waits_for: dict[int, list[int]]) -> Counts:
         """Return digest and counts of a part of the plan."""
         hashed = hashlib.sha256(dump(self._terms.json()))
         irreversible = 0
@@ -161,45 +166,57 @@ class Draft:
             "irreversible": irreversible,
         }
 
-    def _manifest(self, path: StorePath, made: list[dict[str, Any]]) -> dict[str, Any]:
+    def _manifest(self, path: StorePath, counts: list[Counts], warnings: list[str]) -> Manifest:
         """Return the manifest of the whole plan.
 
-        :param made: digest and counts of each of its parts.
+        :param counts: of each of its parts.
         """
-        if len(made) == 1:
-            whole = {"plan": str(path), **made[0], "unchanged": self.unchanged}
-            return {**whole, "shards": [whole]}
-        shards = [{"plan": str(path.parent / _shard(path, number)), **part} for number, part in enumerate(made)]
-        totals = {name: sum(part[name] for part in made) for name in ("changes", "guests_notified", "irreversible")}
-        digest = whole_digest(part["digest"] for part in made)
-        return {"plan": str(path), "digest": digest, **totals, "unchanged": self.unchanged, "shards": shards}
+        if len(counts) == 1:
+            return whole_manifest({**counts[0], "plan": str(path), "unchanged": self.unchanged}, warnings)
+        shards: list[ShardManifest] = [
+            {**part, "plan": str(path.parent / _shard(path, number))} for number, part in enumerate(counts)
+        ]
+        whole: ShardManifest = {
+            "plan": str(path),
+            "digest": whole_digest(part["digest"] for part in counts),
+            "changes": sum(part["changes"] for part in counts),
+            "unchanged": self.unchanged,
+            "guests_notified": sum(part["guests_notified"] for part in counts),
+            "irreversible": sum(part["irreversible"] for part in counts),
+        }
+        return whole_manifest(whole, warnings, shards)
 
     def _write_all(
         self,
         path: StorePath,
-        header: Mapping[str, Any],
-        manifest: Mapping[str, Any],
+        header: PlanHeader,
+        told: str,
+        manifest: Manifest,
         parts: list[list[int]],
         waits_for: dict[int, list[int]],
     ) -> None:
-        counts = ("digest", "changes", "unchanged", "guests_notified", "irreversible")
-        whole = {**header, **{name: manifest[name] for name in counts}}
         if len(parts) == 1:
-            self._write_lines(path, whole, parts[0], waits_for)
+            self._write_lines(path, {**header, "summary": told}, parts[0], waits_for)
             return
-        shards = [
+        shards: list[ShardName] = [
             {"name": _shard(path, number), "digest": shard["digest"]} for number, shard in enumerate(manifest["shards"])
         ]
         for shard, counted, part in zip(shards, manifest["shards"], parts, strict=True):
-            about = {name: value for name, value in header.items() if name != "summary"}
-            about |= {name: counted[name] for name in counts}
-            about["partOf"] = {"plan": path.name, "shards": shards}
-            self._write_lines(path.parent / shard["name"], about, part, waits_for)
+            own: PlanHeader = {
+                **header,
+                "digest": counted["digest"],
+                "changes": counted["changes"],
+                "unchanged": counted["unchanged"],
+                "guests_notified": counted["guests_notified"],
+                "irreversible": counted["irreversible"],
+                "partOf": {"plan": path.name, "shards": shards},
+            }
+            self._write_lines(path.parent / shard["name"], own, part, waits_for)
         with written_durably(path) as file:
-            file.write(dump_header({**whole, "shards": [shard["name"] for shard in shards]}))
+            file.write(dump_header({**header, "summary": told, "shards": [shard["name"] for shard in shards]}))
 
     def _write_lines(
-        self, path: StorePath, header: Mapping[str, Any], in_order: list[int], waits_for: dict[int, list[int]]
+        self, path: StorePath, header: PlanHeader, in_order: list[int], waits_for: dict[int, list[int]]
     ) -> None:
         with written_durably(path) as file:
             file.write(dump_header({**header, "terms": self._terms.json()}))
@@ -217,13 +234,6 @@ class Draft:
 
 def _shard(path: StorePath, number: int) -> str:
     return f"{path.name}.shard-{number}"
-
-
-def _requests(changes: int, messaging: int) -> int:
-    """Return how many requests an apply takes as a rule: what messages a guest is read by itself before it is sent, the
-    rest by listing.
-    """
-    return changes + messaging + -(-(changes - messaging) // PER_PAGE)
 
 
 def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:

@@ -17,9 +17,8 @@ from typing import IO, Any
 
 import msgspec
 
-from airflow_provider_jicoo.bulk.changes import (
-    Action,
-)
+from airflow_provider_jicoo.bulk.changes import Action
+from airflow_provider_jicoo.bulk.documents import Manifest
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.files import StorePath
 from airflow_provider_jicoo.bulk.plan.header import dump, read_header
@@ -62,15 +61,12 @@ DECODER = msgspec.json.Decoder(PlannedChange)
 class Plan:
     """A plan that was made.
 
-    :param manifest: what an apply needs to know: ``plan`` (path), ``digest``, ``changes``, ``unchanged``,
-        ``guests_notified``, ``irreversible``, ``requests`` (how many an apply takes as a rule),
-        ``warnings`` (what could not be proved of the list of bookings, and other texts for people), ``shards`` (a list
-        of manifests, of which each has a plan of its own).
+    :param manifest: what an apply needs to know; for tasks to hand on.
     :param summary: the plan in Markdown, made to be read before it is agreed to: what changes, for whom and when, by
         names of hosts and event types, with examples. What may be personal to guests is left out of it.
     """
 
-    manifest: dict[str, Any]
+    manifest: Manifest
     summary: str
 
     def _repr_markdown_(self) -> str:

@@ -1,20 +1,15 @@
-"""The header of a plan: its first line, a JSON object.
-
-``jicoo_plan`` (the version of the format), ``digest``, ``terms``, ``selection``, ``change``, ``madeAt`` (ISO 8601,
-UTC), ``madeBy`` (words), ``owner`` (the task that made it, see :mod:`~airflow_provider_jicoo.bulk.plan.place`;
-null outside of Airflow), ``summary`` (Markdown), ``changes``, ``unchanged``, ``guests_notified``, ``irreversible``,
-``cycles``. That of a plan in shards has ``shards``, the names of their files beside it, and no ``terms``; that of a
-shard has ``partOf``, which is ``{"plan": name, "shards": [{"name", "digest"}, ...]}``, and no summary.
-"""
+"""The header of a plan: its first line, a :class:`~airflow_provider_jicoo.bulk.documents.PlanHeader` in JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import msgspec
 
+from airflow_provider_jicoo.api.settings import PER_PAGE
+from airflow_provider_jicoo.bulk.documents import Manifest, PlanHeader, ShardManifest
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.files import StorePath
 
@@ -28,9 +23,10 @@ def dump(value: Any) -> bytes:
     return msgspec.json.encode(value, order="sorted") + b"\n"
 
 
-def dump_header(header: Mapping[str, Any]) -> bytes:
-    """Write a header."""
-    return START + b"%d," % VERSION + dump(header)[1:]
+def dump_header(header: PlanHeader) -> bytes:
+    """Write a header: its version first, by which a plan is known."""
+    rest = {name: value for name, value in header.items() if name != "jicoo_plan"}
+    return START + b"%d," % header["jicoo_plan"] + dump(rest)[1:]
 
 
 _LOOK, _LONGEST = 64 * 1024, 256 * 1024 * 1024
@@ -50,7 +46,7 @@ def first_line(path: StorePath) -> bytes:
         return line
 
 
-def read_header(path: StorePath) -> dict[str, Any]:
+def read_header(path: StorePath) -> PlanHeader:
     """Read the header of a plan.
 
     :raises PlanMismatchError: there is no plan there.
@@ -61,7 +57,7 @@ def read_header(path: StorePath) -> dict[str, Any]:
         raise PlanMismatchError(f"{path} cannot be read as a plan: {error}") from None
 
 
-def parse_header(line: bytes, path: StorePath) -> dict[str, Any]:
+def parse_header(line: bytes, path: StorePath) -> PlanHeader:
     """Return the header that a line is.
 
     :raises PlanMismatchError: it is none.
@@ -72,10 +68,10 @@ def parse_header(line: bytes, path: StorePath) -> dict[str, Any]:
         raise PlanMismatchError(f"{path} cannot be read as a plan: {error}") from None
     if not isinstance(header, dict) or header.get("jicoo_plan") != VERSION or "digest" not in header:
         raise PlanMismatchError(f"{path} is not a plan of this version")
-    return header
+    return cast("PlanHeader", header)
 
 
-def shard_paths(path: StorePath, header: Mapping[str, Any]) -> Iterator[StorePath]:
+def shard_paths(path: StorePath, header: PlanHeader) -> Iterator[StorePath]:
     """Yield the files of a plan's changes: those of its shards, or its own.
 
     :param header: the plan's, or that of one of its shards.
@@ -88,7 +84,7 @@ def shard_paths(path: StorePath, header: Mapping[str, Any]) -> Iterator[StorePat
         yield from (path.parent / name for name in names)
 
 
-def find_shards(path: StorePath, header: Mapping[str, Any]) -> None:
+def find_shards(path: StorePath, header: PlanHeader) -> None:
     """Make sure that the whole plan is there, before any of it is used.
 
     :param header: the plan's, or that of one of its shards.
@@ -100,3 +96,33 @@ def find_shards(path: StorePath, header: Mapping[str, Any]) -> None:
             f"{path} is not whole: of its shards, {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in "
             f"{path.parent}; nothing was sent"
         )
+
+
+def whole_manifest(plan: ShardManifest, warnings: list[str], shards: list[ShardManifest] | None = None) -> Manifest:
+    """Return the manifest of a whole plan.
+
+    :param plan: its path and its counts.
+    :param warnings: as in its header.
+    :param shards: the files that it is split into; by default it is one file.
+    """
+    changes, messaging = plan["changes"], plan["guests_notified"]
+    return {
+        **plan,
+        "shards": shards or [plan],
+        "warnings": list(warnings),
+        # What messages a guest is read by itself before it is sent, the rest by listing.
+        "requests": changes + messaging + -(-(changes - messaging) // PER_PAGE),
+    }
+
+
+def manifest_of(path: StorePath, header: PlanHeader) -> Manifest:
+    """Return the manifest of a plan that is in one file."""
+    plan: ShardManifest = {
+        "plan": str(path),
+        "digest": header["digest"],
+        "changes": header["changes"],
+        "unchanged": header["unchanged"],
+        "guests_notified": header["guests_notified"],
+        "irreversible": header["irreversible"],
+    }
+    return whole_manifest(plan, header.get("warnings", []))

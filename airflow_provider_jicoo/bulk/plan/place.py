@@ -7,15 +7,11 @@ journal is of no use without it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from airflow_provider_jicoo.bulk.documents import Owner, PlanHeader
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanMismatchError
-from airflow_provider_jicoo.bulk.files import StorePath, journals, try_to_write
+from airflow_provider_jicoo.bulk.files import StorePath, try_to_write
+from airflow_provider_jicoo.bulk.journal_files import has_begun, journal_of, journals
 from airflow_provider_jicoo.bulk.plan.header import START, first_line, parse_header, read_header, shard_paths
-
-Owner = Mapping[str, Any]
-"""The task that makes a plan: ``dagId``, ``runId``, ``taskId`` and ``mapIndex``."""
 
 
 def prepare_place(path: StorePath, owner: Owner | None) -> None:
@@ -73,9 +69,7 @@ def _check_remains(path: StorePath, line: bytes) -> None:
         )
 
 
-def _refuse_begun(path: StorePath, header: Mapping[str, Any]) -> None:
-    from airflow_provider_jicoo.bulk.apply.journal import has_begun, journal_of
-
+def _refuse_begun(path: StorePath, header: PlanHeader) -> None:
     for file in shard_paths(path, header):
         if not file.exists():
             continue
@@ -89,7 +83,7 @@ def _refuse_begun(path: StorePath, header: Mapping[str, Any]) -> None:
             )
 
 
-def described(owner: Owner | None, header: Mapping[str, Any]) -> str:
+def described(owner: Owner | None, header: PlanHeader) -> str:
     """Return in words who made a plan."""
     if not owner:
         return header.get("madeBy") or "somebody who is not a task of Airflow"

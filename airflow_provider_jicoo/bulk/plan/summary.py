@@ -13,6 +13,7 @@ from itertools import islice, zip_longest
 from typing import Any, TypeVar
 
 from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.bulk.documents import LeftAlone, Manifest, PlanHeader, TermsDocument
 from airflow_provider_jicoo.bulk.plan.markdown import code, table, text, words
 from airflow_provider_jicoo.bulk.plan.names import Names
 from airflow_provider_jicoo.bulk.plan.phrases import before_and_after, begin, day, kind, some
@@ -30,9 +31,7 @@ PERSONAL = frozenset({"name_matches"})
 T = TypeVar("T")
 
 
-def summary(
-    manifest: Mapping[str, Any], header: Mapping[str, Any], terms: Mapping[str, Any], tally: Tally, names: Names
-) -> str:
+def summary(manifest: Manifest, header: PlanHeader, terms: TermsDocument, tally: Tally, names: Names) -> str:
     """Return the whole plan in Markdown.
 
     :param manifest: its counts and its digest.
@@ -81,13 +80,13 @@ def examples(tally: Tally, names: Names, most: int) -> list[str]:
     ]
 
 
-def _headline(manifest: Mapping[str, Any]) -> str:
+def _headline(manifest: Manifest) -> str:
     count, same = manifest["changes"], manifest["unchanged"]
     will = "booking" if count == 1 else "bookings"
     return f"**{count:,} {will} will be changed**, {same:,} {'is' if same == 1 else 'are'} so already."
 
 
-def _warnings(manifest: Mapping[str, Any], header: Mapping[str, Any]) -> list[str]:
+def _warnings(manifest: Manifest, header: PlanHeader) -> list[str]:
     warnings = manifest.get("warnings") or header.get("warnings") or []
     lines = [f"- **Warning:** {text(warning, MOST_WORDS)}" for warning in warnings[:MOST_LINES]]
     if len(warnings) > MOST_LINES:
@@ -102,7 +101,7 @@ def _warnings(manifest: Mapping[str, Any], header: Mapping[str, Any]) -> list[st
     return lines
 
 
-def _effects(manifest: Mapping[str, Any], terms: Mapping[str, Any]) -> list[str]:
+def _effects(manifest: Manifest, terms: TermsDocument) -> list[str]:
     if not manifest["changes"]:
         return []
     count, final = manifest["guests_notified"], manifest["irreversible"]
@@ -171,7 +170,7 @@ def _samples(tally: Tally, names: Names, changes: int) -> list[str]:
     return lines
 
 
-def _left_alone(left: Sequence[Mapping[str, str]]) -> list[str]:
+def _left_alone(left: Sequence[LeftAlone]) -> list[str]:
     if not left:
         return []
     whys = Counter(each["why"] for each in left)
@@ -184,7 +183,7 @@ def _left_alone(left: Sequence[Mapping[str, str]]) -> list[str]:
     return [f"- **{len(left):,} are left alone**: {reasons}", *named]
 
 
-def _facts(manifest: Mapping[str, Any], header: Mapping[str, Any], terms: Mapping[str, Any], names: Names) -> list[str]:
+def _facts(manifest: Manifest, header: PlanHeader, terms: TermsDocument, names: Names) -> list[str]:
     """Return what identifies the plan and what it costs, a line each."""
     at, by = header.get("madeAt"), header.get("madeBy")
     made = [*([_moment(at)] if at else []), *([text(by, MOST_WORDS)] if by else [])]
@@ -201,7 +200,7 @@ def _facts(manifest: Mapping[str, Any], header: Mapping[str, Any], terms: Mappin
     return [f"- {line}" for line in lines]
 
 
-def _requests(manifest: Mapping[str, Any]) -> list[str]:
+def _requests(manifest: Manifest) -> list[str]:
     if not manifest.get("requests"):
         return []
     each = ": each booking whose guest is messaged is read right before" if manifest["guests_notified"] else ""

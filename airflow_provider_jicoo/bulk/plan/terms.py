@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from airflow_provider_jicoo.bulk.changes import (
     Change,
@@ -11,6 +10,7 @@ from airflow_provider_jicoo.bulk.changes import (
     ShiftTime,
     UpdateFields,
 )
+from airflow_provider_jicoo.bulk.documents import TermsDocument
 from airflow_provider_jicoo.bulk.errors import PlanError
 from airflow_provider_jicoo.bulk.plan.file import PlannedChange
 
@@ -69,7 +69,7 @@ class Terms:
             )
         return True
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> TermsDocument:
         """Return the terms as they stand in the header."""
         return {
             "isSendUpdates": self.is_send_updates,

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from airflow_provider_jicoo.bulk.documents import Approval, ReportedOutcome, ReportFacts, TimelineSample
+
 ROWS = 5_000
 """How many rows of what did not go through the page has at the most; ``outcomes.jsonl`` has all."""
 WORST_FIRST = ("unknown", "failed", "rejected", "stale")
@@ -37,21 +39,21 @@ class WorstFirst:
     """Changes that did not go through, as they are found, and no more of them than a page shows."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, list[Mapping[str, Any]]] = {outcome: [] for outcome in WORST_FIRST}
+        self._kept: dict[str, list[ReportedOutcome]] = {outcome: [] for outcome in WORST_FIRST}
 
-    def add(self, made: Mapping[str, Any]) -> None:
+    def add(self, made: ReportedOutcome) -> None:
         """Take in what became of a change."""
         kept = self._kept.get(made["outcome"])
         if kept is not None and len(kept) < ROWS:
             kept.append(made)
 
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+    def __iter__(self) -> Iterator[ReportedOutcome]:
         """Yield them, the worst first, and otherwise in the order in which they came."""
         for kept in self._kept.values():
             yield from kept
 
 
-def page(facts: Mapping[str, Any], wrong: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def page(facts: ReportFacts, wrong: Iterable[ReportedOutcome]) -> Iterator[str]:
     """Yield the page in parts.
 
     :param facts: what is in ``report.json``.
@@ -74,7 +76,7 @@ def _count(name: str, count: int) -> str:
     return f'<div class="{kind}"><b>{count:,}</b>{_text(name.replace("_", " "))}</div>'
 
 
-def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
+def _facts(facts: ReportFacts) -> Iterator[str]:
     seconds, requests = facts["seconds"], facts["requests"]
     share = f" ({100 * facts['refused'] / requests:.1f} %)" if requests else ""
     for name, value in (
@@ -91,7 +93,7 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"<tr><th>{name}</th><td>{_text(value)}</td></tr>"
 
 
-def _approval(approval: Mapping[str, str] | None) -> str:
+def _approval(approval: Approval | None) -> str:
     return "nobody was asked" if approval is None else f"{approval['by']}, at {approval['at']}"
 
 
@@ -99,7 +101,7 @@ def _pairs(values: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{name} = {value}" for name, value in (values or {}).items())
 
 
-def _table(wrong: Iterable[Mapping[str, Any]], counts: Mapping[str, int]) -> Iterator[str]:
+def _table(wrong: Iterable[ReportedOutcome], counts: Mapping[str, int]) -> Iterator[str]:
     rows = 0
     for made in wrong:
         if rows == 0:
@@ -127,7 +129,7 @@ def _table(wrong: Iterable[Mapping[str, Any]], counts: Mapping[str, int]) -> Ite
         yield f"<p>{left:,} not attempted: the run ended before their turn. They are in outcomes.jsonl.</p>"
 
 
-def plot(timeline: Sequence[Mapping[str, Any]]) -> str:
+def plot(timeline: Sequence[TimelineSample]) -> str:
     """Return an SVG of requests and refusals per second, and of the pace, over time."""
     steps = [
         (

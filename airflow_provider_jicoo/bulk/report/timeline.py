@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+
+from airflow_provider_jicoo.bulk.documents import TimelineSample
 
 SAMPLES = 600
 """How many samples over time are kept; when there are more, every second one goes."""
@@ -53,7 +54,7 @@ class Timeline:
         (first, before), (last, after) = self._lately[0], self._lately[-1]
         return (after - before) / (last - first) if last > first else 0.0
 
-    def json(self) -> list[dict[str, Any]]:
+    def json(self) -> list[TimelineSample]:
         """Return the samples with the seconds since the first."""
         return [
             {

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_jicoo.api.errors import JicooError
+from airflow_provider_jicoo.bulk.documents import Approval, ReportedOutcome, ReportFacts
 from airflow_provider_jicoo.bulk.files import StorePath, create, make_folder, read_bytes
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile, PlannedChange
@@ -72,7 +73,7 @@ def write_report(
     requests: int,
     refused: int,
     sent_again: int,
-    approval: Mapping[str, str] | None,
+    approval: Approval | None,
     tries: int,
     reason: str,
     error: JicooError | None,
@@ -96,7 +97,7 @@ def write_report(
             wrong.add(outcome)
             file.write(msgspec.json.encode(outcome) + b"\n")
     ended = datetime.now(timezone.utc)
-    facts = {
+    facts: ReportFacts = {
         "plan": str(plan),
         "digest": lines.header["digest"],
         "approval": approval,
@@ -121,7 +122,7 @@ def write_report(
     return Report(folder, facts["counts"], reason, error, facts)
 
 
-def write_facts(folder: StorePath, facts: Mapping[str, Any], wrong: Iterable[Mapping[str, Any]]) -> None:
+def write_facts(folder: StorePath, facts: ReportFacts, wrong: Iterable[ReportedOutcome]) -> None:
     """Write ``report.json`` and ``report.html``."""
     with create(folder / "report.json") as file:
         file.write(json.dumps(facts, ensure_ascii=False, indent=1).encode() + b"\n")
@@ -145,13 +146,13 @@ def is_reported(plan: StorePath, digest: str) -> bool:
         return False
 
 
-def outcomes(lines: Iterable[PlannedChange], entries: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
+def outcomes(lines: Iterable[PlannedChange], entries: Mapping[str, Entry]) -> Iterator[ReportedOutcome]:
     """Yield what became of each planned change, in the plan's order."""
     for line in lines:
         entry = entries.get(line.uid)
         # Announced and left without an outcome: it can only be one that an earlier try was killed over.
         outcome = Outcome.NOT_ATTEMPTED if entry is None else entry.outcome or Outcome.UNKNOWN
-        made: dict[str, Any] = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
+        made: ReportedOutcome = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
         if entry is not None and entry.detail:
             made["detail"] = entry.detail
         if entry is not None and entry.adjusted:
@@ -169,14 +170,14 @@ def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
     :raises FileNotFoundError: a shard has no report.
     """
     folders = list(reports)
-    parts = [json.loads(read_bytes(folder / "report.json")) for folder in folders]
+    parts: list[ReportFacts] = [json.loads(read_bytes(folder / "report.json")) for folder in folders]
     counts: Counter[str] = Counter()
     for part in parts:
         counts.update(part["counts"])
     reasons = [part["endedEarly"] for part in parts if part["endedEarly"]]
-    started = min((part["startedAt"] for part in parts), default=None)
-    ended = max((part["endedAt"] for part in parts), default=None)
-    facts = {
+    started = min((part["startedAt"] for part in parts if part["startedAt"]), default=None)
+    ended = max((part["endedAt"] for part in parts if part["endedAt"]), default=None)
+    facts: ReportFacts = {
         "plan": ", ".join(part["plan"] for part in parts),
         "digest": ", ".join(part["digest"] for part in parts),
         "approval": _one_approval(parts),
@@ -208,9 +209,9 @@ def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
     return Report(into, facts["counts"], "; ".join(reasons), None, facts)
 
 
-def _one_approval(parts: list[dict[str, Any]]) -> dict[str, str] | None:
+def _one_approval(parts: list[ReportFacts]) -> Approval | None:
     """Return the approval that the shards have in common; of several, all names and the last moment."""
-    found = [part["approval"] for part in parts if part.get("approval")]
+    found = [approval for part in parts if (approval := part.get("approval"))]
     if not found:
         return None
     return {
