@@ -102,15 +102,15 @@ class Draft:
 
         :raises PlanLimitError: says by how much, and what would change.
         """
-        for name, most, found in (
+        for name, most, count in (
             ("max_changes", max_changes, len(self._index)),
             ("max_notified_guests", max_notified_guests, len(self._messaging)),
         ):
-            if most is not None and found > most:
+            if most is not None and count > most:
                 told = "\n".join(changes(self._tally, self._names))
                 some = "\n".join(examples(self._tally, self._names, _NAMED))
                 raise PlanLimitError(
-                    f"{name} is {most}, and the plan has {found}: {found - most} too many; nothing was sent. "
+                    f"{name} is {most}, and the plan has {count}: {count - most} too many; nothing was sent. "
                     f"Planned were:\n{told}\nSome of them:\n{some}"
                 )
 
