@@ -54,9 +54,14 @@ class Ledger:
         return entry is not None and entry.outcome is not None and entry.outcome.is_final
 
     def in_doubt(self, uid: str) -> bool:
-        """Tell whether an earlier try may have made a change, and nobody knows."""
+        """Tell whether an earlier try may have made a change, and nobody knows.
+
+        Also what has failed, if it was sent: a server may have made it after it was read back.
+        """
         entry = self.entries.get(uid)
-        return entry is not None and entry.outcome in (None, Outcome.UNKNOWN)
+        if entry is None or entry.outcome is Outcome.FAILED:
+            return entry is not None and entry.sends > 0
+        return entry.outcome in (None, Outcome.UNKNOWN)
 
     @property
     def done(self) -> int:
