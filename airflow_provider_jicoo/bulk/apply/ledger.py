@@ -125,11 +125,16 @@ class Ledger:
     async def _write(self) -> None:
         outcomes, self._outcomes = self._outcomes, []
         intents, self._intents = self._intents, []
+        writing = asyncio.ensure_future(self._in_thread(self._journal.write, outcomes, intents))
         try:
-            await self._in_thread(self._journal.write, outcomes, intents)
-        except BaseException:
-            self._outcomes[:0], self._intents[:0] = outcomes, intents
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # Its thread goes on. Who writes next must not do so beside it: both would write the same segment.
+            await asyncio.wait([writing])
             raise
+        finally:
+            if not writing.done() or writing.cancelled() or writing.exception() is not None:
+                self._outcomes[:0], self._intents[:0] = outcomes, intents
 
     def slot_left(self, uid: str) -> asyncio.Event | None:
         """Return what is set once a booking that others wait for has an outcome; None where nobody waits for it."""
