@@ -132,9 +132,10 @@ def test_the_key_shows_in_nothing_that_a_failure_leaves(
 def test_the_key_shows_in_no_repr(connect, wire, key):
     driver = connect(wire().url)
     driver.send(CALLS["get"])
-    settings, session = driver.client.settings, driver.client._session
+    settings, sends = driver.client.settings, getattr(driver.client, "_transport", driver.client)
+    session = sends._session
 
-    shown = [settings, vars(settings), driver.client, vars(driver.client), session, session.headers, vars(settings)]
+    shown = [settings, vars(settings), driver.client, vars(driver.client), sends, vars(sends), session, session.headers]
     assert key not in "".join(f"{one!r} {one}" for one in shown)
     assert key not in repr(settings.headers("x"))
     assert settings.key_header() == {KEY_HEADER: key}

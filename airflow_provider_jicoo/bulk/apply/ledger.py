@@ -54,9 +54,14 @@ class Ledger:
         return entry is not None and entry.outcome is not None and entry.outcome.is_final
 
     def in_doubt(self, uid: str) -> bool:
-        """Tell whether an earlier try may have made a change, and nobody knows."""
+        """Tell whether an earlier try may have made a change, and nobody knows.
+
+        Also what has failed, if it was sent: a server may have made it after it was read back.
+        """
         entry = self.entries.get(uid)
-        return entry is not None and entry.outcome in (None, Outcome.UNKNOWN)
+        if entry is None or entry.outcome is Outcome.FAILED:
+            return entry is not None and entry.sends > 0
+        return entry.outcome in (None, Outcome.UNKNOWN)
 
     @property
     def done(self) -> int:
@@ -120,11 +125,16 @@ class Ledger:
     async def _write(self) -> None:
         outcomes, self._outcomes = self._outcomes, []
         intents, self._intents = self._intents, []
+        writing = asyncio.ensure_future(self._in_thread(self._journal.write, outcomes, intents))
         try:
-            await self._in_thread(self._journal.write, outcomes, intents)
-        except BaseException:
-            self._outcomes[:0], self._intents[:0] = outcomes, intents
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # Its thread goes on. Who writes next must not do so beside it: both would write the same segment.
+            await asyncio.wait([writing])
             raise
+        finally:
+            if not writing.done() or writing.cancelled() or writing.exception() is not None:
+                self._outcomes[:0], self._intents[:0] = outcomes, intents
 
     def slot_left(self, uid: str) -> asyncio.Event | None:
         """Return what is set once a booking that others wait for has an outcome; None where nobody waits for it."""

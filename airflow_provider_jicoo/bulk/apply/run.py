@@ -87,10 +87,15 @@ class Run:
         )
         work = _Work(self, gate, journal, timeline, await takeover.take())
         await work.carry_out()
-        await work.close_journal()
+        is_written = await work.write_down()
         if gate.lost:
             raise StoppedError(TAKEN)
-        report = await self.effects.in_thread(work.report)
+        try:
+            # Before it is released: the next worker begins at once then, and its report must come after this one.
+            report = await self.effects.in_thread(work.report)
+        finally:
+            if is_written:
+                await work.release()
         await work.tell()
         if gate.error is not None and not isinstance(gate.error, JicooError):
             raise gate.error
@@ -160,15 +165,15 @@ class _Work:
         async with self._client:
             await self._watch.beside(self._all_waves())
 
-    async def close_journal(self) -> None:
-        """Write what there is to write, and say that this worker sends nothing more."""
+    async def write_down(self) -> bool:
+        """Write what there is to write to the journal, and look whether the plan is still ours; tell whether all is."""
         try:
             await self._ledger.flush()
             await self._watch.look()
-            if not self._gate.lost:
-                await self._run.effects.in_thread(self._journal.release)
         except OSError as error:
             self._gate.close(f"the journal cannot be written: {error}", error)
+            return False
+        return True
 
     def report(self) -> Report:
         """Write the report.
@@ -188,6 +193,13 @@ class _Work:
             reason=self._gate.reason,
             error=self._gate.error if isinstance(self._gate.error, JicooError) else None,
         )
+
+    async def release(self) -> None:
+        """Say that this worker sends nothing more."""
+        try:
+            await self._run.effects.in_thread(self._journal.release)
+        except OSError as error:
+            log.warning("a further try waits for the lease of this one, whose end cannot be written: %s", error)
 
     async def tell(self) -> None:
         """Tell how far it came."""

@@ -73,8 +73,8 @@ class Takeover:
                 "clears the task",
                 permanent=True,
             )
-        claimed = self._gate.now()
         await self._in_thread(self._journal.claim, seen)
+        claimed = self._gate.now()  # not before: it may have taken long, and only now can anybody else see it
         await self._look()
         # Whoever claims at the same moment, or sends by an earlier claim, has seen this one when the lease is over.
         alone = claimed + max(self._journal.lease_before, self._journal.lease if self._sends_messages() else 0.0)

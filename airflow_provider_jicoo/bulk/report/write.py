@@ -13,7 +13,7 @@ import msgspec
 
 from airflow_provider_jicoo.api.errors import JicooError
 from airflow_provider_jicoo.bulk.documents import Approval, ReportedOutcome, ReportFacts
-from airflow_provider_jicoo.bulk.files import StorePath, create, make_folder, read_bytes
+from airflow_provider_jicoo.bulk.files import StorePath, make_folder, read_bytes, written_durably
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.report.page import WorstFirst, page
@@ -91,7 +91,7 @@ def write_report(
     make_folder(folder)
     counts: Counter[str] = Counter()
     wrong = WorstFirst()
-    with create(folder / "outcomes.jsonl") as file:
+    with written_durably(folder / "outcomes.jsonl") as file:
         for outcome in outcomes(lines, entries):
             counts[outcome["outcome"]] += 1
             wrong.add(outcome)
@@ -124,9 +124,9 @@ def write_report(
 
 def write_facts(folder: StorePath, facts: ReportFacts, wrong: Iterable[ReportedOutcome]) -> None:
     """Write ``report.json`` and ``report.html``."""
-    with create(folder / "report.json") as file:
+    with written_durably(folder / "report.json") as file:
         file.write(json.dumps(facts, ensure_ascii=False, indent=1).encode() + b"\n")
-    with create(folder / "report.html") as file:
+    with written_durably(folder / "report.html") as file:
         for part in page(facts, wrong):
             file.write(part.encode())
 
@@ -201,7 +201,7 @@ def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
     }
     make_folder(into)
     wrong = WorstFirst()
-    with create(into / "outcomes.jsonl") as file:
+    with written_durably(into / "outcomes.jsonl") as file:
         for line in _all_outcomes(folders):
             file.write(line)
             wrong.add(json.loads(line))
