@@ -34,8 +34,8 @@ class Selection:
     :param event_type_id: only those of this event type.
     :param host_user_id: only those with this user among the hosts.
     :param name_matches: only those in whose title this regular expression is found.
-    :param uids: only these; one that does not exist is an error, and one that the rest of the selection does not mean
-        is told.
+    :param uids: only these; one that does not exist is an error, and one that the rest of the selection rules out is a
+        warning.
     :param where: a Python function of one booking that tells whether it is meant.
     """
 

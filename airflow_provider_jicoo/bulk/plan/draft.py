@@ -1,4 +1,4 @@
-"""A plan while it is made: the changes as they are found, put in order, counted and written."""
+"""A plan in the making: changes are collected, counted, put in order and written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ _NAMED = 5
 
 
 class Draft:
-    """The lines of a plan while they are found: in a temporary file, with an index in memory.
+    """The changes of a plan in the making: in a temporary file, with an index in memory, so that memory does not grow
+    with what is in them.
 
     :param terms: what holds for all of them.
     """
@@ -238,7 +239,7 @@ def _shard(path: StorePath, number: int) -> str:
 
 
 def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:
-    """Split lines into shards of about the same size; those that wait for each other stay together, in order."""
+    """Split lines into shards of about one size, in order; what waits for another one's slot is in one shard with it."""
     leader = {line: line for line in in_order}
 
     def lead(line: int) -> int:
