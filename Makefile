@@ -10,6 +10,8 @@ NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/sandbox
 # Most tests wait for something; the running Airflow is one worker's. Beside others on a busy machine a server may answer
 # later than the second that a test gives it: what failed is run once more, alone.
 PARALLEL := -n 6 --dist loadgroup
+# loadgroup writes the group behind a test's name: without it, none of those that failed would be found, and all be run.
+ALONE := -n 1 --dist loadgroup --last-failed --lfnf=none
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help demo test check coverage test-matrix test-newest test-floors test-dates test-load bench setup clean
@@ -40,7 +42,7 @@ check: setup
 	$(VENV)/bin/lint-imports
 
 test: check
-	$(PY) -m pytest $(PARALLEL) || { echo "Once more, what failed, one at a time:"; $(PY) -m pytest --last-failed --lfnf=none; }
+	$(PY) -m pytest $(PARALLEL) || { echo "Once more, what failed, one at a time:"; $(PY) -m pytest $(ALONE); }
 
 # It takes the tests twice their time.
 coverage: setup
@@ -53,13 +55,14 @@ test-matrix: $(AIRFLOWS)
 $(AIRFLOWS): test-airflow-%: setup-%
 	@echo "Airflow $*, Python $$(.venvs/$*/bin/python -V)"
 	.venvs/$*/bin/python -m pytest $(PARALLEL) -m "not system and not once" $(NO_AIRFLOW:%=--ignore=%) || \
-		.venvs/$*/bin/python -m pytest --last-failed --lfnf=none -m "not system and not once" $(NO_AIRFLOW:%=--ignore=%)
+		.venvs/$*/bin/python -m pytest $(ALONE) -m "not system and not once" $(NO_AIRFLOW:%=--ignore=%)
 
 test-newest: setup-$(NEWEST)
 	.venvs/$(NEWEST)/bin/python -m pytest $(PARALLEL) -m "not system and not once" $(NO_AIRFLOW)
 
 test-floors: setup-floors
-	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system" tests/api tests/bulk tests/hooks
+	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system" tests/api tests/bulk tests/hooks || \
+		.venvs/floors/bin/python -m pytest $(ALONE) -m "not system" tests/api tests/bulk tests/hooks
 
 SETUPS := $(MATRIX:%=setup-%) setup-floors
 .PHONY: $(SETUPS)

@@ -1,7 +1,7 @@
 """Ids in paths, and the paths that Jicoo's documentation does not show.
 
-Those are inferred, or known from other people's code only. Should one turn out to be another, it is put right in one
-place, :data:`INFERRED`: in this table, or at a user's in ``airflow_local_settings.py``::
+Those are inferred, or known from other people's code only. Should one turn out to be wrong, override it in one place,
+:data:`INFERRED`: in this table, or in your own ``airflow_local_settings.py``::
 
     from airflow_provider_jicoo.api.paths import INFERRED
 

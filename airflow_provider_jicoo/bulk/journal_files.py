@@ -1,6 +1,6 @@
-"""Where the journal of a plan is, and how its files are called: what may be asked without reading one.
+"""Where the journal of a plan is, and the names of its files: what can be known without reading one.
 
-What is in them is told in :mod:`airflow_provider_jicoo.bulk.apply.journal`.
+Their content is described in :mod:`airflow_provider_jicoo.bulk.apply.journal`.
 """
 
 from __future__ import annotations

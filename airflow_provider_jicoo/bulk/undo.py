@@ -99,13 +99,13 @@ def _path(plan: Plan | Mapping[str, Any] | StorePath, open_path: Callable[[str],
 
 def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[LeftAlone], warnings: list[str]) -> None:
     digest = read_header(path)["digest"]
-    found = history(journal_of(path, digest))
-    entries = found.entries
-    if not found.claims and is_reported(path, digest):
-        found.damage.append("all of it is missing, though there is a report of this plan")
-    if found.damage:
+    journal = history(journal_of(path, digest))
+    entries = journal.entries
+    if not journal.claims and is_reported(path, digest):
+        journal.damage.append("all of it is missing, though there is a report of this plan")
+    if journal.damage:
         warnings.append(
-            f"the journal {journal_of(path, digest)} is damaged: {'; '.join(found.damage[:5])}. What it says "
+            f"the journal {journal_of(path, digest)} is damaged: {'; '.join(journal.damage[:5])}. What it says "
             "nothing of may have been changed, and is left alone."
         )
     with closing(PlanFile(path, digest)) as lines:
@@ -113,7 +113,7 @@ def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[LeftAlo
             raise PlanMismatchError(
                 f"{path} is of {lines.header['terms']['baseUrl']}, not of {client.settings.base_url}"
             )
-        if found.damage:
+        if journal.damage:
             why = "the journal is damaged and says nothing of it: nobody knows whether it was changed"
             left += [{"uid": planned.uid, "why": why} for planned in lines if planned.uid not in entries]
         touched = (planned for planned in lines if planned.uid in entries)

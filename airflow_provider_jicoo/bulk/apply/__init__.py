@@ -94,7 +94,8 @@ def apply_plan(
     :raises AuthenticationError: the key was refused; the rest was not attempted, the report is written.
     """
     if every is not None:
-        warnings.warn("apply_plan: every is progress_interval now", DeprecationWarning, stacklevel=2)
+        # 3: "discreet" stands between this function and its caller.
+        warnings.warn("apply_plan: every is progress_interval now", DeprecationWarning, stacklevel=3)
         progress_interval = every
     path, agreed = _which(plan, digest, approval, open_path)
     options, stop = options or Options(), stop or Stop()

@@ -1,4 +1,4 @@
-"""A plan while it is made: the changes as they are found, put in order, counted and written."""
+"""A plan in the making: changes are collected, counted, put in order and written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ _NAMED = 5
 
 
 class Draft:
-    """The lines of a plan while they are found: in a temporary file, with an index in memory.
+    """The changes of a plan in the making: in a temporary file, with an index in memory, so that memory does not grow
+    with what is in them.
 
     :param terms: what holds for all of them.
     """
@@ -102,15 +103,15 @@ class Draft:
 
         :raises PlanLimitError: says by how much, and what would change.
         """
-        for name, most, found in (
+        for name, most, count in (
             ("max_changes", max_changes, len(self._index)),
             ("max_notified_guests", max_notified_guests, len(self._messaging)),
         ):
-            if most is not None and found > most:
+            if most is not None and count > most:
                 told = "\n".join(changes(self._tally, self._names))
                 some = "\n".join(examples(self._tally, self._names, _NAMED))
                 raise PlanLimitError(
-                    f"{name} is {most}, and the plan has {found}: {found - most} too many; nothing was sent. "
+                    f"{name} is {most}, and the plan has {count}: {count - most} too many; nothing was sent. "
                     f"Planned were:\n{told}\nSome of them:\n{some}"
                 )
 
@@ -238,7 +239,7 @@ def _shard(path: StorePath, number: int) -> str:
 
 
 def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:
-    """Split lines into shards of about the same size; those that wait for each other stay together, in order."""
+    """Split lines into shards of about one size, in order; what waits for another's slot is in one shard with it."""
     leader = {line: line for line in in_order}
 
     def lead(line: int) -> int:

@@ -1,7 +1,7 @@
 """A plan in Markdown, made to be read before it is agreed to: what changes, for whom, when, and what that does.
 
-It is read within half a minute, in Airflow's Required Actions, in a notebook or in a terminal, so that its length does
-not grow with the plan. What is personal to guests stays out of it.
+It has to be readable within half a minute, in Airflow's Required Actions, in a notebook or in a terminal: its length
+does not grow with the plan. What is personal to guests stays out of it.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ document.getElementById('found').textContent=n+' of '+rows.length});
 
 
 class WorstFirst:
-    """Changes that did not go through, as they are found, and no more of them than a page shows."""
+    """Changes that did not go through, collected one by one; no more of them are kept than the page shows."""
 
     def __init__(self) -> None:
         self._kept: dict[str, list[ReportedOutcome]] = {outcome: [] for outcome in WORST_FIRST}

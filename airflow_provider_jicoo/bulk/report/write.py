@@ -53,7 +53,7 @@ class Report:
     def __str__(self) -> str:
         """Return the counts and where the report is."""
         total = sum(self.counts.values())
-        found = ", ".join(f"{count:,} {name}" for name, count in self.counts.items() if count) or "nothing to do"
+        counted = ", ".join(f"{count:,} {name}" for name, count in self.counts.items() if count) or "nothing to do"
         notes = [f" Ended early: {self.reason}."] if self.reason else []
         if self.all_stale:
             notes.append(" Every booking was edited since the plan was made, and left alone: make a new plan.")
@@ -61,7 +61,7 @@ class Report:
             notes.append(f" Jicoo stored {self.facts['adjusted']:,} of them with other values than were sent.")
         if self.facts.get("sentMoreThanOnce"):
             notes.append(f" {self.facts['sentMoreThanOnce']:,} may have been sent more than once.")
-        return f"{total:,} planned changes: {found}.{''.join(notes)} Report: {self.path / 'report.html'}"
+        return f"{total:,} planned changes: {counted}.{''.join(notes)} Report: {self.path / 'report.html'}"
 
 
 def write_report(
@@ -211,13 +211,13 @@ def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
 
 def _one_approval(parts: list[ReportFacts]) -> Approval | None:
     """Return the approval that the shards have in common; of several, all names and the last moment."""
-    found = [approval for part in parts if (approval := part.get("approval"))]
-    if not found:
+    approvals = [approval for part in parts if (approval := part.get("approval"))]
+    if not approvals:
         return None
     return {
-        "digest": ", ".join(dict.fromkeys(each["digest"] for each in found)),
-        "by": ", ".join(dict.fromkeys(each["by"] for each in found)),
-        "at": max(each["at"] for each in found),
+        "digest": ", ".join(dict.fromkeys(each["digest"] for each in approvals)),
+        "by": ", ".join(dict.fromkeys(each["by"] for each in approvals)),
+        "at": max(each["at"] for each in approvals),
     }
 
 
