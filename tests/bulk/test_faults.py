@@ -237,6 +237,18 @@ def test_a_key_that_is_revoked_half_way_ends_it_at_once(case, sandbox, rate):
     made.check_all_applied()
 
 
+def test_what_the_key_was_refused_for_is_sent_by_the_next_try(case, sandbox):
+    """A refusal is an answer: nothing was made, and nothing is in doubt, also where it would message a guest."""
+    made = case(sandbox)
+    sandbox.fail("html", method="PATCH", path=of_booking(made, 5), status=401)
+    with pytest.raises(errors.AuthenticationError):
+        apply(made, on_doubt=None, concurrency=1, **WAVES_OFF)
+    assert made.check() == {"applied": 5, "failed": 1, "not_attempted": 44}
+    sandbox.heal()
+    apply(made, on_doubt=None)
+    made.check_all_applied()
+
+
 def test_a_key_without_the_permission_changes_nothing(case, sandbox):
     made = case(sandbox)
     with case(sandbox).client() as client:

@@ -39,6 +39,7 @@ KINDS = {
     "moves": (ShiftTime(minutes=30), False),
 }
 SELDOM = {
+    (State.LEFT_IN_DOUBT, Event.NOT_ATTEMPTED),
     (State.TO_REPEAT, Event.APPLIED),
     (State.TO_REPEAT, Event.UNKNOWN),
     (State.TO_REPEAT, Event.NOT_ATTEMPTED),
