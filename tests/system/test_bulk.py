@@ -13,6 +13,8 @@ from typing import Any
 import pendulum
 import pytest
 
+from airflow_provider_jicoo.api.settings import Settings
+from airflow_provider_jicoo.bulk.verify import Verdict, verify_report
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.system.approvals import answer, asked, processes
 from tests.system.stack import AirflowStack
@@ -78,6 +80,13 @@ def report(plan: str) -> dict[str, Any]:
     return found
 
 
+def check_report(jicoo: Sandbox, plan: str) -> None:
+    """Check that plan, journal, report and Jicoo tell the same of each booking."""
+    found = verify_report(Settings(jicoo.api_key, base_url=jicoo.url), Path(plan))
+    assert found.verdict is Verdict.TRUE, str(found)
+    assert found.counts["applied"], str(found)
+
+
 def test_reassign_waits_for_approval_and_is_taken_back(stack: AirflowStack, jicoo: Sandbox, plans: Path) -> None:
     leaves, takes_over = busiest(jicoo)[0], busiest(jicoo)[-1]
     affected = of_host(jicoo, leaves)
@@ -106,6 +115,7 @@ def test_reassign_waits_for_approval_and_is_taken_back(stack: AirflowStack, jico
     assert stack.xcom(REASSIGN, run_id, "apply")["counts"]["applied"] == len(affected)
     assert report(manifest["plan"])["counts"]["applied"] == len(affected)
     assert f"{len(affected)} applied" in stack.task_log(REASSIGN, run_id, "apply")
+    check_report(jicoo, manifest["plan"])
 
     until = jicoo.requests[-1].number
     run_id = stack.run_dag(UNDO, {"plans": str(plans)})
@@ -116,6 +126,7 @@ def test_reassign_waits_for_approval_and_is_taken_back(stack: AirflowStack, jico
     assert state(jicoo) == before
     assert changed(jicoo, until) == dict.fromkeys(affected, 1)
     assert jicoo.messages == []
+    check_report(jicoo, stack.xcom(UNDO, run_id, "plan")["plan"])
 
 
 def test_a_rejected_plan_is_not_applied(stack: AirflowStack, jicoo: Sandbox, plans: Path) -> None:
@@ -177,6 +188,7 @@ def test_a_killed_worker_is_replaced_and_changes_nothing_twice(
     found = report(stack.xcom(*run, "plan")["plan"])
     assert found["counts"]["applied"] == found["changes"] == len(affected)
     assert found["try"] == 2
+    check_report(jicoo, stack.xcom(*run, "plan")["plan"])
 
 
 def test_four_workers_at_once_bear_one_rate_limit(stack: AirflowStack, jicoo: Sandbox, plans: Path) -> None:
@@ -212,6 +224,7 @@ def test_four_workers_at_once_bear_one_rate_limit(stack: AirflowStack, jicoo: Sa
     assert set(told) == {(uid, guest) for uid in made for guest in range(len(jicoo.contacts(uid)))}
     assert set(told.values()) == {1}
     assert f"{len(made)} applied" in stack.xcom(CLOSE, run_id, "one_report")
+    check_report(jicoo, stack.xcom(CLOSE, run_id, "plan")["plan"])
     assert max(task["start_date"] for task in tasks) < min(task["end_date"] for task in tasks), "one after the other"
     assert any(request.status == 429 for request in jicoo.requests if request.number > until), "there was no limit"
 

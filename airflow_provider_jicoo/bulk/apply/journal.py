@@ -94,6 +94,22 @@ def history(folder: StorePath) -> History:
     return found
 
 
+def announced(folder: StorePath) -> set[str]:
+    """Return the ids of all bookings that any intent in a journal names, whatever became of them.
+
+    :raises OSError: the folder cannot be read.
+    """
+    found: set[str] = set()
+    for name in list_names(folder):
+        if SEGMENT.fullmatch(name):
+            try:
+                for line in _lines(folder / name):
+                    found.update(line.get("intent", ()))
+            except (ValueError, RecursionError, FileNotFoundError, msgspec.DecodeError):
+                continue  # history tells what cannot be read
+    return found
+
+
 def _segments(there: Sequence[str]) -> dict[tuple[int, str], dict[int, str]]:
     """Return the names of the segments by their numbers, of each claim."""
     found: dict[tuple[int, str], dict[int, str]] = defaultdict(dict)
