@@ -126,7 +126,7 @@ def test_reassign_waits_for_approval_and_is_taken_back(stack: AirflowStack, jico
     assert state(jicoo) == before
     assert changed(jicoo, until) == dict.fromkeys(affected, 1)
     assert jicoo.messages == []
-    check_report(jicoo, stack.xcom(UNDO, run_id, "plan")["plan"])
+    check_report(jicoo, stack.xcom(UNDO, run_id, "plan_undo")["plan"])
 
 
 def test_a_rejected_plan_is_not_applied(stack: AirflowStack, jicoo: Sandbox, plans: Path) -> None:
