@@ -61,7 +61,8 @@ test-newest: setup-$(NEWEST)
 	.venvs/$(NEWEST)/bin/python -m pytest $(PARALLEL) -m "not system and not once" $(NO_AIRFLOW)
 
 test-floors: setup-floors
-	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system" tests/api tests/bulk tests/hooks
+	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system" tests/api tests/bulk tests/hooks || \
+		.venvs/floors/bin/python -m pytest $(ALONE) -m "not system" tests/api tests/bulk tests/hooks
 
 SETUPS := $(MATRIX:%=setup-%) setup-floors
 .PHONY: $(SETUPS)

@@ -59,8 +59,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest: at the end, all others would have to wait for them."""
+    """Begin with the longest, for which all others would have to wait at the end; let the timeout hold for DAGs too."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    for item in items:
+        # Airflow limits the parsing of a DAG by the same timer of the process as pytest-timeout does the test, and
+        # leaves it switched off: only a thread's still goes off then.
+        if "dags" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(method="thread"))
 
 
 @pytest.fixture(scope="session")
@@ -249,3 +254,25 @@ def run_dag(airflow_database: Path, one_execution_api: None, dags: Callable[[Pat
         return result
 
     return run
+
+
+@pytest.fixture(scope="session")
+def rest_api(airflow_database: Path) -> Any:
+    """Airflow's REST API within this process, as a test client; ``rest_api.as_user("alice")`` are somebody's headers.
+
+    It holds from version to version, which the functions behind it do not: 3.4 gave them further arguments.
+    """
+    from airflow.api_fastapi.app import create_app
+    from fastapi.testclient import TestClient
+
+    client: Any = TestClient(create_app(apps="core"))
+
+    def headers(name: str) -> dict[str, str]:
+        from airflow.api_fastapi.app import get_auth_manager
+        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+        user = SimpleAuthManagerUser(username=name, role="ADMIN")
+        return {"Authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"}
+
+    client.as_user = headers
+    return client

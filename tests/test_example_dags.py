@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from unittest.mock import Mock
+from urllib.parse import quote
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
@@ -230,21 +230,25 @@ class TestRescheduleDay:
 
 
 @pytest.fixture
-def person():
-    """Answers the approvals of a DAG while it runs, through the function behind Airflow's REST API.
+def person(rest_api):
+    """Answers the approvals of a DAG while it runs, through Airflow's REST API.
 
     ``with person("jicoo_undo_last_run", "Approve") as seen: run_dag(...)``; ``seen`` has the texts that were agreed to.
     """
 
     @contextlib.contextmanager
     def answering(dag_id, option):
-        over, seen, since = threading.Event(), [], {}
+        over, seen, since, broken = threading.Event(), [], {}, []
 
         def look():
             while not over.wait(0.3):
-                # SQLite may be locked by the DAG that runs; then it is tried again.
-                with contextlib.suppress(OperationalError):
-                    _answer(dag_id, option, seen, since)
+                try:
+                    _answer(rest_api, dag_id, option, seen, since)
+                except OperationalError:
+                    pass  # SQLite is locked by the DAG that runs: once more
+                except Exception as error:
+                    broken.append(error)
+                    _fail_what_waits(dag_id)
 
         thread = threading.Thread(target=look)
         thread.start()
@@ -253,43 +257,43 @@ def person():
         finally:
             over.set()
             thread.join()
+            if broken:
+                raise broken[0]
 
     return answering
 
 
-def _answer(dag_id, option, seen, since):
+def _answer(rest_api, dag_id, option, seen, since):
     """Answer what waits for a second.
 
     ``dag.test()`` stores the state of a task once more when the task has ended: an answer that comes between is lost.
     """
-    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
-    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
-    from airflow.models.hitl import HITLDetail
+    headers, runs = rest_api.as_user("sato"), f"/api/v2/dags/{dag_id}/dagRuns"
+    found = rest_api.get(f"{runs}/~/hitlDetails", params={"response_received": "false"}, headers=headers)
+    for detail in found.raise_for_status().json()["hitl_details"]:
+        task = detail["task_instance"]
+        if task["state"] != "awaiting_input":
+            continue
+        if time.monotonic() < since.setdefault(task["id"], time.monotonic()) + 1:
+            continue
+        # The option that agrees carries the plan's digest.
+        (chosen,) = [each for each in detail["options"] if each.startswith(option)]
+        rest_api.patch(
+            f"{runs}/{quote(task['dag_run_id'])}/taskInstances/{task['task_id']}/-1/hitlDetails",
+            json={"chosen_options": [chosen], "params_input": {}},
+            headers=headers,
+        ).raise_for_status()
+        seen.append(detail["body"])
+
+
+def _fail_what_waits(dag_id):
+    """End a run that nobody can answer: ``dag.test()`` would wait for ever."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        waiting = (
-            session.query(TaskInstance, HITLDetail)
-            .join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
-            .filter(TaskInstance.dag_id == dag_id, HITLDetail.responded_at.is_(None))
-            .filter(TaskInstance.state == "awaiting_input")
-        )
-        for task, detail in waiting.all():
-            if time.monotonic() < since.setdefault(task.id, time.monotonic()) + 1:
-                continue
-            seen.append(detail.body)
-            # The option that agrees carries the plan's digest.
-            (chosen,) = [each for each in detail.options if each.startswith(option)]
-            update_hitl_detail(
-                dag_id=dag_id,
-                dag_run_id=task.run_id,
-                task_id=task.task_id,
-                map_index=-1,
-                update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[chosen]),
-                user=Mock(get_id=lambda: "sato", get_name=lambda: "Sato"),
-                session=session,
-            )
+        waiting = session.query(TaskInstance).filter_by(dag_id=dag_id, state="awaiting_input")
+        waiting.update({"state": "failed"})
 
 
 def still(sandbox):
@@ -470,8 +474,8 @@ class TestOffboardUser:
         answer = _answer
         late = []
 
-        def book_and_answer(dag_id, option, seen, since):
-            answer(dag_id, option, seen, since)
+        def book_and_answer(rest_api, dag_id, option, seen, since):
+            answer(rest_api, dag_id, option, seen, since)
             if seen and not late:
                 soon = datetime.now(timezone.utc) + timedelta(days=300)
                 hosts = [{"userId": conf["user_id"], "role": "admin"}]
@@ -492,8 +496,8 @@ class TestOffboardUser:
         users = self.users(jicoo_sandbox)
         answer = _answer
 
-        def answer_and_revoke(dag_id, option, seen, since):
-            answer(dag_id, option, seen, since)
+        def answer_and_revoke(rest_api, dag_id, option, seen, since):
+            answer(rest_api, dag_id, option, seen, since)
             jicoo_sandbox.key_revoked = bool(seen)
 
         monkeypatch.setattr(sys.modules[__name__], "_answer", answer_and_revoke)

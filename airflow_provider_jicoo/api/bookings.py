@@ -50,24 +50,26 @@ def list_bookings(
     :param limit: stop after so many bookings; None for all.
     :raises InvalidRequestError: a value Jicoo does not know, or a time without an offset.
     """
-    what = "List Bookings"
+    operation = "List Bookings"
     if status not in (None, "open", "cancel"):
         hint = " (list without a status and keep those you want)" if status == "request" else ""
-        raise InvalidRequestError(f"{what}: status: Jicoo lists by 'open' or 'cancel', not {status!r:.100}{hint}")
+        raise InvalidRequestError(f"{operation}: status: Jicoo lists by 'open' or 'cancel', not {status!r:.100}{hint}")
     if order_by not in ("startedAt", "createdAt"):
-        raise InvalidRequestError(f"{what}: order_by: 'startedAt' or 'createdAt', not {order_by!r}")
+        raise InvalidRequestError(f"{operation}: order_by: 'startedAt' or 'createdAt', not {order_by!r}")
     query = {"order": order_by, "sort": "desc" if descending else "asc"}
     if status is not None:
         query["status"] = status
-    after, before = _moment(what, "started_at", started_at), _moment(what, "ended_at", ended_at)
+    after, before = _moment(operation, "started_at", started_at), _moment(operation, "ended_at", ended_at)
     if after is not None and before is not None and before < after:
-        raise InvalidRequestError(f"{what}: ended_at {times.wire(before)} is before started_at {times.wire(after)}")
+        raise InvalidRequestError(
+            f"{operation}: ended_at {times.wire(before)} is before started_at {times.wire(after)}"
+        )
     if after is not None:
         query["startedAt"] = times.wire(after)
     if before is not None:
         query["endedAt"] = times.wire(before)
     return BookingListing(
-        "/v1/bookings", query, limit=checked_limit(what, limit), status=status, starts=after, ends=before
+        "/v1/bookings", query, limit=checked_limit(operation, limit), status=status, starts=after, ends=before
     )
 
 
@@ -260,11 +262,11 @@ def booking_id(uid: Any) -> str:
     return checked_id("uid", uid, "a booking id such as 'mzgdPJVBb7RE'")
 
 
-def _moment(what: str, name: str, value: datetime | str | None) -> datetime | None:
+def _moment(operation: str, name: str, value: datetime | str | None) -> datetime | None:
     try:
         return None if value is None else times.moment(value)
     except ValueError as error:
-        raise InvalidRequestError(f"{what}: {name}: {error}") from None
+        raise InvalidRequestError(f"{operation}: {name}: {error}") from None
 
 
 def _path(uid: str, rest: str = "") -> str:

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Protocol
+
+LEAST_RATE = 1 / 3600
+"""Requests per second: one an hour. Whoever gives less has mistaken the unit, and would wait for longer than a task."""
+
+
+def rate_problem(rate: object) -> str | None:
+    """Say what is wrong with a ceiling that somebody gave, in requests per second; None for a good one."""
+    # JSON has integers that no float can hold.
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= sys.float_info.max:
+        return "is not a positive number of requests per second"
+    return None if rate >= LEAST_RATE else "is less than one request an hour, in requests per second"
 
 
 class PaceLike(Protocol):

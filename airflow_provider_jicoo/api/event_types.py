@@ -254,17 +254,17 @@ def period(start: datetime | str, end: datetime | str, time_zone: str | None) ->
 
     :raises InvalidRequestError: a moment cannot be read, or the end is not after the start.
     """
-    what = "Available Schedules"
+    operation = "Available Schedules"
     moments = []
     for name, value in (("period_start", start), ("period_end", end)):
         try:
             moments.append(times.moment(value, time_zone))
         except ValueError as error:
-            raise InvalidRequestError(f"{what}: {name}: {error}") from None
+            raise InvalidRequestError(f"{operation}: {name}: {error}") from None
     first, last = moments
     if last <= first:
         raise InvalidRequestError(
-            f"{what}: period_end {times.wire(last)} is not after period_start {times.wire(first)}"
+            f"{operation}: period_end {times.wire(last)} is not after period_start {times.wire(first)}"
         )
     return first, last
 

@@ -17,6 +17,7 @@ import msgspec
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.answered import is_as_before
 from airflow_provider_jicoo.api.call import Call, Repeat
+from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.redaction import Redactor, texts_of
 from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, looks, retry_after
 from airflow_provider_jicoo.api.rows import is_cut, salvage
@@ -121,21 +122,24 @@ def exchange(
         decision = decide(call.repeat, outcome.event, attempt=attempt, jitter=policy.jitter(), policy=policy)
         if data is not _NOTHING:
             decision = Decision(Action.WATCH)
-        if decision.action is Action.AGAIN:
-            yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
-            continue
-        if decision.action in (Action.READ_BACK, Action.READ_BACK_LAST, Action.WATCH):
-            in_doubt = True
-            found = yield from _resolve(call, outcome, decision, attempt, policy)
-        elif in_doubt and decision.action is not Action.AMBIGUOUS:
-            # An earlier sending may have arrived after it was read back: "already cancelled" is then our own doing.
-            found = yield from _read_back(call, outcome, policy)
-            if found is _NOTHING:
-                yield from _learn(outcome)
-                _fail(outcome, decision.action)
-        else:
-            yield from _learn(outcome)
-            _fail(outcome, decision.action)
+        match decision.action:
+            case Action.AGAIN:
+                yield Sleep(decision.delay, _why(outcome, decision, attempt, policy))
+                continue
+            case Action.READ_BACK | Action.READ_BACK_LAST | Action.WATCH:
+                in_doubt = True
+                found = yield from _resolve(call, outcome, decision, attempt, policy)
+            case Action.ACCEPT | Action.GIVE_UP | Action.REFUSE | Action.AMBIGUOUS:
+                found = _NOTHING
+                if in_doubt and decision.action is not Action.AMBIGUOUS:
+                    # An earlier sending may have arrived after it was read back: "already cancelled" is then our own
+                    # doing.
+                    found = yield from _read_back(call, outcome, policy)
+                if found is _NOTHING:
+                    yield from _learn(outcome)
+                    _fail(outcome, decision.action)
+            case _:
+                assert_never(decision.action)
         if found is not _NOTHING:
             return found  # type: ignore[no-any-return]
 
@@ -193,14 +197,14 @@ def _read_back(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generat
     except errors.RequestError as error:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
-            f"{outcome.what}, and reading back failed ({error.summary}): it may or may not have been done. "
+            f"{outcome.description}, and reading back failed ({error.summary}): it may or may not have been done. "
             f"Before you repeat it, {call.how_to_check}.",
         ) from error
     done = call.read_back.done(found)
     if done is None:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
-            f"{outcome.what}, and what was read back does not tell: it may or may not have been done. "
+            f"{outcome.description}, and what was read back does not tell: it may or may not have been done. "
             f"Before you repeat it, {call.how_to_check}.",
         )
     return call.read_back.result(found) if done else _NOTHING
@@ -216,7 +220,7 @@ def _watch(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[E
     assert call.read_back is not None, f"{call.method} {call.path} is to be read back, but does not say how"
     waited, failed, done = 0.0, None, None
     for at in looks(policy.server_grace):
-        why = f"{outcome.what}; reading back whether it was done in {at - waited:.0f} s, not sending it again"
+        why = f"{outcome.description}; reading back whether it was done in {at - waited:.0f} s, not sending it again"
         hurry = yield Sleep(at - waited, why)
         waited = at
         failed, done = None, None
@@ -244,7 +248,7 @@ def _watch(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[E
         seen = f"it was not there when it was read back over {waited:.0f} s"
     raise outcome.error(
         errors.AmbiguousOutcomeError,
-        f"{outcome.what}, and {seen}: it may or may not have been done, and was not sent again. "
+        f"{outcome.description}, and {seen}: it may or may not have been done, and was not sent again. "
         f"Before you repeat it, {call.how_to_check}.",
     ) from failed
 
@@ -315,10 +319,10 @@ class _Outcome:
         if isinstance(came, NoReply):
             self.event: Answered | Fault = came.fault
             reason = _QUERY.sub("", Redactor(discretion.secrets).key(came.reason))
-            self.what = f"{came.fault.value} ({reason})"
+            self.description = f"{came.fault.value} ({reason})"
         else:
-            self.what = f"answer {came.status}"
-            self.event = self._read(came)
+            self.description = f"answer {came.status}"
+            self.event = self._classify(came)
 
     @property
     def is_success(self) -> bool:
@@ -334,7 +338,7 @@ class _Outcome:
         # What cannot be read now could not be read for the words either.
         return self.call.method != "GET"
 
-    def _read(self, reply: Reply) -> Answered:
+    def _classify(self, reply: Reply) -> Answered:
         wait = reply.retry_after
         try:
             self._parsed = _decoded(self.call, reply.body, is_success=reply.status < 300)
@@ -345,7 +349,7 @@ class _Outcome:
         try:
             _data(self.call, self._parsed)
         except ValueError as error:
-            self.what = f"answer {reply.status} {error}"
+            self.description = f"answer {reply.status} {error}"
             return Answered(reply.status, "foreign")
         return Answered(reply.status)
 
@@ -391,13 +395,13 @@ def _fail(outcome: _Outcome, action: Action) -> NoReturn:
     if action is Action.AMBIGUOUS:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
-            f"{outcome.what}: it may or may not have been done, and was not repeated. "
+            f"{outcome.description}: it may or may not have been done, and was not repeated. "
             f"Before you repeat it, {outcome.call.how_to_check}.",
         )
     event = outcome.event
     if isinstance(event, Fault):
         is_large = event is Fault.TOO_LARGE
-        raise outcome.error(errors.UnexpectedAnswerError if is_large else errors.TransportError, outcome.what)
+        raise outcome.error(errors.UnexpectedAnswerError if is_large else errors.TransportError, outcome.description)
     kind, summary = _BY_STATUS.get(event.status, (None, ""))
     if kind is errors.PermissionDeniedError:
         summary = f"{summary} {outcome.call.permission_hint}".rstrip()
@@ -412,7 +416,7 @@ def _fail(outcome: _Outcome, action: Action) -> NoReturn:
         raise outcome.error(
             errors.UnexpectedAnswerError, "a redirect, which is not followed since the API key would go along."
         )
-    raise outcome.error(errors.UnexpectedAnswerError, f"not an answer of Jicoo's API: {outcome.what}.")
+    raise outcome.error(errors.UnexpectedAnswerError, f"not an answer of Jicoo's API: {outcome.description}.")
 
 
 _BY_STATUS: dict[int, tuple[type[errors.RequestError] | None, str]] = {
@@ -426,7 +430,7 @@ _BY_STATUS: dict[int, tuple[type[errors.RequestError] | None, str]] = {
 
 def _why(outcome: _Outcome, decision: Decision, attempt: int, policy: RetryPolicy) -> str:
     then = "sending it again" if decision.action is Action.AGAIN else "reading back whether it was done"
-    return f"{outcome.what} (try {attempt} of {policy.attempts}); {then} in {decision.delay:.1f} s"
+    return f"{outcome.description} (try {attempt} of {policy.attempts}); {then} in {decision.delay:.1f} s"
 
 
 def _is_json(reply: Reply) -> bool:

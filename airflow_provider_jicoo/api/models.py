@@ -575,25 +575,25 @@ class CreateOrganizationInvitationBody(Body):
 B = TypeVar("B", bound=Body)
 
 
-def body(kind: type[B], fields: Mapping[str, Any], what: str) -> B:
+def body(kind: type[B], fields: Mapping[str, Any], operation: str) -> B:
     """Check ``fields`` and make the body ``kind`` of them.
 
     :param kind: the body's class.
     :param fields: the fields, each in Python's or in Jicoo's spelling.
-    :param what: what is being asked for, to begin the error with, as ``"Update Booking"``.
+    :param operation: what is being asked for, to begin the error with, as ``"Update Booking"``.
     :raises InvalidRequestError: says every fault; names the nearest known field for an unknown one.
     """
-    _same_field_twice(fields, what)
+    _same_field_twice(fields, operation)
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        raise InvalidRequestError(f"{what}: {_explain(kind, fields, error)}") from None
+        raise InvalidRequestError(f"{operation}: {_explain(kind, fields, error)}") from None
 
 
-def _same_field_twice(fields: Mapping[str, Any], what: str) -> None:
+def _same_field_twice(fields: Mapping[str, Any], operation: str) -> None:
     for name in fields:
         if _snake(name) != name and _snake(name) in fields:
-            raise InvalidRequestError(f"{what}: {_snake(name)} is given twice, also as {name}")
+            raise InvalidRequestError(f"{operation}: {_snake(name)} is given twice, also as {name}")
 
 
 def _explain(kind: type[Body], fields: Mapping[str, Any], error: ValidationError) -> str:

@@ -1,7 +1,7 @@
 """Ids in paths, and the paths that Jicoo's documentation does not show.
 
-Those are inferred, or known from other people's code only. Should one turn out to be another, it is put right in one
-place, :data:`INFERRED`: in this table, or at a user's in ``airflow_local_settings.py``::
+Those are inferred, or known from other people's code only. Should one turn out to be wrong, override it in one place,
+:data:`INFERRED`: in this table, or in your own ``airflow_local_settings.py``::
 
     from airflow_provider_jicoo.api.paths import INFERRED
 
@@ -47,17 +47,17 @@ def inferred(endpoint: str, **ids: Any) -> str:
         raise InvalidRequestError(f"INFERRED[{endpoint!r}] is {INFERRED[endpoint]!r}; it can have {names}") from None
 
 
-def checked_id(name: str, value: Any, what: str = "an id such as 'mzgdPJVBb7RE'") -> str:
+def checked_id(name: str, value: Any, form: str = "an id such as 'mzgdPJVBb7RE'") -> str:
     """Return ``value`` where it can be an id: it stands in a path as it is.
 
     :param name: the argument, for the error.
     :param value: what was given.
-    :param what: what it should be, for the error.
+    :param form: what it should be, for the error.
     :raises InvalidRequestError: it is empty or too long, or has a character that no id has (a slash, a line break).
     """
     if not is_id(value):
         shown = f"{value[:40]!r} ... of {len(value):,} characters" if _is_long(value) else repr(value)
-        raise InvalidRequestError(f"{name} {shown} is not {what}: letters, digits, _ and -")
+        raise InvalidRequestError(f"{name} {shown} is not {form}: letters, digits, _ and -")
     return value  # type: ignore[no-any-return]
 
 
@@ -71,11 +71,11 @@ def _is_long(value: Any) -> bool:
     return isinstance(value, str) and len(value) > ID_LENGTH
 
 
-def checked_limit(what: str, limit: Any) -> int | None:
+def checked_limit(operation: str, limit: Any) -> int | None:
     """Return how many rows of a list are wanted, None for all.
 
     :raises InvalidRequestError: it is no number from 0.
     """
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
-        raise InvalidRequestError(f"{what}: limit: 0 or more, not {limit!r}")
+        raise InvalidRequestError(f"{operation}: limit: 0 or more, not {limit!r}")
     return limit

@@ -114,14 +114,14 @@ def _apis_words() -> frozenset[str]:
     """Return the names of the API's fields, the parts of them, and the values that it lists."""
     from airflow_provider_jicoo.api import models
 
-    found = set(_EVERYBODYS)
+    words = set(_EVERYBODYS)
     for thing in vars(models).values():
         names = list(getattr(thing, "__annotations__", ())) if isinstance(thing, type) else []
         names += [value for value in get_args(thing) if isinstance(value, str)]
         for name in names:
             parts = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_")
-            found.update((*parts, name.lower(), name.lower().replace("_", "")))
-    return frozenset((*found, "page", "perpage", "limit", "order", "sort"))
+            words.update((*parts, name.lower(), name.lower().replace("_", "")))
+    return frozenset((*words, "page", "perpage", "limit", "order", "sort"))
 
 
 def texts_of(value: Any) -> Iterator[str]:
@@ -174,8 +174,8 @@ class Redactor:
 
     def _spans_of_looks(self, text: str) -> Iterator[Span]:
         yield from _spans_of_looks(text)
-        for found in () if self._key is None else self._key.finditer(text):
-            yield found.span()
+        for match in () if self._key is None else self._key.finditer(text):
+            yield match.span()
 
     def json(self, value: Any) -> Any:
         """Return JSON without what is private, its keys included; of what is deep or long, only the beginning."""
@@ -252,7 +252,7 @@ def _start(text: str) -> str:
 def _plain(text: str) -> str:
     """Return a text as a person would read it: decoded, on one line, without what is invisible."""
     for _ in range(2):
-        text = _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
+        text = _ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
         text = urllib.parse.unquote(html.unescape(text))
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # pairs that were escaped one by one
     kinds = {char: unicodedata.category(char) for char in set(text)}
@@ -308,23 +308,23 @@ def _starred(text: str, spans: Iterable[Span]) -> str:
 
 
 def _spans_of_looks(text: str) -> Iterator[Span]:
-    moments = [found.span() for found in _MOMENT.finditer(text)]
-    for found in _DIGITS.finditer(text):
-        start, stop = found.span()
+    moments = [match.span() for match in _MOMENT.finditer(text)]
+    for match in _DIGITS.finditer(text):
+        start, stop = match.span()
         # At most 10000 characters, and 50 rows, are nobody's number; that of a telephone has more digits, or begins
         # with 0 or +.
-        is_long = sum(char.isdigit() for char in found[0]) >= 7 or found[0].lstrip("(")[0] in "+0"
+        is_long = sum(char.isdigit() for char in match[0]) >= 7 or match[0].lstrip("(")[0] in "+0"
         if is_long and not any(begin <= start and stop <= end for begin, end in moments):
             yield start, stop
-    for found in _AT.finditer(text):
-        yield _address(text, *found.span())
-    for found in _HONOURED.finditer(text):
-        number = 1 if found[1] else 2
-        if found[number].strip() not in _NOBODY:
-            yield found.span(number)
-    for found in _QUOTED.finditer(text):
-        if not _is_the_apis(found[found.lastindex or 0]):
-            yield found.start() + 1, found.end() - 1
+    for match in _AT.finditer(text):
+        yield _address(text, *match.span())
+    for match in _HONOURED.finditer(text):
+        number = 1 if match[1] else 2
+        if match[number].strip() not in _NOBODY:
+            yield match.span(number)
+    for match in _QUOTED.finditer(text):
+        if not _is_the_apis(match[match.lastindex or 0]):
+            yield match.start() + 1, match.end() - 1
 
 
 def _address(text: str, start: int, stop: int) -> Span:
@@ -349,9 +349,9 @@ def _is_the_apis(text: str) -> bool:
 
 def _spans_of_others(folded: str) -> Iterator[Span]:
     """Yield where a folded text has other words than the API's and everybody's, and short numbers."""
-    for found in _WORD.finditer(folded):
-        if found[0] not in _apis_words() and not (found[0].isdecimal() and len(found[0]) < 6):
-            yield found.span()
+    for match in _WORD.finditer(folded):
+        if match[0] not in _apis_words() and not (match[0].isdecimal() and len(match[0]) < 6):
+            yield match.span()
 
 
 # --- what is known ---------------------------------------------------------------------------------------------------
@@ -371,7 +371,7 @@ class _Known:
 
     def _add(self, text: str) -> None:
         folded, at = _fold(text)
-        words = [(found.lastgroup or "", found[0], at[found.start()]) for found in _WORD.finditer(folded)]
+        words = [(match.lastgroup or "", match[0], at[match.start()]) for match in _WORD.finditer(folded)]
         whole = "".join(word for _, word, _ in words)
         if len(whole) > 4 or (len(whole) > 1 and not _is_the_apis(text)):
             self._wholes.add(whole)
@@ -394,7 +394,7 @@ class _Known:
 
     def spans(self, folded: str) -> Iterator[Span]:
         """Yield where something of it is in a folded text."""
-        words = [(found[0], found.start(), found.end()) for found in _WORD.finditer(folded)]
+        words = [(match[0], match.start(), match.end()) for match in _WORD.finditer(folded)]
         for word, start, stop in words:
             if word in self._words or (word not in _apis_words() and any(part in word for part in self._parts)):
                 yield start, stop

@@ -105,29 +105,29 @@ def looks(grace: float) -> list[float]:
     return [*(at for at in _LOOKS if at < grace), grace]
 
 
-def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, jitter: float, policy: RetryPolicy) -> Decision:
+def decide(repeat: Repeat, event: Answered | Fault, *, attempt: int, jitter: float, policy: RetryPolicy) -> Decision:
     """Decide what follows.
 
     :param repeat: what may be done with this request when its outcome is in doubt.
-    :param what: what happened.
+    :param event: what happened.
     :param attempt: how often the request was sent, this time included.
     :param jitter: random in [0, 1): where in the range of the back-off (full jitter).
     """
     last = attempt >= policy.attempts
     backoff = jitter * min(policy.longest_backoff, policy.base * 2.0 ** min(attempt - 1, 100))
-    if isinstance(what, Answered):
-        if 200 <= what.status < 300 and what.body == "good":
+    if isinstance(event, Answered):
+        if 200 <= event.status < 300 and event.body == "good":
             return Decision(Action.ACCEPT)
-        if what.status == 429:
+        if event.status == 429:
             # A Retry-After of 0 must not burn the tries.
-            wait = max(backoff, what.retry_after or 0.0, policy.floor)
+            wait = max(backoff, event.retry_after or 0.0, policy.floor)
             return Decision(Action.GIVE_UP) if last or wait > policy.longest_wait else Decision(Action.AGAIN, wait)
-        if 300 <= what.status < 500 and what.status != 408:
+        if 300 <= event.status < 500 and event.status != 408:
             return Decision(Action.REFUSE)
-        if repeat is Repeat.HARMLESS and 200 <= what.status < 300 and what.body == "foreign":
+        if repeat is Repeat.HARMLESS and 200 <= event.status < 300 and event.body == "foreign":
             return Decision(Action.REFUSE)
-        backoff = max(backoff, min(what.retry_after or 0.0, policy.longest_wait))
-    elif what is Fault.NOT_SENT:
+        backoff = max(backoff, min(event.retry_after or 0.0, policy.longest_wait))
+    elif event is Fault.NOT_SENT:
         return Decision(Action.GIVE_UP) if last else Decision(Action.AGAIN, backoff)
 
     # From here on nobody knows whether the server did it.
@@ -137,7 +137,7 @@ def decide(repeat: Repeat, what: Answered | Fault, *, attempt: int, jitter: floa
         return Decision(Action.WATCH)
     if repeat is Repeat.HARMLESS:
         # What is too large would be so again, and what is too slow has had several timeouts.
-        is_over = last or what in (Fault.TOO_LARGE, Fault.TOO_SLOW)
+        is_over = last or event in (Fault.TOO_LARGE, Fault.TOO_SLOW)
         return Decision(Action.GIVE_UP) if is_over else Decision(Action.AGAIN, backoff)
     return Decision(Action.READ_BACK_LAST if last else Action.READ_BACK, max(backoff, policy.floor))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_jicoo import __version__
+from airflow_provider_jicoo.api.ceiling import rate_problem
 from airflow_provider_jicoo.api.errors import InvalidRequestError
 from airflow_provider_jicoo.api.reading import ENCODINGS
 from airflow_provider_jicoo.api.secret import Secret, discreet
@@ -38,7 +39,8 @@ class Settings:
         times that.
     :param server_grace: seconds that Jicoo may still be at work on a request whose answer was lost; what messages a
         guest is not sent again within them, and by default not at all. Never less than ``timeout``.
-    :param max_requests_per_second: hard ceiling of this client, or None. Jicoo publishes no limit.
+    :param max_requests_per_second: hard ceiling of this client, one an hour at the least; None for none. Jicoo
+        publishes no limit.
     :param period_parameters: what Available Schedules calls its two query parameters; the sources disagree.
     :param page_size: how many rows of a list to ask for at once. A client that is refused them asks for fewer.
     :param on_unproven: what to do where a list cannot be proved whole: ``fail``, or ``warn`` in the log and go on.
@@ -67,7 +69,9 @@ class Settings:
         _positive("server_grace", self.server_grace, "seconds")
         object.__setattr__(self, "server_grace", max(self.server_grace, self.timeout))
         if self.max_requests_per_second is not None:
-            _positive("max_requests_per_second", self.max_requests_per_second, "requests per second")
+            problem = rate_problem(self.max_requests_per_second)
+            if problem is not None:
+                raise InvalidRequestError(f"max_requests_per_second: {self.max_requests_per_second!r} {problem}")
         if isinstance(self.page_size, bool) or not isinstance(self.page_size, int) or self.page_size < 1:
             raise InvalidRequestError(f"page_size: {self.page_size!r} is not 1 or more rows")
         checked_word("on_unproven", self.on_unproven)

@@ -71,20 +71,20 @@ def compare(
     :param after: what was sent.
     :param answered: whether the change was answered with success.
     """
-    found = {}
+    standing = {}
     for name, wanted in after.items():
         current = booking.get(name)
         if _same(name, current, wanted) or (answered and _alike(name, current, wanted)):
-            found[name] = Field.AFTER
+            standing[name] = Field.AFTER
         elif _same(name, current, before.get(name)):
-            found[name] = Field.BEFORE
+            standing[name] = Field.BEFORE
         elif _alike(name, current, wanted):
-            found[name] = Field.AFTER
+            standing[name] = Field.AFTER
         elif _same_people(name, current, wanted) and not _same_people(name, before.get(name), wanted):
-            found[name] = Field.ADJUSTED
+            standing[name] = Field.ADJUSTED
         else:
-            found[name] = Field.OTHER
-    return found
+            standing[name] = Field.OTHER
+    return standing
 
 
 def stored(booking: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,8 +34,11 @@ class Owner(TypedDict):
     """The task of Airflow that made a plan."""
 
     dagId: str
+    """Id of its DAG."""
     runId: str
+    """Id of its run."""
     taskId: str
+    """Id of the task."""
     mapIndex: int
     """-1 where the task is not mapped."""
 
@@ -103,6 +106,7 @@ class ShardName(TypedDict):
     name: str
     """Its file, in the folder of the plan."""
     digest: str
+    """Its own."""
 
 
 class PartOf(TypedDict):
@@ -118,8 +122,9 @@ class LeftAlone(TypedDict):
     """A booking, or a field of it, that an undo does not take back."""
 
     uid: str
+    """The booking."""
     why: str
-    """In words."""
+    """Why, in words."""
 
 
 class PlanAbout(TypedDict):
@@ -197,6 +202,7 @@ class Release(TypedDict):
     segments: int
     """How many segments it wrote."""
     token: str
+    """That of its claim."""
 
 
 class StopNote(TypedDict):
@@ -219,6 +225,7 @@ class OutcomeLine(TypedDict):
     """What became of a change."""
 
     uid: str
+    """The booking."""
     outcome: str | None
     """One of ``Outcome``; null where it was announced, but never sent."""
     updatedAt: NotRequired[str]
@@ -236,13 +243,15 @@ class OutcomeLine(TypedDict):
 class EndLine(TypedDict):
     """The last line of a segment: without it, nothing in the segment was acted on."""
 
-    end: Literal[True]
+    end: bool
+    """Always true."""
 
 
 class ReportedOutcome(TypedDict):
     """What became of one planned change, in the order of the plan."""
 
     uid: str
+    """The booking."""
     action: Action
     """``update``, ``reschedule`` or ``cancel``."""
     outcome: str
@@ -283,13 +292,15 @@ class ReportFacts(_Try):
     plan: str
     """The path of the plan."""
     digest: str
+    """That of the plan."""
     approval: Approval | None
     """Who agreed to it."""
     jicoo: str
     """The Jicoo that it was applied to."""
     selection: dict[str, str] | None
+    """As in the plan's header."""
     change: dict[str, str] | None
-    """Both as in the header."""
+    """As in the plan's header."""
     changes: int
     """How many were planned."""
     counts: dict[str, int]
@@ -297,8 +308,9 @@ class ReportFacts(_Try):
     endedEarly: str | None
     """Why the run ended before its end."""
     startedAt: str | None
+    """When this try began."""
     endedAt: str | None
-    """Of this try."""
+    """When it ended."""
     seconds: float
     """Between the two."""
     requests: int

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_jicoo.api.exhaustive import assert_never
+
 
 class Outcome(str, enum.Enum):
     """What became of one planned change."""
@@ -25,11 +27,38 @@ class Outcome(str, enum.Enum):
     NOT_ATTEMPTED = "not_attempted"
     """The run ended before its turn."""
 
+    @property
+    def is_final(self) -> bool:
+        """Whether a further try leaves it as it is."""
+        match self:
+            case Outcome.APPLIED | Outcome.UNCHANGED | Outcome.STALE | Outcome.REJECTED:
+                return True
+            case Outcome.FAILED | Outcome.UNKNOWN | Outcome.NOT_ATTEMPTED:
+                return False
+            case _:
+                return assert_never(self)
 
-FINAL = frozenset({Outcome.APPLIED, Outcome.UNCHANGED, Outcome.STALE, Outcome.REJECTED})
-"""What a further try leaves as it is."""
-BAD = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.UNKNOWN})
-"""What counts against ``tolerated_failures``."""
+    @property
+    def is_bad(self) -> bool:
+        """Whether it counts against ``tolerated_failures``."""
+        match self:
+            case Outcome.REJECTED | Outcome.FAILED | Outcome.UNKNOWN:
+                return True
+            case Outcome.APPLIED | Outcome.UNCHANGED | Outcome.STALE | Outcome.NOT_ATTEMPTED:
+                return False
+            case _:
+                return assert_never(self)
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether the booking is as the plan says."""
+        match self:
+            case Outcome.APPLIED | Outcome.UNCHANGED:
+                return True
+            case Outcome.STALE | Outcome.REJECTED | Outcome.FAILED | Outcome.UNKNOWN | Outcome.NOT_ATTEMPTED:
+                return False
+            case _:
+                return assert_never(self)
 
 
 @dataclass(slots=True)

@@ -34,8 +34,8 @@ class Selection:
     :param event_type_id: only those of this event type.
     :param host_user_id: only those with this user among the hosts.
     :param name_matches: only those in whose title this regular expression is found.
-    :param uids: only these; one that does not exist is an error, and one that the rest of the selection does not mean
-        is told.
+    :param uids: only these; one that does not exist is an error, and one that the rest of the selection rules out is a
+        warning.
     :param where: a Python function of one booking that tells whether it is meant.
     """
 
@@ -60,13 +60,13 @@ class Selection:
 
     def describe(self) -> dict[str, str]:
         """Return what was given, for the header of a plan."""
-        found = {name: getattr(self, name) for name in self.template_fields if getattr(self, name) is not None}
-        uids = found.get("uids", "")
+        given = {name: getattr(self, name) for name in self.template_fields if getattr(self, name) is not None}
+        uids = given.get("uids", "")
         if isinstance(uids, Sized) and not isinstance(uids, str):  # not the output of another task
-            found["uids"] = f"{len(uids)} uids"
+            given["uids"] = f"{len(uids)} uids"
         if self.where is not None:
-            found["where"] = getattr(self.where, "__qualname__", type(self.where).__name__)
-        return {name: str(value) for name, value in found.items()}
+            given["where"] = getattr(self.where, "__qualname__", type(self.where).__name__)
+        return {name: str(value) for name, value in given.items()}
 
     def __str__(self) -> str:
         """Return the selection as Airflow's UI shows it: what is in a title may be a guest's name."""
@@ -85,11 +85,11 @@ class Matcher:
 
         self._selection = selection
         try:
-            self._check()
+            self._parse()
         except (ValueError, re.error) as error:
             raise InvalidRequestError(f"selection: {error}") from None
 
-    def _check(self) -> None:
+    def _parse(self) -> None:
         from airflow_provider_jicoo.api import times
 
         given = self._selection
@@ -149,8 +149,8 @@ def select(
     on_unproven = on_unproven or client.settings.on_unproven
     if matcher.uids is not None:
         unreadable: dict[str, RequestError] = {}
-        found = client.run(_lookup(matcher.uids, unreadable))
-        yield from _meant(matcher, found, unreadable, on_unproven, warnings)
+        bookings = client.run(_lookup(matcher.uids, unreadable))
+        yield from _meant(matcher, bookings, unreadable, on_unproven, warnings)
         return
     for booking in client.iterate(_listing(matcher, selection), on_unproven=on_unproven, warnings=warnings):
         if matcher.meant(booking):
@@ -165,8 +165,8 @@ async def select_async(
     on_unproven = on_unproven or client.settings.on_unproven
     if matcher.uids is not None:
         unreadable: dict[str, RequestError] = {}
-        found = await client.run(_lookup(matcher.uids, unreadable))
-        for booking in _meant(matcher, found, unreadable, on_unproven, warnings):
+        bookings = await client.run(_lookup(matcher.uids, unreadable))
+        for booking in _meant(matcher, bookings, unreadable, on_unproven, warnings):
             yield booking
         return
     async for booking in client.iterate(_listing(matcher, selection), on_unproven=on_unproven, warnings=warnings):
@@ -176,7 +176,7 @@ async def select_async(
 
 def _meant(
     matcher: Matcher,
-    found: Mapping[str, Booking],
+    bookings: Mapping[str, Booking],
     unreadable: Mapping[str, RequestError],
     on_unproven: str,
     warnings: list[str] | None,
@@ -185,7 +185,7 @@ def _meant(
     from airflow_provider_jicoo.api.errors import BrokenRowsError
 
     others = []
-    for uid, booking in found.items():
+    for uid, booking in bookings.items():
         if matcher.meant(booking):
             yield booking
         else:
@@ -197,7 +197,7 @@ def _meant(
     if others:
         named = ", ".join(others[:NAMED_AT_MOST]) + (", ..." if len(others) > NAMED_AT_MOST else "")
         told.append(
-            f"{len(others)} of {len(found)} uids are there, but the rest of the selection rules them out: {named}"
+            f"{len(others)} of {len(bookings)} uids are there, but the rest of the selection rules them out: {named}"
         )
     if warnings is not None:
         warnings += told

@@ -17,6 +17,7 @@ from airflow_provider_jicoo.api.errors import (
     TransportError,
     UnexpectedAnswerError,
 )
+from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.secret import discreet
@@ -98,13 +99,13 @@ def _path(plan: Plan | Mapping[str, Any] | StorePath, open_path: Callable[[str],
 
 def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[LeftAlone], warnings: list[str]) -> None:
     digest = read_header(path)["digest"]
-    found = history(journal_of(path, digest))
-    entries = found.entries
-    if not found.claims and is_reported(path, digest):
-        found.damage.append("all of it is missing, though there is a report of this plan")
-    if found.damage:
+    journal = history(journal_of(path, digest))
+    entries = journal.entries
+    if not journal.claims and is_reported(path, digest):
+        journal.damage.append("all of it is missing, though there is a report of this plan")
+    if journal.damage:
         warnings.append(
-            f"the journal {journal_of(path, digest)} is damaged: {'; '.join(found.damage[:5])}. What it says "
+            f"the journal {journal_of(path, digest)} is damaged: {'; '.join(journal.damage[:5])}. What it says "
             "nothing of may have been changed, and is left alone."
         )
     with closing(PlanFile(path, digest)) as lines:
@@ -112,23 +113,38 @@ def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[LeftAlo
             raise PlanMismatchError(
                 f"{path} is of {lines.header['terms']['baseUrl']}, not of {client.settings.base_url}"
             )
-        if found.damage:
+        if journal.damage:
             why = "the journal is damaged and says nothing of it: nobody knows whether it was changed"
-            left += [{"uid": line.uid, "why": why} for line in lines if line.uid not in entries]
-        touched = (line for line in lines if line.uid in entries)
+            left += [{"uid": planned.uid, "why": why} for planned in lines if planned.uid not in entries]
+        touched = (planned for planned in lines if planned.uid in entries)
         while chunk := list(islice(touched, CHUNK)):
-            now, unreadable = _read(client, chunk, entries)
-            for line in chunk:
-                entry = entries[line.uid]
-                if entry.outcome in (Outcome.UNKNOWN, None):
-                    left.append({"uid": line.uid, "why": "nobody knows whether it was changed"})
-                elif entry.outcome is Outcome.APPLIED and line.uid in unreadable:
-                    left.append({"uid": line.uid, "why": f"it could not be read: {unreadable[line.uid]}"})
+            now, unreadable = _read_current(client, chunk, entries)
+            for planned in chunk:
+                entry = entries[planned.uid]
+                why = _why_left_alone(entry.outcome, unreadable.get(planned.uid))
+                if why:
+                    left.append({"uid": planned.uid, "why": why})
                 elif entry.outcome is Outcome.APPLIED:
-                    _take_back(line, _as_stored(line, entry), now.get(line.uid), draft, left)
+                    _take_back(planned, _as_stored(planned, entry), now.get(planned.uid), draft, left)
 
 
-def _read(
+def _why_left_alone(outcome: Outcome | None, unreadable: RequestError | None) -> str:
+    """Say why a change is not taken back whatever its booking is now; empty where that decides, or nothing was changed.
+
+    :param unreadable: why its booking cannot be read, if it cannot.
+    """
+    match outcome:
+        case None | Outcome.UNKNOWN:
+            return "nobody knows whether it was changed"
+        case Outcome.APPLIED:
+            return "" if unreadable is None else f"it could not be read: {unreadable}"
+        case Outcome.UNCHANGED | Outcome.STALE | Outcome.REJECTED | Outcome.FAILED | Outcome.NOT_ATTEMPTED:
+            return ""
+        case _:
+            return assert_never(outcome)
+
+
+def _read_current(
     client: JicooClient, chunk: list[PlannedChange], entries: Mapping[str, Entry]
 ) -> tuple[dict[str, Booking], dict[str, RequestError]]:
     """Read bookings by listing; what the list does not show as the apply left it, by itself: a list may lag behind.
@@ -136,15 +152,15 @@ def _read(
     :return: those that exist, and why others cannot be read, by uid.
     """
     unreadable: dict[str, RequestError] = {}
-    uids = [line.uid for line in chunk]
+    uids = [planned.uid for planned in chunk]
     steps = lookup_bookings(uids, within=_within(chunk), absent_ok=True, unreadable=unreadable, failing_ok=True)
     now = client.run(steps)
     behind = [
-        line.uid
-        for line in chunk
-        if line.uid in now
-        and entries[line.uid].outcome is Outcome.APPLIED
-        and not reflects_exactly(now[line.uid], _as_stored(line, entries[line.uid]))
+        planned.uid
+        for planned in chunk
+        if planned.uid in now
+        and entries[planned.uid].outcome is Outcome.APPLIED
+        and not reflects_exactly(now[planned.uid], _as_stored(planned, entries[planned.uid]))
     ]
     has_failed = False
     for uid in behind:
@@ -159,45 +175,45 @@ def _read(
     return now, unreadable
 
 
-def _as_stored(line: PlannedChange, entry: Entry) -> dict[str, Any]:
+def _as_stored(planned: PlannedChange, entry: Entry) -> dict[str, Any]:
     """Return the fields of a change as Jicoo stored them, however it wrote them."""
-    return {**line.after, **(entry.stored or {})}
+    return {**planned.after, **(entry.stored or {})}
 
 
 def _within(chunk: list[PlannedChange]) -> tuple[str, str]:
-    starts = [line.after.get("startedAt", line.started_at) for line in chunk]
+    starts = [planned.after.get("startedAt", planned.started_at) for planned in chunk]
     # The end after a reschedule is not in the plan, and does not matter: what the list leaves out is read by itself.
-    ends = [line.after.get("endedAt", line.ended_at) for line in chunk]
+    ends = [planned.after.get("endedAt", planned.ended_at) for planned in chunk]
     return min(starts), max(ends)
 
 
 def _take_back(
-    line: PlannedChange, applied: Mapping[str, Any], booking: Booking | None, draft: Draft, left: list[LeftAlone]
+    planned: PlannedChange, applied: Mapping[str, Any], booking: Booking | None, draft: Draft, left: list[LeftAlone]
 ) -> None:
     """Take the way back of one change in, or say why it is left alone.
 
     :param applied: the fields of the change, as they were stored.
     """
     if booking is None:
-        left.append({"uid": line.uid, "why": "it does not exist any more"})
+        left.append({"uid": planned.uid, "why": "it does not exist any more"})
         return
-    if line.action == "cancel":
-        left.append({"uid": line.uid, "why": "a cancelled booking cannot be brought back"})
+    if planned.is_irreversible:
+        left.append({"uid": planned.uid, "why": "a cancelled booking cannot be brought back"})
         return
     current: Mapping[str, Any] = booking
     changed = [name for name, value in applied.items() if not reflects(current, {name: value})]
-    left += ({"uid": line.uid, "why": f"{name} was changed since"} for name in sorted(changed))
+    left += ({"uid": planned.uid, "why": f"{name} was changed since"} for name in sorted(changed))
     if not _TIMES.isdisjoint(changed):
         changed += _TIMES  # half a move would be a booking of another length
-    back = {name: documented(name, line.before[name]) for name in line.after if name not in changed}
+    back = {name: documented(name, planned.before[name]) for name in planned.after if name not in changed}
     if not back or reflects_exactly(current, back):
         return
-    send = {**back, "timeZone": _zone(line, booking)} if line.action == "reschedule" else None
-    if send is not None and not line.before.get("timeZone"):
-        left.append({"uid": line.uid, "why": "its time zone before is not known, and stays"})
+    send = {**back, "timeZone": _zone(planned, booking)} if planned.action == "reschedule" else None
+    if send is not None and not planned.before.get("timeZone"):
+        left.append({"uid": planned.uid, "why": "its time zone before is not known, and stays"})
     reverse = PlannedChange(
-        line.uid,
-        line.action,
+        planned.uid,
+        planned.action,
         {name: documented(name, current.get(name)) for name in (*back, *(send or {}))},
         back,
         booking["updatedAt"],
@@ -210,8 +226,8 @@ def _take_back(
     draft.add(reverse, booking)
 
 
-def _zone(line: PlannedChange, booking: Booking) -> str:
+def _zone(planned: PlannedChange, booking: Booking) -> str:
     """Return the zone to send back with a start, which is not sent without one: an edit since stays."""
-    sent: str = (line.send or {})["timeZone"]
+    sent: str = (planned.send or {})["timeZone"]
     now = booking.get("timeZone") or sent
-    return line.before.get("timeZone") or now if now == sent else now
+    return planned.before.get("timeZone") or now if now == sent else now

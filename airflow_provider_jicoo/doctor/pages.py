@@ -67,7 +67,7 @@ def look_at_pages(look: Look) -> tuple[Pages | None, list[Finding]]:
     findings.append(finding)
     look.tell("pages: whether they meet, and where they end")
     findings.append(_seams(look, pages))
-    findings.append(_end(look, pages))
+    findings.append(_behind_the_end(look, pages))
     findings.append(_totals(pages))
     look.client.paging.size = min(pages.size, PAGE_AT_MOST)
     return pages, findings
@@ -175,7 +175,7 @@ def _seams(look: Look, pages: Pages) -> Finding:
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
-def _end(look: Look, pages: Pages) -> Finding:
+def _behind_the_end(look: Look, pages: Pages) -> Finding:
     """Find the last page, and what comes behind it."""
     if not pages.is_paged:
         return untold(BEHIND, "page 2 has the rows of page 1 again")

@@ -143,7 +143,7 @@ class _Trial:
     def __init__(self, look: Look, uid: str) -> None:
         self._look, self._uid = look, uid
         self._client = look.client
-        self._old = self._read().get(FIELD)
+        self._old = self._read_booking().get(FIELD)
         self._is_in_flight = False  # a change was sent, and not seen
         self._made: list[_Change] = []
         self.took = 0.0
@@ -183,7 +183,7 @@ class _Trial:
         why = "Jicoo shows another one"
         is_back = False
         try:
-            if self._is_in_flight or not self._is_old(self._read()):
+            if self._is_in_flight or not self._is_old(self._read_booking()):
                 self._send(self._old)
             is_back = self._wait(self._is_old, PATIENCE)[0] is not None
             if is_back and self._is_in_flight:
@@ -210,14 +210,14 @@ class _Trial:
         # Where Jicoo writes null as an empty text, or the other way round, no more can be done.
         return (booking.get(FIELD) or "") == (self._old or "")
 
-    def _read(self) -> Mapping[str, Any]:
+    def _read_booking(self) -> Mapping[str, Any]:
         return self._client.send(get_booking(self._uid))
 
     def _send(self, text: str | None) -> None:
         self._client.send(update_call(self._uid, {FIELD: text, "isSendUpdates": False}))
 
     def _change(self, text: str) -> _Change:
-        before = self._read()
+        before = self._read_booking()
         begin = time.monotonic()
         self._is_in_flight = True
         try:
@@ -239,7 +239,7 @@ class _Trial:
         end = time.monotonic() + seconds
         looks = 0
         while True:
-            booking = self._read()
+            booking = self._read_booking()
             looks += 1
             if done(booking):
                 return booking, looks
@@ -288,10 +288,10 @@ class _Trial:
 def _stored(change: _Change) -> Finding:
     if change.after is None:
         return untold(STORED, "the change was not seen")
-    found = change.after.get(FIELD)
-    if found == change.sent:
+    stored = change.after.get(FIELD)
+    if stored == change.sent:
         return holds(STORED, "Blanks, line breaks, accents, & and < come back as they were sent.")
-    ways = [way for way, is_so in _ways(found if isinstance(found, str) else "") if is_so]
+    ways = [way for way, is_so in _ways(stored if isinstance(stored, str) else "") if is_so]
     return differs(
         STORED,
         f"{'; '.join(ways) or 'it is stored as another text'}.",
@@ -299,28 +299,28 @@ def _stored(change: _Change) -> Finding:
     )
 
 
-def _ways(found: str) -> Iterator[tuple[str, bool]]:
+def _ways(stored: str) -> Iterator[tuple[str, bool]]:
     """Yield in which ways a text may be stored, each with whether :data:`TEXT` was."""
-    inner = found.strip()
-    yield "blanks at the ends are cut off", found == inner
+    inner = stored.strip()
+    yield "blanks at the ends are cut off", stored == inner
     yield "several blanks become one", "  " not in inner
-    yield "accents are composed (NFC)", ACCENT not in found and unicodedata.normalize("NFC", ACCENT) in found
+    yield "accents are composed (NFC)", ACCENT not in stored and unicodedata.normalize("NFC", ACCENT) in stored
     breaks = re.findall(r"\r\n|\n", inner)
     yield "line breaks become CR LF", breaks == ["\r\n"] * 2
     yield "line breaks become LF", breaks == ["\n"] * 2
     yield "line breaks are lost", not breaks
-    yield "it is stored as HTML (&amp;)", "&amp;" in found
-    yield "tags are taken out", "<b>" not in found and "&lt;b" not in found
-    yield "full-width letters become the usual ones (NFKC)", "Ａ" not in found and "A" in found
+    yield "it is stored as HTML (&amp;)", "&amp;" in stored
+    yield "tags are taken out", "<b>" not in stored and "&lt;b" not in stored
+    yield "full-width letters become the usual ones (NFKC)", "Ａ" not in stored and "A" in stored
 
 
 def _as_sent(name: str, change: _Change, advice: str) -> Finding:
     if change.after is None:
         return untold(name, "the change was not seen")
-    found = change.after.get(FIELD)
-    if found == change.sent:
+    stored = change.after.get(FIELD)
+    if stored == change.sent:
         return holds(name, "So it is.")
-    return differs(name, f"It is stored as {'null' if found is None else 'another text'}.", advice)
+    return differs(name, f"It is stored as {'null' if stored is None else 'another text'}.", advice)
 
 
 def _answered(body: bytes, before: Mapping[str, Any], after: Mapping[str, Any] | None) -> str:

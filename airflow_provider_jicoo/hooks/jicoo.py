@@ -233,14 +233,14 @@ class JicooHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask for one booking, and tell apart what can be wrong with the connection."""
         try:
-            found = connection.settings(self.get_connection(self.jicoo_conn_id))
-            with JicooClient(found, policy=RetryPolicy(attempts=1)) as client:
+            settings = connection.settings(self.get_connection(self.jicoo_conn_id))
+            with JicooClient(settings, policy=RetryPolicy(attempts=1)) as client:
                 client.send(Call("GET", "/v1/bookings", query={"page": "1", "perPage": "1"}, answer_shape="page"))
         except errors.InvalidRequestError as error:
             return False, str(error)
         except errors.RequestError as error:
-            return False, diagnosis(error, found.base_url)
-        return True, f"{found.base_url} accepts the API key"
+            return False, diagnosis(error, settings.base_url)
+        return True, f"{settings.base_url} accepts the API key"
 
     def close(self) -> None:
         """Close the connections."""
@@ -281,9 +281,9 @@ class JicooAsyncHook(BaseHook):
         :raises InvalidRequestError: the connection cannot be right.
         """
         if self._client is None:
-            found = connection.settings(await get_async_connection(self.jicoo_conn_id))
+            settings = connection.settings(await get_async_connection(self.jicoo_conn_id))
             # Somebody else may have come first while the connection was awaited.
-            self._client = self._client or AsyncJicooClient(found)
+            self._client = self._client or AsyncJicooClient(settings)
         return self._client
 
     list_bookings = _listed_async(bookings.list_bookings)

@@ -131,7 +131,7 @@ class ApproveBookingPlanOperator(HITLOperator):
     def execute(self, context: Context) -> Any:
         """Ask, unless there is too little to ask about."""
         with fail_without_retry():
-            asked = self._look()
+            asked = self._read_plan()
             expires_after = as_span("expires_after", unrendered("expires_after", self.expires_after))
             needed = self._needed()
             fewest = as_int("min_changes_to_ask", unrendered("min_changes_to_ask", self.min_changes_to_ask))
@@ -154,7 +154,7 @@ class ApproveBookingPlanOperator(HITLOperator):
         :param until: when all have to have answered.
         """
         with fail_without_retry():
-            asked = self._look()
+            asked = self._read_plan()
             needed = self._needed()
         self.options = [asked.approve, REJECT]
         answer = super().execute_complete(context, event)
@@ -191,7 +191,7 @@ class ApproveBookingPlanOperator(HITLOperator):
             )
         super().process_trigger_event_error(event)
 
-    def _look(self) -> _Asked:
+    def _read_plan(self) -> _Asked:
         """Read the header of the plan.
 
         :raises PlanMismatchError: it is not there, or is another one.

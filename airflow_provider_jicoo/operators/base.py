@@ -32,8 +32,8 @@ class JicooOperator(BaseOperator):
     """Base of the operators.
 
     Arguments are checked when the task runs, before the first request: templates and mapped values are not there
-    earlier. Whatever a retry cannot mend (a refused key, a thing that does not exist, a request that Jicoo rejects, an
-    outcome that nobody knows) fails the task at once.
+    earlier. An error that a retry cannot fix (a refused key, a thing that does not exist, a request that Jicoo rejects,
+    an outcome that nobody knows) fails the task at once.
 
     :param jicoo_conn_id: the Airflow connection. (templated)
     """

@@ -36,7 +36,7 @@ def routes(state: State) -> APIRouter:
         wanted: Wanted,
     ) -> Response:
         with state.lock:
-            rows = {row["uid"]: row for row in (calendars(user_id) if user_id in state.users else [])}
+            rows = {row["uid"]: row for row in (calendars(user_id) if user_id in state.rows.users else [])}
             return page_of(state, wanted, list(rows), rows)
 
     @router.get(
@@ -48,7 +48,7 @@ def routes(state: State) -> APIRouter:
         uid: Annotated[str, Path(description="Id of the calendar.")],
     ) -> Response:
         with state.lock:
-            for row in (row for user in state.users for row in calendars(user)):
+            for row in (row for user in state.rows.users for row in calendars(user)):
                 if row["uid"] == uid:
                     return found(state, row)
         raise Refusal(404, {NO_FIELD: ["There is no such calendar."]})

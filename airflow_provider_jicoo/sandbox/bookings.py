@@ -107,7 +107,7 @@ def _reading(router: APIRouter, state: State) -> None:
     async def get_booking_contacts(uid: Uid) -> Response:
         with state.lock:
             _known(state, uid)
-            return found(state, state.contacts[uid])
+            return found(state, state.rows.contacts[uid])
 
 
 def _writing(router: APIRouter, state: State) -> None:
@@ -177,7 +177,7 @@ def _writing(router: APIRouter, state: State) -> None:
             body = parsed(RescheduleBookingBody, raw)
             _not_cancelled(before)
             length = times.moment(before["endedAt"]) - times.moment(before["startedAt"])
-            start, end = times.wire(body.started_at), _end(body.started_at, length)
+            start, end = times.wire(body.started_at), _end_after(body.started_at, length)
             fields = {"startedAt": start, "endedAt": end, "timeZone": body.time_zone}
             _check_slot(state, {**before, **fields})
             moved = state.quirks.store(fields, before)
@@ -189,7 +189,9 @@ def _writing(router: APIRouter, state: State) -> None:
 def fresh(state: State, fields: Row) -> Row:
     """Return a new booking: ``fields``, and something sensible for the rest."""
     start = times.moment(fields.get("startedAt") or times.moment(state.now()) + timedelta(days=7))
-    event_type = state.event_types.get(fields.get("eventTypeId") or "", next(iter(state.event_types.values())))
+    event_type = state.rows.event_types.get(
+        fields.get("eventTypeId") or "", next(iter(state.rows.event_types.values()))
+    )
     location = fields.get("locationId", event_type["locationId"])
     now = state.now()
     booking: Row = {
@@ -199,7 +201,7 @@ def fresh(state: State, fields: Row) -> Row:
         "description": None,
         "status": "open",
         "startedAt": times.wire(start),
-        "endedAt": _end(start, timedelta(minutes=event_type["duration"])),
+        "endedAt": _end_after(start, timedelta(minutes=event_type["duration"])),
         "locationId": location,
         **data.place(location, state.chance),
         "timeZone": "Asia/Tokyo",
@@ -255,16 +257,16 @@ def approve(state: State, uid: str) -> Row:
     :raises ValueError: it does not wait.
     """
     with state.changing():
-        status = state.bookings[uid]["status"]
+        status = state.rows.bookings[uid]["status"]
         if status != "request":
             raise ValueError(f"the booking does not wait for approval: its status is {status}")
         return state.change(uid, {"status": "open"})
 
 
 def _known(state: State, uid: str) -> Row:
-    if uid not in state.bookings or not state.quirks.finds(state.bookings[uid]):
+    if uid not in state.rows.bookings or not state.quirks.finds(state.rows.bookings[uid]):
         raise Refusal(404, {NO_FIELD: ["There is no such booking."]})
-    return state.bookings[uid]
+    return state.rows.bookings[uid]
 
 
 def _cancelled(state: State, uid: str) -> Row:
@@ -279,7 +281,7 @@ def _rescheduled(state: State, before: Row, moved: Row, request: int) -> Row:
         return state.change(before["uid"], moved)
     now = state.now()
     new = {**before, **moved, "uid": state.new_uid(request), "createdAt": now, "updatedAt": now}
-    state.put(new, state.contacts[before["uid"]])
+    state.put(new, state.rows.contacts[before["uid"]])
     old = _cancelled(state, before["uid"])
     return new if answered == "new" else old
 
@@ -289,7 +291,7 @@ def _not_cancelled(booking: Row) -> None:
         raise Refusal(422, {"status": ["the booking is cancelled"]})
 
 
-def _end(start: datetime, length: timedelta) -> str:
+def _end_after(start: datetime, length: timedelta) -> str:
     try:
         return times.wire(start + length)
     except OverflowError:
@@ -313,16 +315,16 @@ def _check_update(state: State, before: Row, fields: Row) -> None:
         raise Refusal(422, {"hosts": ["must have one host at least"]})
     if len(set(hosts)) < len(hosts):
         raise Refusal(422, {"hosts": ["has one host twice"]})
-    if not state.users.keys() >= set(hosts):
+    if not state.rows.users.keys() >= set(hosts):
         raise Refusal(422, {"hosts": ["has one who is not a user"]})
 
 
 def _created(state: State, body: CreateBookingBody) -> tuple[Row, Row]:
-    event_type = state.event_types.get(body.event_type_id)
+    event_type = state.rows.event_types.get(body.event_type_id)
     if event_type is None:
         raise Refusal(422, {"eventTypeId": ["there is no such event type"]})
     start = times.wire(body.started_at)
-    end = _end(body.started_at, timedelta(minutes=event_type["duration"]))
+    end = _end_after(body.started_at, timedelta(minutes=event_type["duration"]))
     takers = [host for host in event_type["hosts"] if event_type["given"][host]["userType"] == "host"]
     host = next((host for host in takers if state.is_free([host], start, end)), None)
     if host is None:

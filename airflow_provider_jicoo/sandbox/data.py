@@ -7,10 +7,11 @@ import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Literal
 
 from airflow_provider_jicoo.api import times
 
+Section = Literal["user", "event_type", "schedule", "invitation", "team"]
 Row = dict[str, Any]
 
 UID_LETTERS = string.ascii_letters + string.digits + "_-"
@@ -124,6 +125,17 @@ class Data:
     schedules: dict[str, Row] = field(default_factory=dict)
     invitations: dict[str, Row] = field(default_factory=dict)
     teams: dict[str, Row] = field(default_factory=dict)
+
+    def of(self, section: Section) -> dict[str, Row]:
+        """Return the rows of a section, by uid."""
+        by_section = {
+            "user": self.users,
+            "event_type": self.event_types,
+            "schedule": self.schedules,
+            "invitation": self.invitations,
+            "team": self.teams,
+        }
+        return by_section[section]
 
 
 def make(count: int, seed: int, now: datetime) -> Data:

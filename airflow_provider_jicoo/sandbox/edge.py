@@ -129,7 +129,7 @@ class Edge:
         if not scope["path"].startswith("/v1/"):
             await self._app(scope, receive, send)
             return
-        body = await _read(receive)
+        body = await _read_body(receive)
         if body is None:
             return
         request = self._note(scope, body)
@@ -271,7 +271,7 @@ class Edge:
         )
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | None:
     parts = []
     while True:
         message = await receive()

@@ -184,7 +184,7 @@ def shown(event_type: Row) -> Row:
 
 def hosts(state: State, event_type: Row) -> list[Row]:
     """Return the hosts of an event type as the API gives them."""
-    users = [state.users[uid] for uid in event_type["hosts"] if uid in state.users]
+    users = [state.rows.users[uid] for uid in event_type["hosts"] if uid in state.rows.users]
     return [
         {
             "uid": user["uid"],
@@ -216,7 +216,7 @@ def slots(state: State, event_type: Row, start: datetime, end: datetime) -> Iter
 
 def _add(state: State, event_type: Row, sent: Row) -> Row:
     user = sent.pop("userId")
-    if user not in state.users:
+    if user not in state.rows.users:
         raise Refusal(422, {"userId": ["is not a user"]})
     if user in event_type["hosts"]:
         raise Refusal(422, {"userId": ["is a host of the event type already"]})
@@ -250,9 +250,9 @@ def _check_guest(team_id: str, raw: bytes) -> None:
 
 
 def _known(state: State, uid: str) -> Row:
-    if uid not in state.event_types:
+    if uid not in state.rows.event_types:
         raise Refusal(404, {NO_FIELD: ["There is no such event type."]})
-    return state.event_types[uid]
+    return state.rows.event_types[uid]
 
 
 def _host(state: State, event_type: Row, uid: str) -> Row:

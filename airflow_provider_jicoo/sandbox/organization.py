@@ -139,7 +139,10 @@ def _invitations(router: APIRouter, state: State) -> None:
         body = parsed(CreateOrganizationInvitationBody, await request.body())
         with state.changing():
             address = body.email.casefold()
-            if any(row["email"].casefold() == address for row in (*state.users.values(), *state.invitations.values())):
+            if any(
+                row["email"].casefold() == address
+                for row in (*state.rows.users.values(), *state.rows.invitations.values())
+            ):
                 raise Refusal(422, {"email": ["is that of a user, or invited already"]})
             invitation = {"role": choices.ROLE, **body.wire(), "uid": state.new_uid(), "createdAt": state.now()}
             state.keep("invitation", invitation)
@@ -168,18 +171,18 @@ def _invitations(router: APIRouter, state: State) -> None:
 
 
 def _known_user(state: State, user_id: str) -> Row:
-    if user_id not in state.users:
+    if user_id not in state.rows.users:
         raise Refusal(404, {NO_FIELD: ["There is no such user."]})
-    return state.users[user_id]
+    return state.rows.users[user_id]
 
 
 def _not_the_last_owner(state: State, user: Row) -> None:
-    owners = [row["uid"] for row in state.users.values() if row["role"] == "owner"]
+    owners = [row["uid"] for row in state.rows.users.values() if row["role"] == "owner"]
     if owners == [user["uid"]]:
         raise Refusal(422, {"role": ["the organization needs an owner"]})
 
 
 def _known_invitation(state: State, uid: str) -> Row:
-    if uid not in state.invitations:
+    if uid not in state.rows.invitations:
         raise Refusal(404, {NO_FIELD: ["There is no such invitation."]})
-    return state.invitations[uid]
+    return state.rows.invitations[uid]

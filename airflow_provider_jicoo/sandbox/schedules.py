@@ -105,7 +105,7 @@ def fresh(state: State, fields: Row) -> Row:
     :raises TypeError: a schedule has no such field.
     """
     now = state.now()
-    user = next(iter(state.users.values()))
+    user = next(iter(state.rows.users.values()))
     start = times.moment(fields.get("startedAt") or times.moment(now) + timedelta(days=7))
     schedule = {
         **data.SCHEDULE,
@@ -125,9 +125,9 @@ def fresh(state: State, fields: Row) -> Row:
 
 
 def _known(state: State, uid: str) -> Row:
-    if uid not in state.schedules:
+    if uid not in state.rows.schedules:
         raise Refusal(404, {NO_FIELD: ["There is no such schedule."]})
-    return state.schedules[uid]
+    return state.rows.schedules[uid]
 
 
 def _stored(state: State, body: CreateScheduleBody | UpdateSchedule, time_zone: str) -> Row:
@@ -145,7 +145,7 @@ def _stored(state: State, body: CreateScheduleBody | UpdateSchedule, time_zone: 
 
 
 def _attendee(state: State, at: int, given: Row) -> Row:
-    user = state.users.get(given.get("userId", ""))
+    user = state.rows.users.get(given.get("userId", ""))
     if "userId" in given and user is None:
         raise Refusal(422, {f"attendees.{at}.userId": ["there is no such user"]})
     return {"userId": None, "email": user and user["email"], **given}

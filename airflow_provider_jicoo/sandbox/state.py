@@ -8,7 +8,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections import ChainMap, deque
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,14 +19,15 @@ from typing import Any, Literal
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.sandbox import damage, data
-from airflow_provider_jicoo.sandbox.data import Row
+from airflow_provider_jicoo.sandbox.data import Row, Section
+from airflow_provider_jicoo.sandbox.diary import Diary
+from airflow_provider_jicoo.sandbox.past import Past
 from airflow_provider_jicoo.sandbox.quirks import Quirks
 from airflow_provider_jicoo.sandbox.quirks.listing import LateList, LateRead
 from airflow_provider_jicoo.sandbox.quirks.quirk import Asked
 from airflow_provider_jicoo.sandbox.quirks.wire import ClockAhead
 
 Kind = Literal["create", "cancel", "reschedule", "update"]
-Section = Literal["user", "event_type", "schedule", "invitation", "team"]
 
 REHEARSAL: ContextVar[bool] = ContextVar("airflow_provider_jicoo.rehearsal", default=False)
 """Whether what is asked now is only answered as if it were done; nothing is kept of it."""
@@ -114,21 +115,13 @@ class State:
     def _start(self, start: data.Data, messages: list[Message]) -> None:
         self._clock = (self._now or datetime.now(timezone.utc), time.monotonic())
         self.chance = random.Random(f"new {self._seed}")
-        self.users = start.users
-        self.event_types = start.event_types
-        self.bookings = start.bookings
-        self.contacts = start.contacts
-        self.schedules = start.schedules
-        self.invitations = start.invitations
-        self.teams = start.teams
+        self.rows = start
         self.messages = messages
         self.changes: list[Change] = []
         self.broken: dict[str, str] = {}
-        self._past: deque[tuple[float, str, str, Row | None]] = deque()
+        self._past = Past()
         self._listed: dict[Asked, list[str]] = {}
-        self._of_host: dict[str, set[str]] = {}
-        for booking in self.bookings.values():
-            self._index(booking)
+        self._diary = Diary(start.bookings.values())
 
     @property
     def quirks(self) -> Quirks:
@@ -140,7 +133,7 @@ class State:
         with self.lock:
             self._quirks = quirks
             self._listed.clear()
-            self._past.clear()
+            self._past.forget()
 
     def close(self) -> None:
         """Close the file."""
@@ -164,7 +157,7 @@ class State:
         chance = self.chance if request is None else random.Random(f"new {self._seed} {request}")
         while True:
             uid = data.text(chance, data.UID_LETTERS, 12)
-            if not any(uid in rows for rows in (self.bookings, self.schedules, self.invitations)):
+            if not any(uid in rows for rows in (self.rows.bookings, self.rows.schedules, self.rows.invitations)):
                 return uid
 
     @contextmanager
@@ -177,22 +170,25 @@ class State:
                 with self._file.transaction():
                     yield
 
+    def _passes(self, section: str, uid: str, before: Row | None) -> None:
+        self._past.note(section, uid, before, max(self.quirks.value(LateList, 0), self.quirks.value(LateRead, 0)))
+
     def put(self, booking: Row, contacts: list[Row] | None = None) -> None:
         """Add a booking or replace it. Its guests stay where None are given."""
         uid = booking["uid"]
         if REHEARSAL.get():
             return
         with self.changing():
-            before = self.bookings.get(uid)
-            self._passed("booking", uid, before)
+            before = self.rows.bookings.get(uid)
+            self._passes("booking", uid, before)
             if before is not None:
-                self._unindex(before)
-            self.bookings[uid] = booking
-            self._index(booking)
+                self._diary.remove(before)
+            self.rows.bookings[uid] = booking
+            self._diary.add(booking)
             if before is None or any(before[field] != booking[field] for field in ARRANGING):
                 self._listed.clear()
             if contacts is not None:
-                self.contacts[uid] = contacts
+                self.rows.contacts[uid] = contacts
             if self._file is not None:
                 self._file.write("booking", uid, booking)
                 if contacts is not None:
@@ -204,9 +200,9 @@ class State:
         :raises KeyError: there is none.
         """
         with self.changing():
-            self._passed("booking", uid, self.bookings[uid])
-            self._unindex(self.bookings.pop(uid))
-            self.contacts.pop(uid, None)
+            self._passes("booking", uid, self.rows.bookings[uid])
+            self._diary.remove(self.rows.bookings.pop(uid))
+            self.rows.contacts.pop(uid, None)
             self._listed.clear()
             if self._file is not None:
                 self._file.remove("booking", uid)
@@ -217,8 +213,8 @@ class State:
         if REHEARSAL.get():
             return
         with self.changing():
-            self._passed(section, row["uid"], self._rows(section).get(row["uid"]))
-            self._rows(section)[row["uid"]] = row
+            self._passes(section, row["uid"], self.rows.of(section).get(row["uid"]))
+            self.rows.of(section)[row["uid"]] = row
             if self._file is not None:
                 self._file.write(section, row["uid"], row)
 
@@ -230,20 +226,10 @@ class State:
         if REHEARSAL.get():
             return
         with self.changing():
-            self._passed(section, uid, self._rows(section)[uid])
-            del self._rows(section)[uid]
+            self._passes(section, uid, self.rows.of(section)[uid])
+            del self.rows.of(section)[uid]
             if self._file is not None:
                 self._file.remove(section, uid)
-
-    def _rows(self, section: Section) -> dict[str, Row]:
-        by_section = {
-            "user": self.users,
-            "event_type": self.event_types,
-            "schedule": self.schedules,
-            "invitation": self.invitations,
-            "team": self.teams,
-        }
-        return by_section[section]
 
     def change(self, uid: str, fields: Row) -> Row:
         """Change some fields of a booking; ``updatedAt`` moves only where one of them is another value than before.
@@ -252,7 +238,7 @@ class State:
         :raises KeyError: there is no such booking.
         """
         with self.changing():
-            before = self.bookings[uid]
+            before = self.rows.bookings[uid]
             after = {**before, **copy.deepcopy(fields)}
             if after == before:
                 return before
@@ -271,7 +257,7 @@ class State:
         with self.changing():
             if self._remember:
                 self.changes.append(Change(uid, kind, self.clock(), request, tell))
-            for guest in range(len(self.contacts[uid]) if tell else 0):
+            for guest in range(len(self.rows.contacts[uid]) if tell else 0):
                 message = Message(uid, kind, self.clock(), guest, request)
                 self.messages.append(message)
                 if self._file is not None:
@@ -281,34 +267,22 @@ class State:
     def listed(self, asked: Asked) -> list[str]:
         """Return the uids of a list of bookings, in its order."""
         with self.lock:
-            past = self._overlay("booking", self.quirks.value(LateList, 0))
+            past = self._past.different("booking", self.quirks.value(LateList, 0))
             # A sweep through the pages of 100,000 bookings would sort them a thousand times otherwise.
             if asked not in self._listed:
                 if len(self._listed) >= 50:
                     self._listed.clear()
-                self._listed[asked] = self._in_order(self.bookings, self.bookings, asked)
+                self._listed[asked] = _in_order(self.quirks, self.rows.bookings, self.rows.bookings, asked)
             now = self._listed[asked]
             if not past:
                 return now
             seen = self.seen("booking")
-            return self._in_order([*(uid for uid in now if uid not in past), *past], seen, asked)
-
-    def _in_order(self, uids: Iterable[str], rows: Mapping[str, Row | None], asked: Asked) -> list[str]:
-        found = (
-            (row[asked.order], uid)
-            for uid, row in ((uid, rows[uid]) for uid in uids)
-            if row is not None
-            and (asked.status is None or row["status"] == asked.status)
-            and (asked.started is None or row["startedAt"] >= asked.started)
-            and (asked.ended is None or row["endedAt"] <= asked.ended)
-            and self.quirks.lists(row, asked)
-        )
-        return [uid for _, uid in sorted(found, reverse=asked.sort == "desc")]
+            return _in_order(self.quirks, [*(uid for uid in now if uid not in past), *past], seen, asked)
 
     def seen(self, section: Section | Literal["booking"]) -> Mapping[str, Row]:
         """Return the rows of a section as a list shows them now."""
-        rows = self.bookings if section == "booking" else self._rows(section)
-        past = self._overlay(section, self.quirks.value(LateList, 0))
+        rows = self.rows.bookings if section == "booking" else self.rows.of(section)
+        past = self._past.different(section, self.quirks.value(LateList, 0))
         if not past:
             return rows
         if section == "booking":  # looked up only: the list knows which of them were there
@@ -317,48 +291,25 @@ class State:
 
     def read(self, uid: str) -> Row | None:
         """Return a booking as it is shown alone; None where there is none, or was none."""
-        past = self._overlay("booking", self.quirks.value(LateRead, 0))
-        return past[uid] if uid in past else self.bookings.get(uid)
+        past = self._past.different("booking", self.quirks.value(LateRead, 0))
+        return past[uid] if uid in past else self.rows.bookings.get(uid)
 
     def guests_of(self, path: str) -> list[Row]:
         """Return the contacts of the booking that a path is about; none where it is about none."""
         parts = path.split("/")
-        return self.contacts.get(parts[3], []) if len(parts) > 3 and parts[2] == "bookings" else []
+        return self.rows.contacts.get(parts[3], []) if len(parts) > 3 and parts[2] == "bookings" else []
 
     def shown(self, row: Row) -> Any:
         """Return a row as it goes out."""
-        shown = self.quirks.show(row, self.users)
+        shown = self.quirks.show(row, self.rows.users)
         how = self.broken.get(row.get("uid", "")) if self.broken else None
         return shown if how is None else damage.damaged(shown, how)
-
-    def _passed(self, section: str, uid: str, before: Row | None) -> None:
-        longest = max(self.quirks.value(LateList, 0), self.quirks.value(LateRead, 0))
-        if longest:
-            now = time.monotonic()
-            self._past.append((now, section, uid, before))
-            while self._past[0][0] < now - longest:
-                self._past.popleft()
-
-    def _overlay(self, section: str, seconds: float) -> dict[str, Row | None]:
-        """Return what was different so long ago, by uid; None for what was not there."""
-        past: dict[str, Row | None] = {}
-        if seconds:
-            since = time.monotonic() - seconds
-            for at, of, uid, before in reversed(self._past):
-                if at < since:
-                    break
-                if of == section:
-                    past[uid] = before
-        return past
 
     def is_free(self, hosts: list[str], start: str, end: str, *, besides: str | None = None) -> bool:
         """Say whether none of these hosts has another open booking that overlaps."""
         with self.lock:
-            return not any(
-                uid != besides and self.bookings[uid]["startedAt"] < end and start < self.bookings[uid]["endedAt"]
-                for host in hosts
-                for uid in self._of_host.get(host, ())
-            )
+            others = (self.rows.bookings[uid] for uid in self._diary.of(hosts) if uid != besides)
+            return not any(other["startedAt"] < end and start < other["endedAt"] for other in others)
 
     def stamp(self, before: Row, after: Row) -> str:
         """Return the ``updatedAt`` of a row that changes now."""
@@ -369,14 +320,18 @@ class State:
         # Two changes within one millisecond must not look like one.
         return max(self.now(), times.wire(times.moment(moment) + timedelta(milliseconds=1)))
 
-    def _index(self, booking: Row) -> None:
-        if booking["status"] == "open":
-            for host in booking["hosts"]:
-                self._of_host.setdefault(host["userId"], set()).add(booking["uid"])
 
-    def _unindex(self, booking: Row) -> None:
-        for host in booking["hosts"]:
-            self._of_host.get(host["userId"], set()).discard(booking["uid"])
+def _in_order(quirks: Quirks, uids: Iterable[str], rows: Mapping[str, Row | None], asked: Asked) -> list[str]:
+    found = (
+        (row[asked.order], uid)
+        for uid, row in ((uid, rows[uid]) for uid in uids)
+        if row is not None
+        and (asked.status is None or row["status"] == asked.status)
+        and (asked.started is None or row["startedAt"] >= asked.started)
+        and (asked.ended is None or row["endedAt"] <= asked.ended)
+        and quirks.lists(row, asked)
+    )
+    return [uid for _, uid in sorted(found, reverse=asked.sort == "desc")]
 
 
 class _File:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.tasks.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
 from airflow_provider_jicoo.tasks.failure import fail_without_retry
@@ -42,18 +43,18 @@ class JicooSensor(BaseSensorOperator):
         self.jicoo_conn_id = jicoo_conn_id
         self._last_seen = ""
 
-    def _check(self) -> None:
+    def _check_arguments(self) -> None:
         """Check the arguments.
 
         :raises ValueError: one cannot be right.
         """
         raise NotImplementedError
 
-    def _read(self, hook: JicooHook) -> list[Any]:
+    def _fetch(self, hook: JicooHook) -> list[Any]:
         """Read what is waited for."""
         raise NotImplementedError
 
-    def _judge(self, found: list[Any]) -> Judgement:
+    def _judge(self, rows: list[Any]) -> Judgement:
         """Judge what was read."""
         raise NotImplementedError
 
@@ -65,7 +66,7 @@ class JicooSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait."""
         with fail_without_retry():
-            self._check()
+            self._check_arguments()
         if self.deferrable:
             return self._look_then_defer(context)
         try:
@@ -77,7 +78,7 @@ class JicooSensor(BaseSensorOperator):
         try:
             first = self.poke(context)
         except AirflowFailException as error:
-            self._end(error)
+            self._fail_or_skip(error)
         if isinstance(first, PokeReturnValue):
             return first.xcom_value
         return self.defer(
@@ -93,17 +94,23 @@ class JicooSensor(BaseSensorOperator):
         from airflow_provider_jicoo.api.errors import RequestError
 
         try:
-            found = self._look()
+            rows = self._poll_once()
         except RequestError as error:
             self._last_seen = f"the request failed: {error}"
             self.log.warning("this poll failed: %s", error)
             return False
-        judgement = self._judge(found)
+        judgement = self._judge(rows)
         self._last_seen = judgement.reason
         self.log.info("%s", judgement.reason)
-        if judgement.verdict is Verdict.LOST:
-            raise AirflowFailException(judgement.reason)
-        return PokeReturnValue(True, self._result(found)) if judgement.verdict is Verdict.REACHED else False
+        match judgement.verdict:
+            case Verdict.LOST:
+                raise AirflowFailException(judgement.reason)
+            case Verdict.REACHED:
+                return PokeReturnValue(True, self._result(rows))
+            case Verdict.WAITING:
+                return False
+            case _:
+                return assert_never(judgement.verdict)
 
     @discreet
     def execute_complete(self, context: Context, event: dict[str, Any] | None) -> Any:
@@ -115,23 +122,23 @@ class JicooSensor(BaseSensorOperator):
         status, message = (event or {}).get("status"), (event or {}).get("message", "")
         if status == "success":
             self.log.info("%s", message)
-            return self._result(self._look()) if self.do_xcom_push else None
+            return self._result(self._poll_once()) if self.do_xcom_push else None
         if status == "timeout":
-            self._end(AirflowSensorTimeout(f"Sensor has timed out after {self.timeout} seconds. {message}"))
+            self._fail_or_skip(AirflowSensorTimeout(f"Sensor has timed out after {self.timeout} seconds. {message}"))
         if status == "failed":
-            self._end(AirflowFailException(message))
+            self._fail_or_skip(AirflowFailException(message))
         raise AirflowFailException(f"the trigger said {event!r}, which this sensor does not know")
 
-    def _end(self, error: Exception) -> NoReturn:
+    def _fail_or_skip(self, error: Exception) -> NoReturn:
         if self.soft_fail or self.never_fail:
             raise AirflowSkipException(str(error)) from error
         raise error
 
-    def _look(self) -> list[Any]:
+    def _poll_once(self) -> list[Any]:
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
         with fail_without_retry(self.jicoo_conn_id), JicooHook(self.jicoo_conn_id) as hook:
-            return self._read(hook)
+            return self._fetch(hook)
 
-    def _result(self, found: list[Any]) -> Any:
-        return fit_for_xcom(found, "set do_xcom_push=False") if self.do_xcom_push else None
+    def _result(self, rows: list[Any]) -> Any:
+        return fit_for_xcom(rows, "set do_xcom_push=False") if self.do_xcom_push else None

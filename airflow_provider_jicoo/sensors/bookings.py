@@ -52,15 +52,15 @@ class BookingStatusSensor(JicooSensor):
         self.status = status
         self.fail_on = fail_on
 
-    def _read(self, hook: JicooHook) -> list[Any]:
+    def _fetch(self, hook: JicooHook) -> list[Any]:
         unreadable: dict[str, Any] = {}
-        found: list[Any] = list(hook.lookup_bookings(self._uids(), unreadable=unreadable).values())
+        rows: list[Any] = list(hook.lookup_bookings(self._uids(), unreadable=unreadable).values())
         for error in unreadable.values():
             self.log.warning("%s", error)
-        return [*found, *({"uid": uid, "status": UNREADABLE} for uid in unreadable)]
+        return [*rows, *({"uid": uid, "status": UNREADABLE} for uid in unreadable)]
 
-    def _judge(self, found: list[Any]) -> Judgement:
-        return judge({booking["uid"]: booking for booking in found}, self._statuses(), self._fail_on())
+    def _judge(self, rows: list[Any]) -> Judgement:
+        return judge({booking["uid"]: booking for booking in rows}, self._statuses(), self._fail_on())
 
     def _trigger(self, deadline: float) -> BookingStatusTrigger:
         return BookingStatusTrigger(
@@ -84,7 +84,7 @@ class BookingStatusSensor(JicooSensor):
         given = as_json("fail_on", self.fail_on)
         return as_list("fail_on", given) if given else []
 
-    def _check(self) -> None:
+    def _check_arguments(self) -> None:
         from airflow_provider_jicoo.api.bookings import booking_id
 
         for uid in self._uids():
@@ -119,19 +119,19 @@ class BookingsSensor(NestedTemplates, JicooSensor):
         self.selection = selection
         self.min_count = min_count
 
-    def _read(self, hook: JicooHook) -> list[Any]:
+    def _fetch(self, hook: JicooHook) -> list[Any]:
         from airflow_provider_jicoo.bulk.selection import select
 
         # What is waited for may come yet: that a list cannot be proved whole is told, and does not end the waiting.
         warnings: list[str] = []
-        found = list(islice(select(hook.client, self.selection, on_unproven="warn", warnings=warnings), self._count()))
+        rows = list(islice(select(hook.client, self.selection, on_unproven="warn", warnings=warnings), self._count()))
         # Of uids that are named it is waited for that they match.
         for warning in warnings if self.selection.uids is None else ():
             self.log.warning("%s", warning)
-        return found
+        return rows
 
-    def _judge(self, found: list[Any]) -> Judgement:
-        return enough(len(found), self._count())
+    def _judge(self, rows: list[Any]) -> Judgement:
+        return enough(len(rows), self._count())
 
     def _trigger(self, deadline: float) -> BookingsTrigger:
         given = {each.name: getattr(self.selection, each.name) for each in fields(self.selection)}
@@ -147,7 +147,7 @@ class BookingsSensor(NestedTemplates, JicooSensor):
     def _count(self) -> int:
         return int(as_int("min_count", self.min_count))
 
-    def _check(self) -> None:
+    def _check_arguments(self) -> None:
         from airflow_provider_jicoo.bulk.selection import Matcher
 
         Matcher(as_selection(self.selection))

@@ -95,7 +95,7 @@ class AvailableSchedulesSensor(JicooSensor):
         self.time_zone = time_zone
         self.below = below
 
-    def _read(self, hook: JicooHook) -> list[Any]:
+    def _fetch(self, hook: JicooHook) -> list[Any]:
         from airflow_provider_jicoo.api.slots import free
 
         slots = hook.list_available_schedules(
@@ -106,10 +106,10 @@ class AvailableSchedulesSensor(JicooSensor):
         )
         return list(free(slots, self._when()))
 
-    def _judge(self, found: list[Any]) -> Judgement:
+    def _judge(self, rows: list[Any]) -> Judgement:
         from airflow_provider_jicoo.api.slots import capacity
 
-        return judge(len(found), sum(map(capacity, found)), *self._wanted(), self._is_below())
+        return judge(len(rows), sum(map(capacity, rows)), *self._wanted(), self._is_below())
 
     def _trigger(self, deadline: float) -> AvailableSchedulesTrigger:
         min_slots, min_capacity = self._wanted()
@@ -143,7 +143,7 @@ class AvailableSchedulesSensor(JicooSensor):
             raise ValueError(f"below: {below!r} is neither True nor False")
         return below
 
-    def _check(self) -> None:
+    def _check_arguments(self) -> None:
         from airflow_provider_jicoo.api.event_types import period
         from airflow_provider_jicoo.api.paths import checked_id
 

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def fail_without_retry(jicoo_conn_id: str = "") -> Iterator[None]:
-    """Turn what a retry cannot mend into an :class:`AirflowFailException`, so that no retry is spent on it.
+    """Turn an error that a retry cannot fix into an :class:`AirflowFailException`, which Airflow does not retry.
 
     Its text is the whole message, and ends the log without a second traceback; that of the error is logged at DEBUG.
     Its ``__context__`` is the :class:`~airflow_provider_jicoo.api.errors.JicooError`, with its fields.

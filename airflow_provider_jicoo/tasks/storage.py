@@ -66,11 +66,11 @@ def warning_of(name: str, path: Any, executor: str | None) -> str | None:
     """
     if not isinstance(path, str) or not path or path.lstrip().startswith("{") or not is_local(path):
         return None
-    found = several_machines(executor)
-    if found is None:
+    machines = several_machines(executor)
+    if machines is None:
         return None
     return (
-        f"{name}: {path} is on the disk of one worker, but {found} may run the next task, or a retry, on another "
+        f"{name}: {path} is on the disk of one worker, but {machines} may run the next task, or a retry, on another "
         "machine, which has neither the plan nor its journal. Keep plans in an object store, as s3://bucket/plans, or "
         "on a disk that all workers share"
     )

@@ -36,14 +36,14 @@ def rows_for_xcom(rows: Iterable[T], instead: str) -> list[T]:
     :param instead: what to do where they are too large.
     :raises AirflowFailException: together they are larger than :data:`XCOM_BYTES`.
     """
-    found: list[T] = []
+    kept: list[T] = []
     size = 0
     for row in rows:
         size += len(json.dumps(row)) + 2
         if size > XCOM_BYTES:
             raise AirflowFailException(
                 f"the result of {size:,} bytes or more is too large for an XCom (at most {XCOM_BYTES:,}, which is "
-                f"{len(found):,} rows): {instead}"
+                f"{len(kept):,} rows): {instead}"
             )
-        found.append(row)
-    return found
+        kept.append(row)
+    return kept

@@ -79,18 +79,18 @@ class PollingTrigger(BaseTrigger):
         async with JicooAsyncHook(self.jicoo_conn_id) as hook:
             while True:
                 try:
-                    found = await self.look(hook)
+                    judgement = await self.look(hook)
                 except JicooError as error:
                     if error.permanent:
                         yield _event("failed", str(error))
                         return
-                    found = Judgement(Verdict.WAITING, f"the last poll failed: {error}")
-                if found.verdict is not Verdict.WAITING:
-                    yield _event("success" if found.verdict is Verdict.REACHED else "failed", found.reason)
+                    judgement = Judgement(Verdict.WAITING, f"the last poll failed: {error}")
+                if judgement.verdict is not Verdict.WAITING:
+                    yield _event("success" if judgement.verdict is Verdict.REACHED else "failed", judgement.reason)
                     return
-                self.log.info("waiting: %s", found.reason)
+                self.log.info("waiting: %s", judgement.reason)
                 if self.deadline is not None and time.time() >= self.deadline:
-                    yield _event("timeout", found.reason)
+                    yield _event("timeout", judgement.reason)
                     return
                 await asyncio.sleep(self._until_next_poll())
 

@@ -73,17 +73,17 @@ class BookingStatusTrigger(PollingTrigger):
     async def look(self, hook: JicooAsyncHook) -> Judgement:
         """Read the bookings and judge them."""
         unreadable: dict[str, Any] = {}
-        found: dict[str, Any] = dict(await hook.lookup_bookings(self.uids, unreadable=unreadable))
+        by_uid: dict[str, Any] = dict(await hook.lookup_bookings(self.uids, unreadable=unreadable))
         for error in unreadable.values():
             self.log.warning("%s", error)
-        found |= {uid: {"status": UNREADABLE} for uid in unreadable}
-        return judge(found, self.statuses, self.fail_on)
+        by_uid |= {uid: {"status": UNREADABLE} for uid in unreadable}
+        return judge(by_uid, self.statuses, self.fail_on)
 
 
-def enough(found: int, wanted: int) -> Judgement:
+def enough(count: int, wanted: int) -> Judgement:
     """Say whether so many bookings are as many as are waited for."""
-    reason = f"{found} of at least {wanted} bookings match"
-    return Judgement(Verdict.REACHED if found >= wanted else Verdict.WAITING, reason)
+    reason = f"{count} of at least {wanted} bookings match"
+    return Judgement(Verdict.REACHED if count >= wanted else Verdict.WAITING, reason)
 
 
 class BookingsTrigger(PollingTrigger):
@@ -113,14 +113,14 @@ class BookingsTrigger(PollingTrigger):
         """Read bookings until enough match, and count them."""
         from airflow_provider_jicoo.bulk.selection import select_async
 
-        found = 0
+        count = 0
         warnings: list[str] = []
         client, selection = await hook.get_client(), Selection(**self.selection)
         async for _ in select_async(client, selection, on_unproven="warn", warnings=warnings):
-            found += 1
-            if found >= self.min_count:
+            count += 1
+            if count >= self.min_count:
                 break
         # Of uids that are named it is waited for that they match.
         for warning in warnings if selection.uids is None else ():
             self.log.warning("%s", warning)
-        return enough(found, self.min_count)
+        return enough(count, self.min_count)

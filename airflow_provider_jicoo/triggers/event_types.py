@@ -92,5 +92,5 @@ class AvailableSchedulesTrigger(PollingTrigger):
         from airflow_provider_jicoo.api.slots import When, capacity, free
 
         when = When.of(self.weekdays, self.hours, self.time_zone)
-        found = free(await hook.list_available_schedules(**self.period), when)
-        return judge(len(found), sum(map(capacity, found)), self.min_slots, self.min_capacity, self.below)
+        slots = free(await hook.list_available_schedules(**self.period), when)
+        return judge(len(slots), sum(map(capacity, slots)), self.min_slots, self.min_capacity, self.below)

@@ -207,7 +207,7 @@ def test_the_caller_may_say_what_counts_as_done(call, name):
 
     assert own.read_back.done({"uid": UID}) is None
     assert call(None).read_back.done({"uid": UID}) is False
-    for field in ("method", "path", "query", "body", "answers", "repeat", "check"):
+    for field in ("method", "path", "query", "body", "answer_shape", "repeat", "how_to_check"):
         assert getattr(own, field) == getattr(CALLS[name][0], field)
 
 

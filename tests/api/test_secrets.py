@@ -132,9 +132,10 @@ def test_the_key_shows_in_nothing_that_a_failure_leaves(
 def test_the_key_shows_in_no_repr(connect, wire, key):
     driver = connect(wire().url)
     driver.send(CALLS["get"])
-    settings, session = driver.client.settings, driver.client._session
+    settings, sends = driver.client.settings, getattr(driver.client, "_transport", driver.client)
+    session = sends._session
 
-    shown = [settings, vars(settings), driver.client, vars(driver.client), session, session.headers, vars(settings)]
+    shown = [settings, vars(settings), driver.client, vars(driver.client), sends, vars(sends), session, session.headers]
     assert key not in "".join(f"{one!r} {one}" for one in shown)
     assert key not in repr(settings.headers("x"))
     assert settings.key_header() == {KEY_HEADER: key}
@@ -274,6 +275,12 @@ def test_a_password_in_the_host_is_refused_and_not_shown(host):
 def test_numbers_that_are_none(field, odd):
     with pytest.raises(InvalidRequestError, match=f"^{field}: .* is not a positive number of "):
         Settings("k", **{field: odd})
+
+
+def test_a_ceiling_below_one_request_an_hour():
+    with pytest.raises(InvalidRequestError, match=r"^max_requests_per_second: 1e-320 is less than one request an hour"):
+        Settings("k", max_requests_per_second=1e-320)
+    assert Settings("k", max_requests_per_second=1 / 3600).max_requests_per_second == 1 / 3600
 
 
 def test_numbers():

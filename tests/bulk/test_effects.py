@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import random
-import selectors
 import threading
 import time
 
@@ -22,77 +20,7 @@ from airflow_provider_jicoo.bulk.apply.effects import Effects
 from airflow_provider_jicoo.bulk.apply.run import Run
 from airflow_provider_jicoo.bulk.plan import PlanFile
 from tests.bulk.tools import connect
-
-
-class Jump(selectors.SelectSelector):
-    """Waits for nothing: the time that was to be waited for is over."""
-
-    passed = 0.0
-
-    def select(self, timeout=None):
-        self.passed += timeout or 0.0
-        return super().select(0)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self):
-        self._jump = Jump()
-        super().__init__(self._jump)
-
-    def time(self):
-        return 1000.0 + self._jump.passed
-
-
-class Memory:
-    """A path in memory. What is not synced is lost by :meth:`crash`."""
-
-    def __init__(self, files, *parts):
-        self.files, self.parts = files, parts
-
-    def __str__(self):
-        return "/".join(self.parts)
-
-    name = property(lambda self: self.parts[-1])
-    parent = property(lambda self: Memory(self.files, *self.parts[:-1]))
-    disk = property(lambda self: Disk())
-
-    def __truediv__(self, part):
-        return Memory(self.files, *self.parts, *part.split("/"))
-
-    def open(self, mode):
-        assert mode == "rb"
-        if self.parts not in self.files:
-            raise FileNotFoundError(str(self))
-        return io.BytesIO(self.files[self.parts])
-
-    def exists(self):
-        return self.parts in self.files or any(each[: len(self.parts)] == self.parts for each in self.files)
-
-    def iterdir(self):
-        names = {each[len(self.parts)] for each in self.files if each[: len(self.parts)] == self.parts}
-        return (self / name for name in sorted(names))
-
-
-class Disk:
-    def make_folder(self, folder):
-        pass
-
-    def create(self, path):
-        class Written(io.BytesIO):
-            def close(self):
-                path.files[path.parts] = self.getvalue()
-                super().close()
-
-        return Written()
-
-    def sync(self, file, path):
-        path.files[path.parts] = file.getvalue()
-
-    def unfinished(self, path):
-        return path
-
-    def replace(self, written, path):
-        pass
+from tests.bulk.virtual import Memory, VirtualLoop, at_once
 
 
 class Network:
@@ -127,11 +55,6 @@ class Network:
         pass
 
 
-async def now(work, *arguments, **more):
-    await asyncio.sleep(0.001)
-    return work(*arguments, **more)
-
-
 @pytest.fixture
 def plan(jicoo_sandbox, tmp_path):
     """A plan in memory, and the bookings that it is for."""
@@ -160,7 +83,7 @@ def applied(plan, seed, monkeypatch):
         approval=None,
         tell=None,
         tell_every=10.0,
-        effects=Effects(in_thread=now, transport=lambda settings, connections: network, random=random.Random(seed)),
+        effects=Effects(in_thread=at_once, transport=lambda settings, connections: network, random=random.Random(seed)),
     )
     try:
         return loop.run_until_complete(run.run()), files, network, loop.time()

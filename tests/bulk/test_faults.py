@@ -23,28 +23,24 @@ from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk import Selection, ShiftTime, UpdateFields, plan_changes
-from airflow_provider_jicoo.bulk.apply import Options, apply_plan, change, pace
+from airflow_provider_jicoo.bulk.apply import Options, Timing, apply_plan, change, delivery, pace
+from airflow_provider_jicoo.bulk.apply.control import parse
 from airflow_provider_jicoo.bulk.apply.journal import Journal, history
 from airflow_provider_jicoo.bulk.apply.judge import judge_booking
+from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.stop import Stop
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
-from airflow_provider_jicoo.bulk.outcomes import Outcome
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlannedChange
 from airflow_provider_jicoo.bulk.report import merge_reports
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.conftest import ROOT, WORKER, until
-from tests.bulk.tools import set_timing
+from tests.bulk.tools import quick
 
 QUICK = RetryPolicy(attempts=10, base=0.02, longest_backoff=0.1, floor=0.02)
 LOAD = bool(os.environ.get("JICOO_LOAD"))
 WAVES_OFF = {"waves": ()}
 NOW = datetime(2027, 3, 1, tzinfo=timezone.utc)
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    set_timing(monkeypatch, policy=QUICK)
-    set_timing(monkeypatch, chunk=20)
 
 
 @pytest.fixture
@@ -54,11 +50,10 @@ def sandbox():
 
 
 def apply(case, *, path=None, settings=None, **more):
-    """Apply the plan of a case; options and arguments by their names."""
-    names = {field.name for field in dataclasses.fields(Options)}
-    options = Options(
-        **{"lease": 0.5, "on_doubt": "again", **{name: more.pop(name) for name in list(more) if name in names}}
-    )
+    """Apply the plan of a case; options, waits and arguments by their names."""
+    names = {field.name for kind in (Options, Timing) for field in dataclasses.fields(kind)}
+    given = {name: more.pop(name) for name in list(more) if name in names}
+    options = quick(**{"lease": 0.5, "on_doubt": "again", "policy": QUICK, "chunk": 20, **given})
     with case.client(**(settings or {})) as client:
         return apply_plan(client, path or case.path, digest=case.manifest["digest"], options=options, **more)
 
@@ -186,17 +181,15 @@ FAILING = [
 @pytest.mark.parametrize(
     ("kind", "fault"), sample(["update", "reschedule", "cancel", "silent update"], FAILING), ids=str
 )
-def test_what_fails_is_said_and_finished_by_the_next_try(case, sandbox, kind, fault, monkeypatch):
+def test_what_fails_is_said_and_finished_by_the_next_try(case, sandbox, kind, fault):
     """So often that also reading back fails: some fail, some are unknown, and each is said to be what it is."""
-    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
-    set_timing(monkeypatch, chunk=100)
     made = case(sandbox, kind)
     name, options = fault
     path = "/v1/bookings/{uid}" + {"reschedule": "/reschedule", "cancel": "/cancel"}.get(kind, "")
     sandbox.fail(name, path=path, **options)
     sandbox.fail("server_error", method="GET", path="/v1/bookings/{uid}", share=0.5, status=500)
     with pytest.raises(BulkFailedError):
-        apply(made, tolerated_failures="100%", **WAVES_OFF)
+        apply(made, policy=dataclasses.replace(QUICK, attempts=2), chunk=100, tolerated_failures="100%", **WAVES_OFF)
     counts = made.check()
     assert counts["failed"] + counts["unknown"] > 0
     assert counts["not_attempted"] == 0
@@ -249,19 +242,18 @@ def test_a_key_without_the_permission_changes_nothing(case, sandbox):
     with case(sandbox).client() as client:
         forbidden = dataclasses.replace(client.settings, api_key=sandbox.forbidden_key)
     with JicooClient(forbidden) as client, pytest.raises(errors.PermissionDeniedError):
-        apply_plan(client, made.path, digest=made.manifest["digest"])
+        apply_plan(client, made.path, digest=made.manifest["digest"], options=quick())
     assert made.sent() == 0
     assert made.check() == {"not_attempted": 50}
     apply(made)
     made.check_all_applied()
 
 
-def test_a_list_that_fails_at_first(case, sandbox, monkeypatch):
-    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
+def test_a_list_that_fails_at_first(case, sandbox):
     made = case(sandbox, "silent update")
     sandbox.fail("server_error", method="GET", share=1.0)
     with pytest.raises(errors.ServerError):
-        apply(made)
+        apply(made, policy=dataclasses.replace(QUICK, attempts=2))
     assert made.sent() == 0
     assert made.check() == {"not_attempted": 50}
     assert "could not be read" in made.report["endedEarly"]
@@ -270,11 +262,19 @@ def test_a_list_that_fails_at_first(case, sandbox, monkeypatch):
     made.check_all_applied()
 
 
-def test_a_list_that_fails_half_way(case, sandbox, monkeypatch):
-    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
+def test_a_plan_of_one_booking_that_cannot_be_read(case, sandbox):
+    made = case(sandbox, "silent update", selection=Selection(uids=[sandbox.bookings()[3]["uid"]]))
+    sandbox.fail("server_error", method="GET", share=1.0)
+    with pytest.raises(errors.ServerError):
+        apply(made, policy=dataclasses.replace(QUICK, attempts=2))
+    assert made.check() == {"not_attempted": 1}
+    assert "could not be read" in made.report["endedEarly"]
+
+
+def test_a_list_that_fails_half_way(case, sandbox):
     made = case(sandbox, "silent update")
     sandbox.latency = 0.02
-    with Applying(made, concurrency=4, **WAVES_OFF) as applying:
+    with Applying(made, policy=dataclasses.replace(QUICK, attempts=2), concurrency=4, **WAVES_OFF) as applying:
         until(lambda: made.sent() >= 1)
         sandbox.fail("server_error", method="GET", share=1.0)
         with pytest.raises(errors.ServerError):
@@ -334,14 +334,14 @@ def test_a_disk_that_is_full(case, sandbox, files):
 def test_an_answer_that_breaks_the_engine_is_unknown_and_ends_nothing_else(case, sandbox, monkeypatch):
     """What nobody thought of must not leave the others without an outcome, nor the user without a report."""
     made = case(sandbox)
-    chosen, whole = uids(made)[5], change.judge_answer
+    chosen, whole = uids(made)[5], delivery.judge_answer
 
     def judge_answer(line, booking):
         if booking["uid"] == chosen:
             raise RuntimeError("not thought of")
         return whole(line, booking)
 
-    monkeypatch.setattr(change, "judge_answer", judge_answer)
+    monkeypatch.setattr(delivery, "judge_answer", judge_answer)
     with pytest.raises(BulkFailedError, match="1 unknown"):
         apply(made, tolerated_failures=1, concurrency=1, **WAVES_OFF)
     monkeypatch.undo()
@@ -350,7 +350,7 @@ def test_an_answer_that_breaks_the_engine_is_unknown_and_ends_nothing_else(case,
 
 def test_a_booking_that_breaks_the_engine_while_it_is_read_leaves_a_report(case, sandbox, monkeypatch):
     made = case(sandbox, "silent update")
-    chosen, whole = uids(made)[30], change.judge
+    chosen, whole = uids(made)[30], change.judge_booking
 
     def judge_booking(line, booking, **more):
         if line.uid == chosen:
@@ -366,6 +366,40 @@ def test_a_booking_that_breaks_the_engine_while_it_is_read_leaves_a_report(case,
     monkeypatch.setattr(change, "judge_booking", whole)
     apply(made)
     made.check_all_applied()
+
+
+def test_an_outcome_that_does_not_fit_is_unknown(case, sandbox, monkeypatch):
+    """A change that was sent cannot turn out to be somebody else's edit."""
+    made = case(sandbox)
+    chosen, whole = uids(made)[5], delivery.judge_answer
+
+    def judge_answer(planned, booking):
+        return Entry(Outcome.STALE) if booking["uid"] == chosen else whole(planned, booking)
+
+    monkeypatch.setattr(delivery, "judge_answer", judge_answer)
+    with pytest.raises(BulkFailedError, match="1 unknown"):
+        apply(made, tolerated_failures=1)
+    assert made.check() == {"applied": 49, "unknown": 1}
+    assert made.report["endedEarly"] is None
+
+
+def test_an_outcome_that_cannot_be_recorded_ends_the_run(case, sandbox, monkeypatch):
+    """Nobody waits for a worker that died over it, and the report says what is known."""
+    made = case(sandbox, "silent update")
+    chosen, whole = uids(made)[5], Ledger.record
+
+    def record(self, change, entry):
+        if change.uid == chosen:
+            raise RuntimeError("not thought of")
+        whole(self, change, entry)
+
+    monkeypatch.setattr(Ledger, "record", record)
+    with pytest.raises(RuntimeError, match="not thought of"):
+        apply(made, concurrency=1, **WAVES_OFF)
+    monkeypatch.undo()
+    assert "RuntimeError" in made.report["endedEarly"]
+    apply(made)
+    assert made.check() == {"applied": 50}
 
 
 def test_words_that_are_no_unicode_do_no_harm(case, sandbox, monkeypatch):
@@ -413,13 +447,12 @@ def test_what_others_do_while_it_runs(case, sandbox, kind):
     assert (counts["stale"], counts["rejected"], counts["applied"]) == (1, 1, len(made.lines) - 2)
 
 
-def test_an_edit_between_two_sendings_is_not_overwritten(case, sandbox, monkeypatch):
+def test_an_edit_between_two_sendings_is_not_overwritten(case, sandbox):
     """The first sending fails, somebody edits the booking, and reading back shows neither the one nor the other."""
-    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, floor=0.4))
     made = case(sandbox)
     chosen = uids(made)[10]
     sandbox.fail("server_error", method="PATCH", path=f"/v1/bookings/{chosen}")
-    with Applying(made, tolerated_failures=1, **WAVES_OFF) as applying:
+    with Applying(made, policy=dataclasses.replace(QUICK, floor=0.4), tolerated_failures=1, **WAVES_OFF) as applying:
         until(lambda: sandbox.count("PATCH", f"/v1/bookings/{chosen}") == 1)
         made.edit(chosen, description="mine")
         with pytest.raises(BulkFailedError, match="1 unknown"):
@@ -427,7 +460,7 @@ def test_an_edit_between_two_sendings_is_not_overwritten(case, sandbox, monkeypa
     assert made.check() == {"applied": 49, "unknown": 1}
     assert sandbox.booking(chosen)["description"] == "mine"
     with pytest.raises(BulkFailedError, match="1 unknown"):
-        apply(made, tolerated_failures=1)
+        apply(made, policy=dataclasses.replace(QUICK, floor=0.4), tolerated_failures=1)
     assert sandbox.booking(chosen)["description"] == "mine"
     assert sandbox.count("PATCH", f"/v1/bookings/{chosen}") == 1
 
@@ -453,13 +486,11 @@ def test_an_edit_while_it_is_paused_is_not_overwritten(case, sandbox):
     assert all(sandbox.booking(uid)["description"] == "mine" for uid in waiting[:5])
 
 
-def test_an_edit_while_a_change_waits_for_long_is_not_overwritten(case, sandbox, monkeypatch):
+def test_an_edit_while_a_change_waits_for_long_is_not_overwritten(case, sandbox):
     """It was read again long before its turn: the pace fell, or nobody knew yet how slow Jicoo is."""
-    set_timing(monkeypatch, chunk=100)
-    set_timing(monkeypatch, fresh=0.5)
     made = case(sandbox)
     sandbox.latency = 0.1
-    with Applying(made, concurrency=2, tolerated_failures=1, **WAVES_OFF) as applying:
+    with Applying(made, chunk=100, fresh=0.5, concurrency=2, tolerated_failures=1, **WAVES_OFF) as applying:
         until(lambda: made.sent() >= 2)
         made.edit(uids(made)[-1], description="mine")
         made.delete(uids(made)[-2])
@@ -468,35 +499,30 @@ def test_an_edit_while_a_change_waits_for_long_is_not_overwritten(case, sandbox,
     assert sandbox.booking(uids(made)[-1])["description"] == "mine"
 
 
-def test_reading_once_more_does_not_count_the_tries_anew(case, sandbox, monkeypatch):
+def test_reading_once_more_does_not_count_the_tries_anew(case, sandbox):
     """The waits between the tries are longer than what is read stays fresh: still it is given up."""
-    set_timing(monkeypatch, fresh=0.05)
-    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=4, floor=0.1))
     made = case(sandbox, "silent update")
     sandbox.fail("server_error", method="PATCH", path=of_booking(made, 3), share=1.0)
     with pytest.raises(BulkFailedError, match="1 failed"):
-        apply(made, tolerated_failures=1)
+        apply(made, fresh=0.05, policy=dataclasses.replace(QUICK, attempts=4, floor=0.1), tolerated_failures=1)
     assert sandbox.count("PATCH", of_booking(made, 3)) <= 8
 
 
 @pytest.mark.timeout(60)
-def test_at_a_slow_pace_what_is_read_is_also_changed(case, sandbox, monkeypatch):
+def test_at_a_slow_pace_what_is_read_is_also_changed(case, sandbox):
     """Each waits for its turn longer than what is read stays fresh, and so does its reading."""
-    set_timing(monkeypatch, fresh=0.1)
     made = case(sandbox, "silent update")
-    apply(made, settings={"max_requests_per_second": 20})
+    apply(made, fresh=0.1, settings={"max_requests_per_second": 20})
     made.check_all_applied()
     assert sandbox.count("GET", "/v1/bookings/{uid}") <= 55, "each once, and what was read one by one before"
 
 
-def test_an_edit_while_it_waits_after_a_refusal_is_no_doubt(case, sandbox, monkeypatch):
+def test_an_edit_while_it_waits_after_a_refusal_is_no_doubt(case, sandbox):
     """Jicoo has answered 429 and nothing else: the change was not made, so that who edits it is somebody else."""
-    set_timing(monkeypatch, fresh=0.2)
-    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, floor=1.0))
     made = case(sandbox)
     chosen = uids(made)[5]
     sandbox.fail("rate_limit", method="PATCH", path=f"/v1/bookings/{chosen}")
-    with Applying(made, **WAVES_OFF) as applying:
+    with Applying(made, fresh=0.2, policy=dataclasses.replace(QUICK, floor=1.0), **WAVES_OFF) as applying:
         until(lambda: sandbox.count("PATCH", f"/v1/bookings/{chosen}") == 1)
         made.edit(chosen, description="mine")
         applying.result()
@@ -505,13 +531,12 @@ def test_an_edit_while_it_waits_after_a_refusal_is_no_doubt(case, sandbox, monke
 
 
 @pytest.mark.timeout(60)
-def test_a_run_that_has_ended_does_not_wait_long_for_what_is_in_doubt(case, sandbox, monkeypatch):
-    set_timing(monkeypatch, last_wait=0.2)
+def test_a_run_that_has_ended_does_not_wait_long_for_what_is_in_doubt(case, sandbox):
     made = case(sandbox)
     sandbox.fail("dropped", method="PATCH", path=of_booking(made, 3))
     sandbox.fail("rate_limit", method="PATCH", path=of_booking(made, 4), retry_after="3600")
     stop = Stop()
-    with Applying(made, stop=stop, tolerated_failures="100%", **WAVES_OFF) as applying:
+    with Applying(made, last_wait=0.2, stop=stop, tolerated_failures="100%", **WAVES_OFF) as applying:
         until(lambda: sandbox.count("PATCH", of_booking(made, 4)) == 1)
         stop()
         began = time.monotonic()
@@ -538,7 +563,7 @@ def a_chain(sandbox, tmp_path):
 def outcomes_of(sandbox, manifest, **options):
     """Apply; return the outcomes in the order of the slots."""
     with JicooClient(Settings(sandbox.api_key, sandbox.url)) as client, contextlib.suppress(BulkFailedError):
-        apply_plan(client, manifest, options=Options(lease=0.5, **options))
+        apply_plan(client, manifest, options=quick(**{"lease": 0.5, "policy": QUICK, **options}))
     lines = Path(f"{manifest['plan']}.report", "outcomes.jsonl").read_text().splitlines()
     found = {line["uid"]: line["outcome"] for line in map(json.loads, lines)}
     return [found[row["uid"]] for row in sorted(sandbox.bookings(), key=lambda row: row["startedAt"])]
@@ -553,13 +578,13 @@ def test_where_an_edited_booking_keeps_its_slot_none_is_moved_into_it(sandbox, t
     assert len({row["startedAt"] for row in sandbox.bookings()}) == 4
 
 
-def test_a_move_whose_slot_is_held_by_what_failed_is_made_by_the_next_try(sandbox, tmp_path, monkeypatch):
-    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
+def test_a_move_whose_slot_is_held_by_what_failed_is_made_by_the_next_try(sandbox, tmp_path):
     manifest = a_chain(sandbox, tmp_path)
     before = {row["uid"]: row["startedAt"] for row in sandbox.bookings()}
     last = max(before, key=before.__getitem__)
     sandbox.fail("server_error", method="PATCH", path=f"/v1/bookings/{last}", share=1.0)
-    assert outcomes_of(sandbox, manifest, tolerated_failures="100%") == ["failed"] * 4
+    few = dataclasses.replace(QUICK, attempts=2)
+    assert outcomes_of(sandbox, manifest, policy=few, tolerated_failures="100%") == ["failed"] * 4
     assert sandbox.count("PATCH") == sandbox.count("PATCH", f"/v1/bookings/{last}")
     sandbox.heal()
     assert outcomes_of(sandbox, manifest) == ["applied"] * 4
@@ -639,12 +664,11 @@ def test_how_many_failures_of_fifty_are_tolerated(case, sandbox, tolerated, wron
         assert made.report["endedEarly"] is None
 
 
-def test_a_failure_within_the_tolerance_is_not_green(case, sandbox, monkeypatch):
-    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, attempts=2))
+def test_a_failure_within_the_tolerance_is_not_green(case, sandbox):
     made = case(sandbox)
     sandbox.fail("server_error", method="PATCH", path=of_booking(made, 30), share=1.0)
     with pytest.raises(BulkFailedError, match="1 failed"):
-        apply(made, tolerated_failures="2%")
+        apply(made, policy=dataclasses.replace(QUICK, attempts=2), tolerated_failures="2%")
     assert made.check() == {"applied": 49, "failed": 1}
 
 
@@ -818,9 +842,9 @@ def test_shards(case, sandbox):
         with pytest.raises(PlanError, match="in shards"):
             apply_plan(client, made.path, digest=made.manifest["digest"])
         assert not changes(sandbox)
-        reports = [apply_plan(client, shard) for shard in made.manifest["shards"]]
+        reports = [apply_plan(client, shard, options=quick()) for shard in made.manifest["shards"]]
         assert len(changes(sandbox)) == 50
-        again = apply_plan(client, made.manifest["shards"][1])
+        again = apply_plan(client, made.manifest["shards"][1], options=quick())
     assert len(changes(sandbox)) == 50, "a shard that is applied twice sends nothing the second time"
     assert again.counts == reports[1].counts
     made.check_messages()
@@ -925,10 +949,31 @@ def test_stop_and_go_on(case, sandbox, rate):
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"sate": "pause"}', "'sate' is neither state nor max_requests_per_second"),
+        ('{"state": "run", "max_requests_per_seconds": 5}', "'max_requests_per_seconds' is neither"),
+        ('{"max_requests_per_second": 1e-320}', "1e-320 is less than one request an hour"),
+        ('{"max_requests_per_second": true}', "True is not a positive number"),
+        ('{"state": "halt"}', "'halt' is none of run, pause, stop"),
+    ],
+)
+def test_a_control_says_what_it_does_not_understand(text, said):
+    with pytest.raises(PlanError, match=said):
+        parse(text)
+
+
+def test_a_control_of_one_request_an_hour():
+    assert parse('{"max_requests_per_second": 0.00028}').max_requests_per_second == 0.00028
+    assert parse('{"max_requests_per_second": null}') == parse("") == parse("{}") == parse(None)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         *('{"state": "halt"}', "[]", '{"max_requests_per_second": 0}', '{"max_requests_per_second": NaN}', "{"),
         *('{"max_requests_per_second": 1' + "0" * 400 + "}", "[" * 100_000),
+        *('{"max_requests_per_second": 1e-320}', '{"max_requests_per_second": 2e-4}', '{"sate": "pause"}'),
     ],
 )
 def test_a_control_that_nobody_understands_ends_the_run(case, sandbox, text):
@@ -981,11 +1026,11 @@ def test_stop_before_it_began(case, sandbox):
     assert made.check() == {"not_attempted": 50}
 
 
-def test_what_waits_to_be_sent_again_is_not_sent_after_a_stop(case, sandbox, monkeypatch):
-    set_timing(monkeypatch, policy=dataclasses.replace(QUICK, floor=0.7))
+def test_what_waits_to_be_sent_again_is_not_sent_after_a_stop(case, sandbox):
     made = case(sandbox, "silent update")
     stop = Stop()
-    with Applying(made, stop=stop, concurrency=8, **WAVES_OFF) as applying:
+    slow = dataclasses.replace(QUICK, floor=0.7)
+    with Applying(made, policy=slow, stop=stop, concurrency=8, **WAVES_OFF) as applying:
         sandbox.fail("server_error", method="PATCH", share=1.0, status=500)
         until(lambda: sum(request.status == 500 for request in changes(sandbox)) >= 8)
         sent = made.sent()

@@ -20,7 +20,7 @@ from airflow_provider_jicoo.bulk.apply.journal import Journal, history
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.conftest import until
-from tests.bulk.tools import set_timing
+from tests.bulk.tools import quick
 
 LOAD = bool(os.environ.get("JICOO_LOAD"))
 BOOKINGS = 300
@@ -376,20 +376,19 @@ def storage(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["files", "store"])
-def test_a_journal_in_airflows_object_storage(case, storage, tmp_path, monkeypatch, kind):
+def test_a_journal_in_airflows_object_storage(case, storage, tmp_path, kind):
     """What the operators use for every path."""
-    set_timing(monkeypatch, chunk=7)
     path = storage("one") if kind == "store" else storage("one").__class__(f"file://{tmp_path}/plan.jsonl")
     with Sandbox(bookings=30, seed=4) as sandbox:
         made = case(sandbox, path=path)
         sandbox.fail("html", method="PATCH", path=f"/v1/bookings/{made.lines[17]['uid']}", status=400)
         with made.client() as client, pytest.raises(JicooError):
-            engine.apply_plan(client, path, digest=made.manifest["digest"])
+            engine.apply_plan(client, path, digest=made.manifest["digest"], options=quick(chunk=7))
         counts = made.check()
         assert counts["applied"] >= 4
         assert counts["rejected"] == 1
         with made.client() as client:
-            options = engine.Options(tolerated_failures=1)
+            options = quick(chunk=7, tolerated_failures=1)
             engine.apply_plan(client, path, digest=made.manifest["digest"], options=options)
         assert made.check() == {"applied": 29, "rejected": 1}
 

@@ -12,17 +12,12 @@ from werkzeug import Response
 
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.settings import Settings
-from airflow_provider_jicoo.bulk import Cancel, Options, Selection, UpdateFields, apply_plan, plan_changes
+from airflow_provider_jicoo.bulk import Cancel, Selection, UpdateFields, apply_plan, plan_changes
 from airflow_provider_jicoo.bulk.errors import BulkFailedError
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, outcomes, set_timing
+from tests.bulk.tools import FAST, outcomes, quick
 
 NAME = "Stefanie Zweig"
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    set_timing(monkeypatch, policy=FAST)
 
 
 @pytest.fixture
@@ -78,7 +73,7 @@ def test_nothing_shows(sandbox, front, tmp_path, caplog, status, says, told, cha
     settings = Settings(sandbox.api_key, front.url, timeout=1, server_grace=1)
     with JicooClient(settings, policy=FAST) as jicoo:
         plan = plan_changes(jicoo, Selection(status="open"), change, path, is_send_updates=quiet)
-        options = Options(lease=0.2, tolerated_failures=5)
+        options = quick(tolerated_failures=5)
         try:
             progress.append(str(apply_plan(jicoo, plan, options=options, progress=progress.append)))
         except BulkFailedError as error:

@@ -37,7 +37,7 @@ from airflow_provider_jicoo.bulk import (
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, StoppedError
 from airflow_provider_jicoo.bulk.plan import Plan
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, connect, outcomes, read_plan, set_timing
+from tests.bulk.tools import FAST, connect, outcomes, read_plan
 
 LOAD = bool(os.environ.get("JICOO_LOAD"))
 NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
@@ -300,11 +300,6 @@ def _sandbox():
     with Sandbox(bookings=0, now=NOW) as sandbox:
         Bulk.sandbox = sandbox
         yield
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    set_timing(monkeypatch, policy=dataclasses.replace(FAST, attempts=8))
 
 
 @pytest.mark.timeout(1800 if LOAD else 120)

@@ -16,12 +16,7 @@ import pytest
 
 import airflow_provider_jicoo.bulk as bulk
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, dump, read_plan, set_timing
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    set_timing(monkeypatch, policy=FAST)
+from tests.bulk.tools import dump, read_plan
 
 
 @pytest.fixture

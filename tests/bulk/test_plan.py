@@ -19,7 +19,6 @@ from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError
 from airflow_provider_jicoo.api.written import reflects_exactly
 from airflow_provider_jicoo.bulk import (
     Cancel,
-    Options,
     ReplaceHost,
     Reschedule,
     Selection,
@@ -34,7 +33,7 @@ from airflow_provider_jicoo.bulk.plan import PlanFile, read_header
 from airflow_provider_jicoo.bulk.plan.seen import fingerprint
 from airflow_provider_jicoo.bulk.plan.tally import SAMPLE
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, NOW, connect, read_plan, set_timing
+from tests.bulk.tools import NOW, connect, quick, read_plan
 
 EVERYTHING = Selection()
 LOUD = UpdateFields(priority="high")
@@ -150,7 +149,7 @@ def test_what_is_so_already_is_counted_and_left_out(sandbox, jicoo, path):
 def test_a_selection_that_matches_nothing(sandbox, jicoo, path):
     made = plan(jicoo, path, selection=Selection(name_matches="nobody is called this"))
     assert (made.manifest["changes"], made.manifest["unchanged"]) == (0, 0)
-    report = apply_plan(jicoo, made, options=Options(lease=0.2))
+    report = apply_plan(jicoo, made, options=quick())
     assert report.ok
     assert sum(report.counts.values()) == 0
     assert sandbox.count() == sandbox.count("GET")
@@ -396,8 +395,7 @@ def onto(neighbour):
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-def test_moves_stand_behind_those_they_wait_for(sandbox, jicoo, path, shards, monkeypatch):
-    set_timing(monkeypatch, policy=FAST)
+def test_moves_stand_behind_those_they_wait_for(sandbox, jicoo, path, shards):
     uids = one_host_back_to_back(sandbox, 12)
     starts = [sandbox.booking(uid)["startedAt"] for uid in uids]
     change = onto(dict(zip(uids, [*starts[1:], "2030-01-01T00:00Z"], strict=True)))
@@ -409,7 +407,7 @@ def test_moves_stand_behind_those_they_wait_for(sandbox, jicoo, path, shards, mo
         for line in lines:
             assert set(line.get("waitsFor", ())) <= set(before), "waits for one in another file, or behind it"
             before.append(line["uid"])
-        report = apply_plan(jicoo, part, options=Options(lease=0.2))
+        report = apply_plan(jicoo, part, options=quick())
         assert report.counts["applied"] == len(lines)
     assert [sandbox.booking(uid)["startedAt"] for uid in uids[:-1]] == starts[1:]
 
@@ -464,7 +462,7 @@ def test_more_shards_than_lines(sandbox, jicoo, path):
     made = plan(jicoo, path, selection=Selection(uids=uids), shards=5)
     assert sorted(part["changes"] for part in made.manifest["shards"]) == [0, 0, 0, 1, 1]
     for part in made.manifest["shards"]:
-        assert apply_plan(jicoo, part, options=Options(lease=0.2)).counts["applied"] == part["changes"]
+        assert apply_plan(jicoo, part, options=quick()).counts["applied"] == part["changes"]
 
 
 def test_a_plan_in_shards_is_not_applied_as_one(jicoo, path):
@@ -509,13 +507,12 @@ def test_the_summary_shows_some_and_says_so(jicoo, path):
     assert f"Digest: `{few.manifest['digest']}`" in few.summary
 
 
-def test_the_key_is_in_no_file(sandbox, jicoo, tmp_path, monkeypatch):
-    set_timing(monkeypatch, policy=FAST)
+def test_the_key_is_in_no_file(sandbox, jicoo, tmp_path):
     sandbox.fail("server_error", method="PATCH", times=3)
     made = plan(jicoo, tmp_path / "plan.jsonl", said=True, update_message="We move.")
-    apply_plan(jicoo, made, options=Options(lease=0.2, on_doubt="again"))
+    apply_plan(jicoo, made, options=quick(on_doubt="again"))
     undo = plan_undo(jicoo, made, tmp_path / "undo.jsonl", is_send_updates=False)
-    apply_plan(jicoo, undo, options=Options(lease=0.2))
+    apply_plan(jicoo, undo, options=quick())
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert len(files) > 12, "plans, journals and reports are expected"
     for file in files:

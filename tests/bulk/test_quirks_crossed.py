@@ -162,7 +162,7 @@ class Crossing:
             "key": self.sandbox.api_key,
             "plan": str(self.folder / "plan.jsonl"),
             "digest": self.plan.manifest["digest"],
-            "policy": {field.name: getattr(FAST, field.name) for field in dataclasses.fields(FAST)},
+            "policy": {field.name: getattr(FAST, field.name) for field in dataclasses.fields(FAST) if field.compare},
             "waves": (),
             "timeout": SETTINGS["timeout"],
             "grace": SETTINGS["server_grace"],

@@ -14,30 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.bulk import (
-    Options,
     Selection,
-    Timing,
     UpdateFields,
     apply_plan,
     merge_reports,
     plan_changes,
 )
 from airflow_provider_jicoo.bulk.errors import BulkFailedError
-from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Entry, Outcome
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile
 from airflow_provider_jicoo.bulk.progress import Progress
 from airflow_provider_jicoo.bulk.report import Report, Timeline, write_report
 from airflow_provider_jicoo.bulk.report.page import ROWS, WORST_FIRST, page, plot
 from airflow_provider_jicoo.bulk.report.timeline import SAMPLES
-from tests.bulk.tools import FAST, outcomes, read_plan, set_timing
+from tests.bulk.tools import FAST, outcomes, quick, read_plan
 
-QUICK = Options(lease=0.2, timing=Timing(policy=FAST))
+QUICK = quick()
 EVIL = "<script>alert(1)</script> & \"x\" 'y' <img src=https://evil.example/x.png>"
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    set_timing(monkeypatch, policy=FAST)
 
 
 @pytest.fixture
@@ -127,7 +120,7 @@ def test_every_outcome_once(sandbox, jicoo, plan):
     sandbox.delete(uids[7])
     sandbox.fail("server_error", method="PATCH", path=f"/v1/bookings/{uids[9]}", times=20)
     with pytest.raises(BulkFailedError) as failed:
-        apply_plan(jicoo, made, options=Options(lease=0.2, tolerated_failures=5))
+        apply_plan(jicoo, made, options=quick(tolerated_failures=5))
     found = outcomes(made.manifest["plan"])
     assert [each["uid"] for each in found] == uids
     by_uid = {each["uid"]: each for each in found}
@@ -484,5 +477,10 @@ def test_progress_in_words():
 
 
 def test_what_is_final_is_not_in_doubt():
-    assert Outcome.REJECTED in FINAL & BAD
-    assert not {Outcome.FAILED, Outcome.UNKNOWN, Outcome.NOT_ATTEMPTED} & FINAL
+    assert Outcome.REJECTED.is_final
+    assert Outcome.REJECTED.is_bad
+    assert [outcome for outcome in Outcome if not outcome.is_final] == [
+        Outcome.FAILED,
+        Outcome.UNKNOWN,
+        Outcome.NOT_ATTEMPTED,
+    ]

@@ -10,7 +10,6 @@ import pytest
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.bulk import (
     Cancel,
-    Options,
     ReplaceHost,
     Reschedule,
     Selection,
@@ -22,15 +21,10 @@ from airflow_provider_jicoo.bulk import (
 )
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanLimitError, PlanMismatchError
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import FAST, NOW, connect, dump, read_plan, set_timing
+from tests.bulk.tools import NOW, connect, dump, quick, read_plan
 
-OPTIONS = Options(lease=0.2)
+OPTIONS = quick()
 OPEN = Selection(status="open")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    set_timing(monkeypatch, policy=FAST)
 
 
 @pytest.fixture
@@ -256,7 +250,7 @@ def test_of_which_nobody_knows_it_is_said(sandbox, jicoo, tmp_path):
     sandbox.fail("dropped", method="PATCH", path=f"/v1/bookings/{uid}", times=99)
     sandbox.fail("server_error", method="GET", path=f"/v1/bookings/{uid}", times=99)
     with pytest.raises(BulkFailedError, match="1 unknown"):
-        apply_plan(jicoo, plan, options=Options(lease=0.2, tolerated_failures=1))
+        apply_plan(jicoo, plan, options=quick(tolerated_failures=1))
     sandbox.heal()
     undo = undone(jicoo, plan)
     assert left(undo) == [(uid, "nobody knows whether it was changed")]

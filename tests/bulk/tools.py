@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.retry import RetryPolicy
 from airflow_provider_jicoo.api.settings import Settings
-from airflow_provider_jicoo.bulk.apply import options
+from airflow_provider_jicoo.bulk import apply
+from airflow_provider_jicoo.bulk.apply import Options, Timing
 
 NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
 """The time of the sandbox that most of these tests use."""
@@ -40,7 +41,13 @@ def outcomes(plan_path):
     return [json.loads(raw) for raw in file.read_bytes().splitlines()]
 
 
-def set_timing(monkeypatch, **fields):
-    """Let every apply of the test wait otherwise: fields of Timing, and the lease."""
-    monkeypatch.setattr(options, "LEASE", fields.pop("lease", 0.2))
-    monkeypatch.setattr(options, "Timing", partial(options.Timing, **fields))
+def quick(**given):
+    """Options of an apply that waits for little: fields of Options, and of Timing, by their names."""
+    timing = {field.name for field in dataclasses.fields(Timing)}
+    waits = {"policy": FAST, **{name: given.pop(name) for name in list(given) if name in timing}}
+    return Options(**{"lease": 0.2, "timing": Timing(**waits), **given})
+
+
+def hurry_operators(monkeypatch, **given):
+    """Let whatever operators apply wait for little: fields as of :func:`quick`; what the operator says goes before."""
+    monkeypatch.setattr(apply, "Options", lambda **own: quick(**{**given, **own}))

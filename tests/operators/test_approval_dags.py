@@ -18,26 +18,6 @@ waits = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="session")
-def rest_api(airflow_database):
-    """Airflow's REST API, and a user's headers: ``rest_api.get(...)``, ``rest_api.headers("alice")``."""
-    from airflow.api_fastapi.app import create_app
-    from fastapi.testclient import TestClient
-
-    app = create_app(apps="core")
-    client = TestClient(app)
-
-    def headers(name):
-        from airflow.api_fastapi.app import get_auth_manager
-        from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-
-        user = SimpleAuthManagerUser(username=name, role="ADMIN")
-        return {"Authorization": f"Bearer {get_auth_manager().generate_jwt(user)}"}
-
-    client.as_user = headers
-    return client
-
-
 @pytest.fixture
 def answers(rest_api):
     """Answer an approval one by one while the DAG runs: ``answers(("alice", "Approve"), ("bob", "Reject"))``.

@@ -32,7 +32,7 @@ from airflow_provider_jicoo.operators.bulk import (
     PlanBookingUndoOperator,
 )
 from airflow_provider_jicoo.tasks.compat import AirflowFailException
-from tests.bulk.tools import set_timing
+from tests.bulk.tools import hurry_operators
 
 OPERATORS = (
     PlanBookingChangesOperator,
@@ -96,14 +96,14 @@ def run(made):
 
 @pytest.fixture(autouse=True)
 def _short_lease(monkeypatch):
-    monkeypatch.setattr("airflow_provider_jicoo.bulk.apply.options.LEASE", 0.3)
+    hurry_operators(monkeypatch, lease=0.3, policy=RetryPolicy(attempts=10))
 
 
 @pytest.fixture
 def quick(monkeypatch, jicoo_connection):
     """An apply that tries as often as always, but does not wait in between, nor long for a server."""
     jicoo_connection(extra={"timeout": 1, "server_grace": 1})
-    set_timing(monkeypatch, policy=RetryPolicy(attempts=10, base=0.0, floor=0.0))
+    hurry_operators(monkeypatch, lease=0.3, policy=RetryPolicy(attempts=10, base=0.0, floor=0.0))
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_it_tries_a_booking(jicoo_sandbox, run):
 
 
 @pytest.mark.jicoo_sandbox(quirks=["stored-otherwise=description"])
-def test_it_fails_where_the_description_is_not_back(jicoo_sandbox, run, monkeypatch, tmp_path):
+def test_it_fails_where_the_description_is_not_back(jicoo_sandbox, run, grace, monkeypatch, tmp_path):
     monkeypatch.setattr(writing, "PATIENCE", 0.5)
     monkeypatch.setattr(writing.tempfile, "tempdir", str(tmp_path))
     uid = jicoo_sandbox.add_booking(description="old")["uid"]

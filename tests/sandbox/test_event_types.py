@@ -88,7 +88,7 @@ class TestHosts:
         with Sandbox(bookings=1, state=tmp_path / "state") as sandbox:
             uid = sandbox.event_types[0]["uid"]
             sandbox._state.keep(
-                "event_type", {**sandbox._state.event_types[uid], "hosts": sandbox.event_types[0]["hosts"][:1]}
+                "event_type", {**sandbox._state.rows.event_types[uid], "hosts": sandbox.event_types[0]["hosts"][:1]}
             )
             before = sandbox.hosts(uid)
         with Sandbox(bookings=1, state=tmp_path / "state") as sandbox:

@@ -2,13 +2,20 @@
 
 The way through::
 
-    apply_plan                     the plan is read and checked; a thread with an event loop of its own
-    └── Run.run                    one try
-        ├── _take_over             journal.py: claim, wait out other workers' leases, read what they left
-        ├── Watch                  beside the work: lease, control, progress
-        └── _all_waves
-            ├── _produce           chunk by chunk: read again (reading.py), judge (judge.py), announce (ledger.py)
-            └── _work              each change: change.py, sent by the client when the gate (gate.py) lets it leave
+    apply_plan                    the plan is read and checked; a thread with an event loop of its own
+    └── run.Run.run               one try, of which this is the table of contents
+        ├── takeover.py           claim the plan, wait out other workers' leases, read what they left (journal.py)
+        ├── watch.py              beside the work: lease, control (control.py), progress
+        ├── feed.py               chunk by chunk, wave by wave (waves.py): read again (reading.py), judge (judge.py),
+        │                         announce (ledger.py), hand out
+        ├── crew.py               workers, each with one change at a time
+        │   └── delivery.py       send it when the gate (gate.py) and the pace (pace.py) let it leave, and find out what
+        │                         became of it
+        ├── settle.py             its outcome is recorded (ledger.py), and whether the run goes on
+        └── report/               written at the end, whatever happened
+
+What can happen to one change on its way is a table, ``way.py``, drawn in ``docs/one-change.md``; ``change.py`` is a
+change that goes through it. What the engine needs of the world outside its loop comes as one argument, ``effects.py``.
 """
 
 from __future__ import annotations
@@ -87,7 +94,8 @@ def apply_plan(
     :raises AuthenticationError: the key was refused; the rest was not attempted, the report is written.
     """
     if every is not None:
-        warnings.warn("apply_plan: every is progress_interval now", DeprecationWarning, stacklevel=2)
+        # 3: "discreet" stands between this function and its caller.
+        warnings.warn("apply_plan: every is progress_interval now", DeprecationWarning, stacklevel=3)
         progress_interval = every
     path, agreed = _which(plan, digest, approval, open_path)
     options, stop = options or Options(), stop or Stop()

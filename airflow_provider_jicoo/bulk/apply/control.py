@@ -5,17 +5,20 @@ A file beside the plan, ``<plan>.control``, or whatever else a function reads::
     {"state": "pause"}
     {"state": "run", "max_requests_per_second": 5}
     {"state": "stop"}
+
+``state`` is ``run`` where it is missing. ``max_requests_per_second`` is a ceiling on top of the learnt pace, one an
+hour at the least; there is none where it is missing or null. What cannot be understood, such as a key that there is
+not, ends the run in order: somebody wants something else than what goes on.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from airflow_provider_jicoo.api.ceiling import Ceiling
+from airflow_provider_jicoo.api.ceiling import Ceiling, rate_problem
 from airflow_provider_jicoo.bulk.apply.pace import REFUSED, Pace
 from airflow_provider_jicoo.bulk.errors import PlanError
 from airflow_provider_jicoo.bulk.files import StorePath, read_bytes
@@ -32,6 +35,7 @@ class Control:
     max_requests_per_second: float | None = None
 
 
+_KNOWN = {"state", "max_requests_per_second"}
 ReadControl = Callable[[], "str | None"]
 
 
@@ -63,10 +67,11 @@ def parse(text: str | None) -> Control:
         raise PlanError(f'control: {text!r:.100} is not JSON such as {{"state": "pause"}}') from None
     if state not in ("run", "pause", "stop"):
         raise PlanError(f"control: state {state!r} is none of run, pause, stop")
-    number = isinstance(ceiling, (int, float)) and not isinstance(ceiling, bool)
-    # JSON has integers that no float can hold.
-    if ceiling is not None and not (number and 0 < ceiling <= sys.float_info.max):
-        raise PlanError(f"control: max_requests_per_second {ceiling!r:.100} is not a positive number")
+    problem = None if ceiling is None else rate_problem(ceiling)
+    if problem is not None:
+        raise PlanError(f"control: max_requests_per_second {ceiling!r:.100} {problem}")
+    for name in told.keys() - _KNOWN:
+        raise PlanError(f"control: {name!r:.100} is neither state nor max_requests_per_second")
     return Control(state, ceiling)
 
 

@@ -64,6 +64,16 @@ class Gate:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._closed.wait(), seconds)
 
+    async def wait_for(self, happened: asyncio.Event) -> None:
+        """Wait until something has happened, or until it is closed for good."""
+        if not happened.is_set() and not self.reason:
+            both = [asyncio.ensure_future(each.wait()) for each in (happened, self._closed)]
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in both:
+                    each.cancel()
+
     def renew(self, looked: float, lease: float) -> None:
         """Lengthen the lease: the plan was still ours.
 

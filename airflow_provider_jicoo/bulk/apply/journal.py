@@ -33,7 +33,17 @@ import msgspec
 from airflow_provider_jicoo.bulk.documents import Approval
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath, list_names, make_folder, read_bytes, write_durably
-from airflow_provider_jicoo.bulk.journal_files import CLAIM, RELEASED, SEGMENT, last_claim, numbers
+from airflow_provider_jicoo.bulk.journal_files import (
+    CLAIM,
+    RELEASED,
+    SEGMENT,
+    journal_names,
+    last_claim,
+    numbers,
+    segment_name,
+    taken_name,
+    token_in,
+)
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
@@ -66,7 +76,7 @@ def history(folder: StorePath) -> History:
     :raises OSError: the folder cannot be read.
     """
     found = History()
-    there = list_names(folder)
+    there = journal_names(folder)
     claims = {match[1] + match[2][:8] for name in there if (match := CLAIM.fullmatch(name))}
     found.claims = last_claim(there)
     released = set(numbers(RELEASED, there).values())
@@ -208,7 +218,7 @@ class Journal:
     """
 
     def __init__(self, folder: StorePath, lease: float, approval: Approval | None = None, *, token: str = "") -> None:
-        self._folder = folder
+        self.folder = folder
         self._approval = approval
         self.lease = lease
         self.lease_before = 0.0
@@ -226,52 +236,46 @@ class Journal:
         :raises StoppedError: another worker took it in the same moment.
         :raises OSError: the folder cannot be written.
         """
-        make_folder(self._folder)
+        make_folder(self.folder)
         self._number = found.claims + 1
         about = {"lease": self.lease, "at": time.time(), "token": self._token, "approval": self._approval}
-        if (self._folder / self._taken(self._number)).exists():
-            raise StoppedError(f"another worker has just taken this plan ({self._folder}); try again")
-        write_durably(self._folder / self._name, json.dumps(about).encode())
-        write_durably(self._folder / self._taken(self._number), json.dumps(about).encode())
+        if (self.folder / taken_name(self._number)).exists():
+            raise StoppedError(f"another worker has just taken this plan ({self.folder}); try again")
+        write_durably(self.folder / self._name, json.dumps(about).encode())
+        write_durably(self.folder / taken_name(self._number), json.dumps(about).encode())
         if not self.mine():
-            raise StoppedError(f"another worker has just taken this plan ({self._folder}); try again")
+            raise StoppedError(f"another worker has just taken this plan ({self.folder}); try again")
         # Only now: whoever claimed before has a whole claim by now, or will see this one.
-        there = list_names(self._folder)
+        there = journal_names(self.folder)
         released = set(numbers(RELEASED, there).values())
         for name, number in numbers(CLAIM, there).items():
             if number < self._number and number not in released:
-                self.lease_before = max(self.lease_before, self._lease(self._folder / name))
+                self.lease_before = max(self.lease_before, self._lease(self.folder / name))
 
     def mine(self) -> bool:
         """Tell whether nobody else has taken the plan since, nor at the same moment.
 
         :raises OSError: the folder cannot be read.
         """
-        claims = numbers(CLAIM, list_names(self._folder))
+        claims = numbers(CLAIM, list_names(self.folder))
         if self._name not in claims:
             # A listing that lags does not show it yet; the file itself is there or is not.
-            if not (self._folder / self._name).exists():
+            if not (self.folder / self._name).exists():
                 return False
             claims[self._name] = self._number
         if any(number >= self._number and name != self._name for name, number in claims.items()):
             return False
-        return self._holder() == self._token and not (self._folder / self._taken(self._number + 1)).exists()
+        return self._holder() == self._token and not (self.folder / taken_name(self._number + 1)).exists()
 
     def _holder(self) -> str:
         """Return whose the plan is by the file of this claim's number, which no listing is needed for."""
-        try:
-            return str(json.loads(read_bytes(self._folder / self._taken(self._number)))["token"])
-        except (ValueError, KeyError, TypeError, FileNotFoundError):
-            return self._token  # being written by the other one, who then looks
-
-    @staticmethod
-    def _taken(number: int) -> str:
-        return f"taken-{number:06d}.json"
+        # Without a token it is being written by the other one, who then looks.
+        return token_in(self.folder / taken_name(self._number)) or self._token
 
     def _lease(self, claim: StorePath) -> float:
         try:
             return float(json.loads(read_bytes(claim))["lease"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, FileNotFoundError):
             return self.lease  # it was killed while it wrote this, or is about to see that it is not alone
 
     def write(self, outcomes: Sequence[dict[str, Any]], intents: Sequence[str]) -> None:
@@ -283,14 +287,14 @@ class Journal:
             return
         lines: list[Any] = [*outcomes, *([{"intent": list(intents)}] if intents else []), {"end": True}]
         content = msgspec.json.Encoder().encode_lines(lines)
-        name = f"{self._number:06d}-{self._token[:8]}-{self._segments + 1:06d}.jsonl"
-        write_durably(self._folder / name, content)
+        name = segment_name(self._number, self._token, self._segments + 1)
+        write_durably(self.folder / name, content)
         self._segments += 1
 
     def release(self) -> None:
         """Say that this worker sends nothing more."""
         told = {"segments": self._segments, "token": self._token}
-        write_durably(self._folder / f"released-{self._number:06d}.json", json.dumps(told).encode())
+        write_durably(self.folder / f"released-{self._number:06d}.json", json.dumps(told).encode())
 
     def note_stop(self, by: str) -> None:
         """Remember that somebody stopped this worker for good.
@@ -298,4 +302,4 @@ class Journal:
         :param by: who ran it, so that a further try of the same one can be told from one that a person began.
         """
         told = {"by": by, "at": time.time()}
-        write_durably(self._folder / f"stopped-{self._number:06d}.json", json.dumps(told).encode())
+        write_durably(self.folder / f"stopped-{self._number:06d}.json", json.dumps(told).encode())

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_jicoo.api import bookings, errors
 from airflow_provider_jicoo.api.call import Call, OnDoubt
+from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.written import Field, compare, reflects_exactly, stored
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
@@ -22,14 +23,14 @@ _LOOK = 'look at the booking, and ask its guest if need be; on_doubt="again" sen
 
 
 def judge_booking(
-    line: PlannedChange, booking: Mapping[str, Any] | None, *, in_doubt: bool, skip_stamp: bool = False
+    planned: PlannedChange, booking: Mapping[str, Any] | None, *, in_doubt: bool, skip_stamp: bool = False
 ) -> Entry | None:
     """Say what a planned change has come to by the booking as it is now; None where it is still as planned.
 
     That only ``updatedAt`` has moved does not make a booking stale by itself, and that it has not moved does not make
     it fresh: stamps may be of whole seconds, or not move for every field. The fields tell.
 
-    :param line: the planned change.
+    :param planned: the planned change.
     :param booking: the booking, or None where it does not exist.
     :param in_doubt: whether an earlier sending may have arrived.
     :param skip_stamp: whether a booking of which only ``updatedAt`` has moved is stale.
@@ -38,71 +39,71 @@ def judge_booking(
         if in_doubt:
             return Entry(Outcome.UNKNOWN, None, f"it may have been made, and {GONE}; {_LOOK}")
         return Entry(Outcome.REJECTED, None, GONE)
-    cancelled = _cancelled_meanwhile(line, booking)
+    cancelled = _cancelled_meanwhile(planned, booking)
     if not cancelled:
-        fields = compare(booking, line.before, line.after)
-        if reflects_exactly(booking, line.after) or set(fields.values()) <= (
+        fields = compare(booking, planned.before, planned.after)
+        if reflects_exactly(booking, planned.after) or set(fields.values()) <= (
             {Field.AFTER, Field.ADJUSTED} if in_doubt else {Field.AFTER}
         ):
-            return _stored(Outcome.APPLIED if in_doubt else Outcome.UNCHANGED, line, booking, fields)
+            return _stored(Outcome.APPLIED if in_doubt else Outcome.UNCHANGED, planned, booking, fields)
     updated_at = booking.get("updatedAt")
-    others = ["status"] if cancelled else _edited(line, booking)
+    others = ["status"] if cancelled else _edited(planned, booking)
     if others:
         where = ", ".join(others)
         if in_doubt:
             detail = f"an earlier sending may have changed it, and it was edited since, in {where}"
             return Entry(Outcome.UNKNOWN, updated_at, detail)
         return Entry(Outcome.STALE, updated_at, f"edited at {updated_at}, after the plan was made, in {where}")
-    if updated_at != line.updated_at and not in_doubt and (skip_stamp or not line.seen):
+    if updated_at != planned.updated_at and not in_doubt and (skip_stamp or not planned.seen):
         detail = f"edited at {updated_at}, after the plan was made, in no field that is known"
         return Entry(Outcome.STALE, updated_at, detail)
     return None
 
 
-def _edited(line: PlannedChange, booking: Mapping[str, Any]) -> list[str]:
+def _edited(planned: PlannedChange, booking: Mapping[str, Any]) -> list[str]:
     """Name the fields that are not as they were when the plan was made, the planned ones first."""
-    planned = [name for name, value in line.before.items() if not reflects_exactly(booking, {name: value})]
-    return [*planned, *(name for name in edited(line.seen, booking) if name not in planned)]
+    first = [name for name, value in planned.before.items() if not reflects_exactly(booking, {name: value})]
+    return [*first, *(name for name in edited(planned.seen, booking) if name not in first)]
 
 
-def _cancelled_meanwhile(line: PlannedChange, booking: Mapping[str, Any]) -> bool:
-    return line.action != "cancel" and booking.get("status") == "cancel" and line.status != "cancel"
+def _cancelled_meanwhile(planned: PlannedChange, booking: Mapping[str, Any]) -> bool:
+    return planned.action != "cancel" and booking.get("status") == "cancel" and planned.status != "cancel"
 
 
-def judge_answer(line: PlannedChange, booking: Mapping[str, Any]) -> Entry | None:
+def judge_answer(planned: PlannedChange, booking: Mapping[str, Any]) -> Entry | None:
     """Say what a change has come to by the booking as it is after an answer of success; None where it is as before.
 
     What Jicoo stored is what counts, however it writes it.
 
-    :param line: the change that was sent.
+    :param planned: the change that was sent.
     :param booking: what was answered, or read since.
     """
     uid, updated_at = booking.get("uid"), booking.get("updatedAt")
-    if uid not in (None, line.uid):
+    if uid not in (None, planned.uid):
         detail = (
             f"Jicoo answered with another booking, {uid}: it may have made a new one and cancelled this one; {_LOOK}"
         )
         return Entry(Outcome.UNKNOWN, None, detail)
-    if _cancelled_meanwhile(line, booking):
+    if _cancelled_meanwhile(planned, booking):
         detail = f"it is cancelled now: Jicoo may have made a new booking of it; {_LOOK}"
         return Entry(Outcome.UNKNOWN, updated_at, detail)
-    fields = compare(booking, line.before, line.after, answered=True)
+    fields = compare(booking, planned.before, planned.after, answered=True)
     if Field.BEFORE in fields.values():
         return None
-    return _stored(Outcome.APPLIED, line, booking, fields)
+    return _stored(Outcome.APPLIED, planned, booking, fields)
 
 
-def _stored(outcome: Outcome, line: PlannedChange, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> Entry:
+def _stored(outcome: Outcome, planned: PlannedChange, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> Entry:
     """Return an outcome, with what Jicoo has stored in another way than it was sent."""
-    kept = stored(booking, line.after)
+    kept = stored(booking, planned.after)
     adjusted = any(field in (Field.ADJUSTED, Field.OTHER) for field in fields.values())
-    return Entry(outcome, booking.get("updatedAt"), _stored_words(line, booking, fields), kept or None, adjusted)
+    return Entry(outcome, booking.get("updatedAt"), _stored_words(planned, booking, fields), kept or None, adjusted)
 
 
-def _stored_words(line: PlannedChange, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
+def _stored_words(planned: PlannedChange, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
     """Say what Jicoo has stored instead of what was sent; the texts that may be personal are not told."""
     parts = [
-        f"{name} = {_shown(stored(booking, line.after)[name])}" if name in _TOLD else f"another {name}"
+        f"{name} = {_shown(stored(booking, planned.after)[name])}" if name in _TOLD else f"another {name}"
         for name, field in fields.items()
         if field in (Field.ADJUSTED, Field.OTHER)
     ]
@@ -115,7 +116,7 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def not_seen(line: PlannedChange, booking: Mapping[str, Any] | None, seconds: float) -> Entry:
+def not_seen(planned: PlannedChange, booking: Mapping[str, Any] | None, seconds: float) -> Entry:
     """Say what a change has come to that was answered with success, and is still not there.
 
     :param booking: the booking as it was read last; None where it does not exist.
@@ -123,7 +124,7 @@ def not_seen(line: PlannedChange, booking: Mapping[str, Any] | None, seconds: fl
     """
     if booking is None:
         return Entry(Outcome.UNKNOWN, None, f"Jicoo answered with success, and {GONE}; {_LOOK}")
-    fields = compare(booking, line.before, line.after, answered=True)
+    fields = compare(booking, planned.before, planned.after, answered=True)
     names = [name for name, field in fields.items() if field is Field.BEFORE]
     same = ", ".join(names)
     detail = f"Jicoo answered with success, but {seconds:.0f} s later the booking is as before in {same}; {_LOOK}"
@@ -148,13 +149,13 @@ def left_in_doubt(seconds: float) -> str:
     return f"an earlier try may have sent it, and it was not there when it was read back over {seconds:.0f} s; {_LOOK}"
 
 
-def blocked_by_slot(line: PlannedChange, entry_of: Callable[[str], Entry | None]) -> tuple[Outcome, str] | None:
+def blocked_by_slot(planned: PlannedChange, entry_of: Callable[[str], Entry | None]) -> tuple[Outcome, str] | None:
     """Say what a move comes to whose slot may not be free; None where it can be sent.
 
-    :param line: the planned move.
+    :param planned: the planned move.
     :param entry_of: what is known of the bookings that had to move away first.
     """
-    for uid in line.waits_for:
+    for uid in planned.waits_for:
         entry = entry_of(uid)
         if entry is not None and (entry.outcome in (Outcome.APPLIED, Outcome.UNCHANGED) or entry.detail == GONE):
             continue
@@ -173,32 +174,38 @@ def outcome_of(error: errors.RequestError) -> Outcome:
     return Outcome.FAILED
 
 
-def messages(line: PlannedChange, terms: Mapping[str, Any]) -> bool:
+def messages(planned: PlannedChange, terms: Mapping[str, Any]) -> bool:
     """Tell whether a change messages a guest: Jicoo does at every cancel and reschedule."""
-    return line.action != "update" or bool(terms["isSendUpdates"])
+    return planned.action != "update" or bool(terms["isSendUpdates"])
 
 
-def call_of(line: PlannedChange, terms: Mapping[str, Any], on_doubt: OnDoubt | None) -> Call[Booking]:
+def call_of(planned: PlannedChange, terms: Mapping[str, Any], on_doubt: OnDoubt | None) -> Call[Booking]:
     """Return the request of a planned change."""
-    done = partial(was_made, line)
-    body = line.after if line.send is None else line.send
-    if line.action == "cancel":
-        return bookings.cancel_call(line.uid, done, on_doubt=on_doubt)
-    if line.action == "reschedule":
-        return bookings.reschedule_call(line.uid, body, done, on_doubt=on_doubt)
-    said = {"isSendUpdates": terms["isSendUpdates"]}
-    if terms["updateMessage"] is not None:
-        said["updateMessage"] = terms["updateMessage"]
-    return bookings.update_call(line.uid, {**body, **said}, done, on_doubt=on_doubt)
+    done = partial(was_made, planned)
+    body = planned.after if planned.send is None else planned.send
+    match planned.action:
+        case "cancel":
+            return bookings.cancel_call(planned.uid, done, on_doubt=on_doubt)
+        case "reschedule":
+            return bookings.reschedule_call(planned.uid, body, done, on_doubt=on_doubt)
+        case "update":
+            said = {"isSendUpdates": terms["isSendUpdates"]}
+            if terms["updateMessage"] is not None:
+                said["updateMessage"] = terms["updateMessage"]
+            return bookings.update_call(planned.uid, {**body, **said}, done, on_doubt=on_doubt)
+        case _:
+            return assert_never(planned.action)
 
 
-def was_made(line: PlannedChange, booking: Mapping[str, Any]) -> bool | None:
+def was_made(planned: PlannedChange, booking: Mapping[str, Any]) -> bool | None:
     """Tell whether a change was made; None where the booking has changed, but not to what was planned."""
-    if _cancelled_meanwhile(line, booking):
+    if _cancelled_meanwhile(planned, booking):
         return None
     # A field that the change leaves as it is says nothing.
-    changing = {name: value for name, value in line.after.items() if not reflects_exactly(line.before, {name: value})}
-    fields = set(compare(booking, line.before, changing or line.after).values())
+    changing = {
+        name: value for name, value in planned.after.items() if not reflects_exactly(planned.before, {name: value})
+    }
+    fields = set(compare(booking, planned.before, changing or planned.after).values())
     if fields <= {Field.AFTER, Field.ADJUSTED}:
         return True
     return False if fields == {Field.BEFORE} else None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from airflow_provider_jicoo.api.exhaustive import assert_never
+from airflow_provider_jicoo.bulk.apply.change import Change
 from airflow_provider_jicoo.bulk.apply.effects import InThread
 from airflow_provider_jicoo.bulk.apply.journal import Journal, outcome_line
-from airflow_provider_jicoo.bulk.outcomes import BAD, FINAL, Entry, Outcome
+from airflow_provider_jicoo.bulk.apply.way import Event
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 
 
 class Ledger:
@@ -17,7 +20,7 @@ class Ledger:
 
     To be made within the event loop that uses it. ``entries`` has what is known by uid: an entry without an outcome is
     in doubt. ``counts`` counts the outcomes, also those of earlier tries that are final; ``bad`` those of this try that
-    went wrong, but for what an earlier try left in doubt.
+    went wrong, but for what an earlier try left in doubt. ``sent_again`` is how often one was sent again, or read back.
 
     :param journal: where it is written.
     :param in_thread: runs what blocks.
@@ -32,6 +35,7 @@ class Ledger:
         self.counts: Counter[Outcome] = Counter()
         self.bad: Counter[Outcome] = Counter()
         self.adjusted = 0
+        self.sent_again = 0
         self._journal = journal
         self._in_thread = in_thread
         self._outcomes: list[dict[str, Any]] = []
@@ -39,7 +43,7 @@ class Ledger:
         self._writing = asyncio.Lock()
         self._slot_left = {uid: asyncio.Event() for uid in awaited}
         for uid, entry in entries.items():
-            if entry.outcome in FINAL:
+            if entry.outcome is not None and entry.outcome.is_final:
                 self.counts[entry.outcome] += 1
                 self.adjusted += entry.adjusted
                 self._leave_slot(uid)
@@ -47,55 +51,68 @@ class Ledger:
     def is_final(self, uid: str) -> bool:
         """Tell whether a change has an outcome that a further try leaves as it is."""
         entry = self.entries.get(uid)
-        return entry is not None and entry.outcome in FINAL
+        return entry is not None and entry.outcome is not None and entry.outcome.is_final
 
     def in_doubt(self, uid: str) -> bool:
-        """Tell whether an earlier try may have made a change, and nobody knows."""
+        """Tell whether an earlier try may have made a change, and nobody knows.
+
+        Also what has failed, if it was sent: a server may have made it after it was read back.
+        """
         entry = self.entries.get(uid)
-        return entry is not None and entry.outcome in (None, Outcome.UNKNOWN)
+        if entry is None or entry.outcome is Outcome.FAILED:
+            return entry is not None and entry.sends > 0
+        return entry.outcome in (None, Outcome.UNKNOWN)
 
     @property
     def done(self) -> int:
         """How many changes have an outcome."""
         return sum(self.counts.values())
 
-    def record(self, uid: str, entry: Entry, *, inherited: bool = False) -> None:
-        """Record the outcome of a change.
+    def record(self, change: Change, entry: Entry) -> None:
+        """Record what became of a change.
 
-        :param inherited: an earlier try left it in doubt: that it stays unknown is no sign that something goes wrong
-            now.
+        What an earlier try left in doubt and stays unknown is no sign that something goes wrong now.
+
+        :raises WayError: it cannot have become that.
         """
-        assert entry.outcome is not None, f"{uid} is recorded without an outcome"
+        assert entry.outcome is not None, f"{change.uid} is recorded without an outcome"
+        was_announced = change.is_announced
+        change.ends(entry.outcome)
+        match entry.outcome:
+            case Outcome.NOT_ATTEMPTED:
+                self.entries.pop(change.uid, None)
+                # What an earlier try left in doubt was read as not made, but may be made yet: it stays in doubt.
+                if was_announced and not change.is_inherited:
+                    self._outcomes.append({"uid": change.uid, "outcome": None})
+                return
+            case Outcome.REJECTED | Outcome.FAILED:
+                self.bad[entry.outcome] += 1
+            case Outcome.UNKNOWN:
+                self.bad[entry.outcome] += not change.is_inherited
+            case Outcome.APPLIED | Outcome.UNCHANGED | Outcome.STALE:
+                pass
+            case _:
+                assert_never(entry.outcome)
         entry.detail = _printable(entry.detail)
-        self.entries[uid] = entry
+        self.entries[change.uid] = entry
         self.counts[entry.outcome] += 1
         self.adjusted += entry.adjusted
-        if entry.outcome in BAD and not (inherited and entry.outcome is Outcome.UNKNOWN):
-            self.bad[entry.outcome] += 1
-        self._outcomes.append(outcome_line(uid, entry))
-        self._leave_slot(uid)
+        self._outcomes.append(outcome_line(change.uid, entry))
+        self._leave_slot(change.uid)
 
-    def withdraw(self, uid: str, *, inherited: bool = False) -> None:
-        """Take an intent back: the change was announced, but never left.
-
-        :param inherited: an earlier try left it in doubt. It was read as not made, but may be made yet: for a further
-            try it stays in doubt.
-        """
-        self.entries.pop(uid, None)
-        if not inherited:
-            self._outcomes.append({"uid": uid, "outcome": None})
-
-    async def announce(self, *uids: str) -> None:
+    async def announce(self, changes: Sequence[Change]) -> None:
         """Write that these are about to be sent; return when that is durable.
 
         Those who come while somebody else's is being written are written together.
 
         :raises OSError: it cannot be written.
         """
-        self._intents += uids
+        self._intents += [change.uid for change in changes]
         async with self._writing:
-            if any(uid in self._intents for uid in uids):
+            if any(change.uid in self._intents for change in changes):
                 await self._write()
+        for change in changes:
+            change.happens(Event.ANNOUNCE)
 
     async def flush(self) -> None:
         """Write what there is to write.
@@ -108,21 +125,20 @@ class Ledger:
     async def _write(self) -> None:
         outcomes, self._outcomes = self._outcomes, []
         intents, self._intents = self._intents, []
+        writing = asyncio.ensure_future(self._in_thread(self._journal.write, outcomes, intents))
         try:
-            await self._in_thread(self._journal.write, outcomes, intents)
-        except BaseException:
-            self._outcomes[:0], self._intents[:0] = outcomes, intents
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # Its thread goes on. Who writes next must not do so beside it: both would write the same segment.
+            await asyncio.wait([writing])
             raise
+        finally:
+            if not writing.done() or writing.cancelled() or writing.exception() is not None:
+                self._outcomes[:0], self._intents[:0] = outcomes, intents
 
-    async def slot_left(self, uid: str) -> None:
-        """Return when a booking that others wait for has an outcome, or the run has ended."""
-        if uid in self._slot_left:
-            await self._slot_left[uid].wait()
-
-    def let_go(self) -> None:
-        """Let go of all that wait for a slot: the run has ended."""
-        for left in self._slot_left.values():
-            left.set()
+    def slot_left(self, uid: str) -> asyncio.Event | None:
+        """Return what is set once a booking that others wait for has an outcome; None where nobody waits for it."""
+        return self._slot_left.get(uid)
 
     def _leave_slot(self, uid: str) -> None:
         left = self._slot_left.get(uid)

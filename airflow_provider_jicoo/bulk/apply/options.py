@@ -29,6 +29,9 @@ class Timing:
         would read for ever and never send.
     :param last_wait: a change in doubt waits so long at the most to be read back, once the run has ended.
     :param tick: between two looks at the control file and at what is to be told.
+    :param flush: outcomes are written after so long also where nothing else is.
+    :param soon: when a booking is read first that an answer of success shows as before: an answer may show it as it
+        was, and a server may make the change a moment later. Further on it is read as what is in doubt is.
     :param policy: how often a request is tried. A bulk run is more patient than a single call: together the waits of a
         request come to a minute or two.
     """
@@ -38,6 +41,8 @@ class Timing:
     fresh: float = 20.0
     last_wait: float = 5.0
     tick: float = 0.25
+    flush: float = 2.0
+    soon: tuple[float, ...] = (0.2, 1.0, 2.5)
     policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(attempts=10))
 
 
@@ -69,8 +74,8 @@ class Options:
     on_stamp: OnStamp = "send"
     on_doubt: OnDoubt | None = None
     reread: Reread | None = None
-    lease: float = field(default_factory=lambda: LEASE)
-    timing: Timing = field(default_factory=lambda: Timing())
+    lease: float = LEASE
+    timing: Timing = field(default_factory=Timing)
 
     def __post_init__(self) -> None:
         wave_sizes(self.waves, 100)

@@ -29,24 +29,24 @@ log = logging.getLogger(__name__)
 class Reader:
     """Reads the bookings of a plan. Once the run has ended, it reads no more lists; single bookings it does.
 
-    :param lines: the plan's.
+    :param plan: the plan.
     :param most: how many are looked for at the most to tell one account from another.
     :param known: whether an earlier try has found the account to be the plan's.
     :param last_wait: seconds that a reading waits at the most once the run has ended.
     """
 
     def __init__(
-        self, client: AsyncJicooClient, gate: Gate, lines: PlanFile, *, most: int, known: bool, last_wait: float
+        self, client: AsyncJicooClient, gate: Gate, plan: PlanFile, *, most: int, known: bool, last_wait: float
     ) -> None:
         self._client = client
         self._last_wait = last_wait
         self._gate = gate
-        self._lines = lines
+        self._plan = plan
         self._most = most
         self._known = known
 
-    async def many(self, lines: Sequence[PlannedChange]) -> dict[str, Booking | RequestError]:
-        """Read the bookings of some lines, by listing where that takes fewer requests.
+    async def many(self, changes: Sequence[PlannedChange]) -> dict[str, Booking | RequestError]:
+        """Read the bookings of some changes, by listing where that takes fewer requests.
 
         :return: those that exist, by uid; of one that cannot be read, the error, so that it does not end the run.
         :raises RequestError: not one of them can be read.
@@ -54,40 +54,42 @@ class Reader:
         :raises PlanMismatchError: they are of another account.
         """
         try:
-            found = await self._list(lines)
+            found = await self._list(changes)
         except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
-            found = {lines[0].uid: await self._blame(error, lines)}
+            found = {changes[0].uid: await self._blame(error, changes)}
         await self._mind_account(found)
         return found
 
-    async def _blame(self, error: RequestError, lines: Sequence[PlannedChange]) -> RequestError:
+    async def _blame(self, error: RequestError, changes: Sequence[PlannedChange]) -> RequestError:
         """Return why a booking cannot be read, where that is all that was asked for: another one can.
 
         :raises RequestError: it is not the booking, but the server.
         """
-        other = next((line for line in self._lines.read(0, 2) if line.uid != lines[0].uid), None)
-        if len(lines) > 1 or other is None:
+        other = next(
+            (planned for planned in self._plan.read(0, min(2, len(self._plan))) if planned.uid != changes[0].uid), None
+        )
+        if len(changes) > 1 or other is None:
             raise error
         await self._list([other])
         return error
 
-    async def one(self, line: PlannedChange) -> Booking | None:
-        """Read the booking of a line by itself; None where it does not exist.
+    async def one(self, planned: PlannedChange) -> Booking | None:
+        """Read the booking of a change by itself; None where it does not exist.
 
         :raises RequestError: it cannot be read.
         :raises PlanMismatchError: the plan is of another account.
         """
         found = await self._client.run(
-            lookup_bookings([line.uid], absent_ok=True), passage=_Needed(self._gate, self._last_wait)
+            lookup_bookings([planned.uid], absent_ok=True), passage=_Needed(self._gate, self._last_wait)
         )
         await self._mind_account(found)
-        return found.get(line.uid)
+        return found.get(planned.uid)
 
-    async def _list(self, lines: Sequence[PlannedChange]) -> dict[str, Booking | RequestError]:
-        within = (min(line.started_at for line in lines), max(line.ended_at for line in lines))
+    async def _list(self, changes: Sequence[PlannedChange]) -> dict[str, Booking | RequestError]:
+        within = (min(planned.started_at for planned in changes), max(planned.ended_at for planned in changes))
         unreadable: dict[str, RequestError] = {}
         steps = lookup_bookings(
-            [line.uid for line in lines], within=within, absent_ok=True, unreadable=unreadable, failing_ok=True
+            [planned.uid for planned in changes], within=within, absent_ok=True, unreadable=unreadable, failing_ok=True
         )
         return {**(await self._client.run(steps, passage=_WhileOpen(self._gate))), **unreadable}
 
@@ -96,7 +98,7 @@ class Reader:
         if self._known or found:
             self._known = True
             return
-        first = self._lines.read(0, min(self._most, len(self._lines)))
+        first = self._plan.read(0, min(self._most, len(self._plan)))
         if len(first) > 1 and not await self._list(first):
             raise PlanMismatchError(
                 f"none of the first {len(first)} planned bookings exists for this API key: "

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
+from airflow_provider_jicoo.api.errors import JicooError
 from airflow_provider_jicoo.bulk.apply.control import ReadControl, Throttle, parse
 from airflow_provider_jicoo.bulk.apply.effects import InThread
 from airflow_provider_jicoo.bulk.apply.gate import Gate
 from airflow_provider_jicoo.bulk.apply.journal import Journal
 from airflow_provider_jicoo.bulk.apply.ledger import Ledger
+from airflow_provider_jicoo.bulk.apply.options import Timing
 from airflow_provider_jicoo.bulk.apply.stop import Stop
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.progress import Progress, named
@@ -18,19 +21,16 @@ from airflow_provider_jicoo.bulk.report import Timeline
 
 log = logging.getLogger(__name__)
 
-_FLUSH = 2.0
-"""Seconds after which outcomes are written also where nothing else is."""
-
 
 class Watch:
     """Keeps a run's lease, obeys its control, and tells how far it is.
 
     :param in_thread: runs what blocks.
+    :param timing: how often it looks, and writes what there is to write.
     :param total: planned changes.
     :param by: who runs it, noted at a stop.
     :param tell: called with the progress; None for nobody.
     :param tell_every: seconds between two calls of it.
-    :param tick: seconds between two looks at the control.
     """
 
     def __init__(
@@ -42,22 +42,51 @@ class Watch:
         timeline: Timeline,
         in_thread: InThread,
         *,
+        timing: Timing,
         total: int,
         by: str,
         control: ReadControl,
         stop: Stop,
         tell: Callable[[Progress], None] | None,
         tell_every: float,
-        tick: float,
     ) -> None:
         self._gate, self._ledger, self._journal = gate, ledger, journal
         self._throttle, self._timeline = throttle, timeline
         self._in_thread = in_thread
         self._total, self._by = total, by
         self._control, self._stop = control, stop
-        self._tell, self._tell_every, self._tick = tell, tell_every, tick
+        self._tell, self._tell_every = tell, tell_every
+        self._timing = timing
         self._ceiling: float | None = None
-        self.sent_again: Callable[[], int] = lambda: 0
+
+    async def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work, and keep watch beside it.
+
+        A control that cannot be understood, or a disk that is full, ends the work in order.
+        """
+        watching = [asyncio.ensure_future(self._keep_lease()), asyncio.ensure_future(self._tick())]
+        working = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait([working, *watching], return_when=asyncio.FIRST_COMPLETED)
+            for watcher in watching:
+                error = watcher.exception() if watcher.done() else None
+                if error is not None:
+                    self._end(error)
+            await working
+        finally:
+            for watcher in watching:
+                watcher.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+
+    async def obey_first(self) -> None:
+        """Do what the control says before anything is sent."""
+        try:
+            await self._obey()
+        except (JicooError, OSError) as error:
+            self._end(error)
+
+    def _end(self, error: BaseException) -> None:
+        self._gate.close(f"{error}", error if isinstance(error, OSError) else None)
 
     async def look(self) -> None:
         """Look whether the plan is still ours; if so, sending is allowed for the time of a lease from before that.
@@ -69,15 +98,14 @@ class Watch:
             self._gate.renew(before, self._journal.lease)
         else:
             self._gate.lose()
-            self._ledger.let_go()
 
-    async def keep_lease(self) -> None:
+    async def _keep_lease(self) -> None:
         """Look again and again, until another worker has taken the plan."""
         while not self._gate.lost:
             await asyncio.sleep(self._journal.lease / 3)
             await self.look()
 
-    async def obey(self) -> None:
+    async def _obey(self) -> None:
         """Do what the control and a stop from outside say now.
 
         :raises PlanError: the control cannot be understood.
@@ -92,36 +120,31 @@ class Watch:
         if control.state == "stop" and not self._gate.closed:
             await self._in_thread(self._journal.note_stop, self._by)
             reason = "it was told to stop"
-            self.close(reason, StoppedError(reason, permanent=True))
+            self._gate.close(reason, StoppedError(reason, permanent=True))
         if self._stop.asked:
-            self.close(self._stop.reason)
+            self._gate.close(self._stop.reason)
         if control.state == "pause":
             if self._gate.pause():
                 log.info("paused at %s of %s changes", f"{self._ledger.done:,}", f"{self._total:,}")
         elif self._gate.go_on():
             log.info("going on after the pause")
 
-    def close(self, reason: str, error: Exception | None = None) -> None:
-        """Take no new work, and let go of what waits to be sent. The first reason counts."""
-        self._gate.close(reason, error)
-        self._ledger.let_go()
-
-    async def tick(self) -> None:
+    async def _tick(self) -> None:
         """Obey, sample, write and tell, again and again."""
         told = flushed = self._gate.now()
         while True:
-            await self.obey()
+            await self._obey()
             now = self._gate.now()
             self._timeline.sample(
                 now, self._ledger.done, self._throttle.requests, self._throttle.refused, self._throttle.rate
             )
-            if now - flushed >= _FLUSH:
+            if now - flushed >= self._timing.flush:
                 flushed = now
                 await self._ledger.flush()
             if now - told >= self._tell_every:
                 told = now
                 await self.tell()
-            await asyncio.sleep(self._tick)
+            await asyncio.sleep(self._timing.tick)
 
     async def tell(self) -> None:
         """Tell how far the run is."""
@@ -134,7 +157,7 @@ class Watch:
             rate,
             (self._total - done) / rate if rate and not self._gate.paused else None,
             adjusted=self._ledger.adjusted,
-            sent_again=self.sent_again(),
+            sent_again=self._ledger.sent_again,
             paused=self._gate.paused,
         )
         # In a thread: whoever is told may write somewhere, and blocks nobody there.

@@ -11,7 +11,7 @@ from airflow_provider_jicoo.bulk.errors import PlanError
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(%?)")
 
 
-def _read(name: str, given: int | str) -> tuple[float, bool]:
+def _parse_size(name: str, given: int | str) -> tuple[float, bool]:
     found = _SIZE.fullmatch(str(given).strip())
     if found is None or isinstance(given, bool):
         raise PlanError(f"{name}: {given!r} is neither a count such as 10 nor a percentage such as '2%'")
@@ -34,7 +34,7 @@ def wave_sizes(waves: Iterable[int | str], total: int) -> list[int]:
     sizes = []
     left = total
     for given in waves:
-        value, percent = _read("waves", given)
+        value, percent = _parse_size("waves", given)
         if value == 0:
             raise PlanError(f"waves: {given!r} is an empty wave")
         size = min(left, math.ceil(total * value / 100 - 1e-9) if percent else int(value))
@@ -54,7 +54,7 @@ class Tolerance:
     """
 
     def __init__(self, given: int | str) -> None:
-        self._value, self._percent = _read("tolerated_failures", given)
+        self._value, self._percent = _parse_size("tolerated_failures", given)
 
     def exceeded(self, bad: int, total: int) -> bool:
         """Tell whether so many of so many are too many."""

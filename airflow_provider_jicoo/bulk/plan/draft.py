@@ -1,4 +1,4 @@
-"""A plan while it is made: the changes as they are found, put in order, counted and written."""
+"""A plan in the making: changes are collected, counted, put in order and written."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import IO
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.written import documented, reflects_exactly
 from airflow_provider_jicoo.bulk.approval import whole_digest
@@ -32,7 +33,8 @@ _NAMED = 5
 
 
 class Draft:
-    """The lines of a plan while they are found: in a temporary file, with an index in memory.
+    """The changes of a plan in the making: in a temporary file, with an index in memory, so that memory does not grow
+    with what is in them.
 
     :param terms: what holds for all of them.
     """
@@ -62,32 +64,32 @@ class Draft:
             target = change.target(booking)
             if target is None:
                 return
-            line = _line(booking, target)
+            planned = _planned_change(booking, target)
         except Exception as error:
             raise PlanError(
                 f"booking {uid}: {error if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'}; "
                 "nothing was planned and nothing was sent"
             ) from error
-        if reflects_exactly(booking, line.after):
+        if reflects_exactly(booking, planned.after):
             self.unchanged += 1
         else:
-            self.add(line, booking)
+            self.add(planned, booking)
 
-    def add(self, line: PlannedChange, booking: Booking) -> None:
-        """Take a line in.
+    def add(self, planned: PlannedChange, booking: Booking) -> None:
+        """Take a planned change in.
 
         :param booking: as it is now.
         """
-        if self._terms.messages(line):
-            self._messaging.add(line.uid)
-        self.irreversible += line.action == "cancel"
-        slot = _slot(line)
+        if self._terms.messages(planned):
+            self._messaging.add(planned.uid)
+        self.irreversible += planned.is_irreversible
+        slot = _slot(planned)
         if slot is not None:
             hosts = tuple(host["userId"] for host in booking.get("hosts", []))
-            self._moves[line.uid] = (hosts, (line.started_at, line.ended_at), slot)
-        self._tally.add(line, booking, slot)
-        self._index.append((line.started_at, line.uid, self._file.tell()))
-        self._file.write(line.dump())
+            self._moves[planned.uid] = (hosts, (planned.started_at, planned.ended_at), slot)
+        self._tally.add(planned, booking, slot)
+        self._index.append((planned.started_at, planned.uid, self._file.tell()))
+        self._file.write(planned.dump())
 
     def read_names(self, client: JicooClient) -> None:
         """Read the names of hosts and event types, for the summary.
@@ -101,15 +103,15 @@ class Draft:
 
         :raises PlanLimitError: says by how much, and what would change.
         """
-        for name, most, found in (
+        for name, most, count in (
             ("max_changes", max_changes, len(self._index)),
             ("max_notified_guests", max_notified_guests, len(self._messaging)),
         ):
-            if most is not None and found > most:
+            if most is not None and count > most:
                 told = "\n".join(changes(self._tally, self._names))
                 some = "\n".join(examples(self._tally, self._names, _NAMED))
                 raise PlanLimitError(
-                    f"{name} is {most}, and the plan has {found}: {found - most} too many; nothing was sent. "
+                    f"{name} is {most}, and the plan has {count}: {count - most} too many; nothing was sent. "
                     f"Planned were:\n{told}\nSome of them:\n{some}"
                 )
 
@@ -155,9 +157,9 @@ class Draft:
         """Return digest and counts of a part of the plan."""
         hashed = hashlib.sha256(dump(self._terms.json()))
         irreversible = 0
-        for line in self._lines(in_order, waits_for):
-            hashed.update(line.dump())
-            irreversible += line.action == "cancel"
+        for planned in self._lines(in_order, waits_for):
+            hashed.update(planned.dump())
+            irreversible += planned.is_irreversible
         return {
             "digest": hashed.hexdigest(),
             "changes": len(in_order),
@@ -220,16 +222,16 @@ class Draft:
     ) -> None:
         with written_durably(path) as file:
             file.write(dump_header({**header, "terms": self._terms.json()}))
-            for line in self._lines(in_order, waits_for):
-                file.write(line.dump())
+            for planned in self._lines(in_order, waits_for):
+                file.write(planned.dump())
 
     def _lines(self, in_order: Iterable[int], waits_for: Mapping[int, list[int]]) -> Iterator[PlannedChange]:
         for number in in_order:
             self._file.seek(self._index[number][2])
-            line = DECODER.decode(self._file.readline())
+            planned = DECODER.decode(self._file.readline())
             if number in waits_for:
-                line.waits_for = tuple(self._index[other][1] for other in waits_for[number])
-            yield line
+                planned.waits_for = tuple(self._index[other][1] for other in waits_for[number])
+            yield planned
 
 
 def _shard(path: StorePath, number: int) -> str:
@@ -237,7 +239,7 @@ def _shard(path: StorePath, number: int) -> str:
 
 
 def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:
-    """Split lines into shards of about the same size; those that wait for each other stay together, in order."""
+    """Split lines into shards of about one size, in order; what waits for another's slot is in one shard with it."""
     leader = {line: line for line in in_order}
 
     def lead(line: int) -> int:
@@ -258,8 +260,8 @@ def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) 
     return parts
 
 
-def _line(booking: Booking, target: Target) -> PlannedChange:
-    line = PlannedChange(
+def _planned_change(booking: Booking, target: Target) -> PlannedChange:
+    planned = PlannedChange(
         booking["uid"],
         target.action,
         {name: documented(name, booking.get(name)) for name in {**target.after, **(target.send or {})}},
@@ -272,18 +274,22 @@ def _line(booking: Booking, target: Target) -> PlannedChange:
         status=str(booking.get("status") or ""),
         seen=fingerprint(booking),
     )
-    slot = _slot(line)
+    slot = _slot(planned)
     if slot is not None and slot[1] <= slot[0]:
         raise ValueError(f"it would end at {slot[1]}, which is not after its start at {slot[0]}")
-    return line
+    return planned
 
 
-def _slot(line: PlannedChange) -> tuple[str, str] | None:
+def _slot(planned: PlannedChange) -> tuple[str, str] | None:
     """Return start and end after the change, where it moves the booking."""
-    if "startedAt" not in line.after and "endedAt" not in line.after:
+    if "startedAt" not in planned.after and "endedAt" not in planned.after:
         return None
-    start = line.after.get("startedAt", line.started_at)
-    if line.action != "reschedule":
-        return start, line.after.get("endedAt", line.ended_at)
-    length = times.moment(line.ended_at) - times.moment(line.started_at)
-    return start, times.wire(times.moment(start) + length)
+    start = planned.after.get("startedAt", planned.started_at)
+    match planned.action:
+        case "update" | "cancel":
+            return start, planned.after.get("endedAt", planned.ended_at)
+        case "reschedule":
+            length = times.moment(planned.ended_at) - times.moment(planned.started_at)
+            return start, times.wire(times.moment(start) + length)
+        case _:
+            return assert_never(planned.action)

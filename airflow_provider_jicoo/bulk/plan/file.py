@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import msgspec
 
+from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.bulk.changes import Action
 from airflow_provider_jicoo.bulk.documents import Manifest
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
@@ -48,6 +49,17 @@ class PlannedChange(msgspec.Struct, rename="camel", omit_defaults=True, gc=False
     waits_for: tuple[str, ...] = ()
     status: str = ""
     seen: str = ""
+
+    @property
+    def is_irreversible(self) -> bool:
+        """Whether nothing takes it back."""
+        match self.action:
+            case "cancel":
+                return True
+            case "update" | "reschedule":
+                return False
+            case _:
+                return assert_never(self.action)
 
     def dump(self) -> bytes:
         """Return the line as it stands in the file."""
@@ -99,16 +111,16 @@ class PlanFile:
                     waiting.append(len(self))
                 self._file.write(raw)
                 self._offsets.append(self._offsets[-1] + len(raw))
-        found, count = self.header["digest"], self.header.get("changes")
-        if hashed.hexdigest() != found or len(self) != count:
+        own, count = self.header["digest"], self.header.get("changes")
+        if hashed.hexdigest() != own or len(self) != count:
             self.close()
             raise PlanMismatchError(
                 f"{path} is damaged: it has {len(self)} of {count} lines, and its content "
                 f"is not that of its digest; nothing was sent"
             )
-        if digest != found:
+        if digest != own:
             self.close()
-            raise PlanMismatchError(f"{path} has the digest {found}, but {digest} was agreed to; nothing was sent")
+            raise PlanMismatchError(f"{path} has the digest {own}, but {digest} was agreed to; nothing was sent")
         self.awaited = {uid for number in waiting for uid in self[number].waits_for}
 
     def __len__(self) -> int:

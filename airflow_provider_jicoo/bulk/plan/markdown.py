@@ -43,7 +43,7 @@ def words(value: str) -> str:
 
 def code(value: object, most: int = LONGEST) -> str:
     """Return an id as code, at most so many characters of it."""
-    shown = _NOT_IN_CODE.sub(lambda found: _named(found[0]), _cut(value, most))
+    shown = _NOT_IN_CODE.sub(lambda match: _named(match[0]), _cut(value, most))
     return f"`{shown or '(empty)'}`"
 
 

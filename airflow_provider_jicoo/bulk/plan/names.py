@@ -86,7 +86,7 @@ def read_names(client: JicooClient, hosts: Collection[str], event_types: Mapping
     types.why = types.stopped = users.stopped
     types.read(list_event_types(limit=MOST_ROWS))
     notes = (*users.notes("host", "hosts"), *types.notes("event type", "event types"))
-    return Names(users.found, types.found, notes)
+    return Names(users.names, types.names, notes)
 
 
 class _Reading:
@@ -98,7 +98,7 @@ class _Reading:
     def __init__(self, client: JicooClient, wanted: Iterable[str]) -> None:
         self._client = client
         self._missing = set(wanted)
-        self.found: dict[str, str] = {}
+        self.names: dict[str, str] = {}
         self.why = ""
         self.stopped = ""
 
@@ -137,7 +137,7 @@ class _Reading:
         for uid in (row.get(key) for key in _IDS):
             if isinstance(uid, str) and uid in self._missing:
                 self._missing.discard(uid)
-                self.found[uid] = name
+                self.names[uid] = name
 
     def notes(self, one: str, many: str) -> list[str]:
         """Say how many names are missing, and why."""

@@ -41,12 +41,12 @@ def waits(moves: Iterable[Move]) -> dict[int, list[int]]:
         slots.sort()
         latest = ""
         reach[host] = [latest := max(latest, end) for _, end, _ in slots]
-    found: dict[int, list[int]] = {}
+    waiting: dict[int, list[int]] = {}
     for move in moves:
         blockers = {line for host in move.hosts for line in _over(by_host[host], reach[host], move)}
         if blockers:
-            found[move.line] = sorted(blockers)
-    return found
+            waiting[move.line] = sorted(blockers)
+    return waiting
 
 
 def _over(slots: Sequence[tuple[str, str, int]], reach: Sequence[str], move: Move) -> Iterable[int]:
@@ -103,15 +103,15 @@ def arrange(count: int, waits_for: dict[int, list[int]]) -> tuple[list[int], lis
 def _behind(line: int, left: Mapping[int, set[int]], blocks: Mapping[int, Sequence[int]]) -> set[int]:
     """Return those of a line's blockers that wait for it, also over others."""
     asked = set(left[line])
-    found: set[int] = set()
+    reached: set[int] = set()
     todo = [line]
-    while todo and not asked <= found:
+    while todo and not asked <= reached:
         blocker = todo.pop()
         for blocked in blocks.get(blocker, ()):
-            if blocked not in found and blocker in left.get(blocked, ()):
-                found.add(blocked)
+            if blocked not in reached and blocker in left.get(blocked, ()):
+                reached.add(blocked)
                 todo.append(blocked)
-    return asked & found
+    return asked & reached
 
 
 def _cycle(left: dict[int, set[int]]) -> list[int]:

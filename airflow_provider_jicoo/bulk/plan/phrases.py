@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
+from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.bulk.plan.markdown import text, words
 from airflow_provider_jicoo.bulk.plan.names import Names
 from airflow_provider_jicoo.bulk.plan.tally import OTHERS, Hosts, Kind, Place, Roles, Sample, Slot, Step
@@ -15,25 +16,29 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # not those of the
 _FIELDS = {"priority": "priority", "timeZone": "time zone"}
 
 
-def kind(what: Kind, names: Names) -> str:
+def describe(kind: Kind, names: Names) -> str:
     """Return what changes have in common, in Markdown."""
-    if what == OTHERS:
+    if kind == OTHERS:
         return "other changes"
     parts = []
-    if what.hosts is not None:
-        parts += _handover(what.hosts, names)
-    if isinstance(what.move, Step):
-        parts.append(_step(what.move))
-    elif isinstance(what.move, Place):
-        parts.append(_place(what.move))
+    if kind.hosts is not None:
+        parts += _handover(kind.hosts, names)
+    if isinstance(kind.move, Step):
+        parts.append(_step(kind.move))
+    elif isinstance(kind.move, Place):
+        parts.append(_place(kind.move))
     parts += [
         f"{_FIELDS[name]} → {text(then)}" if now is None else f"{_FIELDS[name]} {text(now)} → {text(then)}"
-        for name, now, then in what.fields
+        for name, now, then in kind.fields
     ]
-    parts += [f"{text(name)} changes" for name in what.hidden]
-    if what.action == "update":
-        return ", ".join(parts) or "changes"
-    return " ".join([what.action, ", ".join(parts)]).rstrip()
+    parts += [f"{text(name)} changes" for name in kind.hidden]
+    match kind.action:
+        case "update":
+            return ", ".join(parts) or "changes"
+        case "cancel" | "reschedule":
+            return " ".join([kind.action, ", ".join(parts)]).rstrip()
+        case _:
+            return assert_never(kind.action)
 
 
 def _handover(hosts: Hosts, names: Names) -> list[str]:

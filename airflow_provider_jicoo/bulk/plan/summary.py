@@ -1,7 +1,7 @@
 """A plan in Markdown, made to be read before it is agreed to: what changes, for whom, when, and what that does.
 
-It is read within half a minute, in Airflow's Required Actions, in a notebook or in a terminal, so that its length does
-not grow with the plan. What is personal to guests stays out of it.
+It has to be readable within half a minute, in Airflow's Required Actions, in a notebook or in a terminal: its length
+does not grow with the plan. What is personal to guests stays out of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.bulk.documents import LeftAlone, Manifest, PlanHeader, TermsDocument
 from airflow_provider_jicoo.bulk.plan.markdown import code, table, text, words
 from airflow_provider_jicoo.bulk.plan.names import Names
-from airflow_provider_jicoo.bulk.plan.phrases import before_and_after, begin, day, kind, some
+from airflow_provider_jicoo.bulk.plan.phrases import before_and_after, begin, day, describe, some
 from airflow_provider_jicoo.bulk.plan.tally import OTHERS, Kind, Tally
 
 MOST_LINES = 8
@@ -61,21 +61,21 @@ def changes(tally: Tally, names: Names) -> list[str]:
     counts = Counter({group.kind: group.count for group in tally.groups()})
     if len(counts) > MOST_LINES:
         alike: Counter[Kind] = Counter()
-        for what, count in counts.items():
-            alike[what.becomes()] += count
+        for kind, count in counts.items():
+            alike[kind.becomes()] += count
         counts = alike if len(alike) < len(counts) else counts
     by_count = sorted(counts.items(), key=lambda counted: (-counted[1], str(counted[0])))
-    lines = [f"- {count:,} × {kind(what, names)}" for what, count in by_count[:MOST_LINES]]
+    lines = [f"- {count:,} × {describe(kind, names)}" for kind, count in by_count[:MOST_LINES]]
     rest = by_count[MOST_LINES:]
     if rest:
-        lines.append(f"- {sum(count for _, count in rest):,} × {kind(OTHERS, names)}")
+        lines.append(f"- {sum(count for _, count in rest):,} × {describe(OTHERS, names)}")
     return lines
 
 
 def examples(tally: Tally, names: Names, most: int) -> list[str]:
     """Return some bookings and what becomes of them, as items of a list."""
     return [
-        f"- {code(sample.uid)} {begin(sample.now)} {words(sample.zone)}: {kind(sample.moved(), names)}"
+        f"- {code(sample.uid)} {begin(sample.now)} {words(sample.zone)}: {describe(sample.moved(), names)}"
         for sample in tally.samples(most)
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.bulk.changes import (
     Change,
     ReplaceHost,
@@ -48,24 +49,33 @@ class Terms:
             if len(self.update_message) > 2000:
                 raise PlanError(f"update_message: {len(self.update_message)} characters, at most 2000")
 
-    def messages(self, line: PlannedChange) -> bool:
+    def messages(self, planned: PlannedChange) -> bool:
         """Tell whether a change messages its guest.
 
         :raises PlanError: the plan does not say, or promises silence or words that Jicoo does not keep.
         """
-        if line.action == "update":
-            if self.is_send_updates is None:
-                raise PlanError(f"booking {line.uid}: is_send_updates must be said, True or False, for an update")
-            return self.is_send_updates
+        match planned.action:
+            case "update":
+                if self.is_send_updates is None:
+                    raise PlanError(
+                        f"booking {planned.uid}: is_send_updates must be said, True or False, for an update"
+                    )
+                return self.is_send_updates
+            case "cancel":
+                instead = ""
+            case "reschedule":
+                instead = ", or use ShiftTime"
+            case _:
+                assert_never(planned.action)
         if self.update_message is not None:
             raise PlanError(
-                f"booking {line.uid}: update_message is given, but Jicoo takes no words with a {line.action}: "
+                f"booking {planned.uid}: update_message is given, but Jicoo takes no words with a {planned.action}: "
                 "the guest would not get them; leave it out"
             )
         if self.is_send_updates is False:
             raise PlanError(
-                f"booking {line.uid}: Jicoo messages the guest at every {line.action}, so that is_send_updates=False "
-                "cannot be kept; leave it out" + (", or use ShiftTime" if line.action == "reschedule" else "")
+                f"booking {planned.uid}: Jicoo messages the guest at every {planned.action}, so that "
+                f"is_send_updates=False cannot be kept; leave it out{instead}"
             )
         return True
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from airflow_provider_jicoo.bulk.documents import Approval, ReportedOutcome, ReportFacts, TimelineSample
+from airflow_provider_jicoo.bulk.outcomes import Outcome
 
 ROWS = 5_000
 """How many rows of what did not go through the page has at the most; ``outcomes.jsonl`` has all."""
@@ -36,7 +37,7 @@ document.getElementById('found').textContent=n+' of '+rows.length});
 
 
 class WorstFirst:
-    """Changes that did not go through, as they are found, and no more of them than a page shows."""
+    """Changes that did not go through, collected one by one; no more of them are kept than the page shows."""
 
     def __init__(self) -> None:
         self._kept: dict[str, list[ReportedOutcome]] = {outcome: [] for outcome in WORST_FIRST}
@@ -72,7 +73,7 @@ def page(facts: ReportFacts, wrong: Iterable[ReportedOutcome]) -> Iterator[str]:
 
 
 def _count(name: str, count: int) -> str:
-    kind = "none" if not count else "good" if name in ("applied", "unchanged") else "bad"
+    kind = "none" if not count else "good" if Outcome(name).is_fine else "bad"
     return f'<div class="{kind}"><b>{count:,}</b>{_text(name.replace("_", " "))}</div>'
 
 

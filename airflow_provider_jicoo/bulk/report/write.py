@@ -13,13 +13,11 @@ import msgspec
 
 from airflow_provider_jicoo.api.errors import JicooError
 from airflow_provider_jicoo.bulk.documents import Approval, ReportedOutcome, ReportFacts
-from airflow_provider_jicoo.bulk.files import StorePath, create, make_folder, read_bytes
+from airflow_provider_jicoo.bulk.files import StorePath, make_folder, read_bytes, written_durably
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.report.page import WorstFirst, page
 from airflow_provider_jicoo.bulk.report.timeline import Timeline
-
-FINE = (Outcome.APPLIED.value, Outcome.UNCHANGED.value)
 
 
 @dataclass(frozen=True)
@@ -48,12 +46,14 @@ class Report:
     @property
     def all_stale(self) -> bool:
         """Whether nothing is as planned, since the bookings were edited after the plan was made."""
-        return bool(self.counts.get(Outcome.STALE.value)) and not any(self.counts.get(name) for name in FINE)
+        return bool(self.counts.get(Outcome.STALE.value)) and not any(
+            self.counts.get(outcome.value) for outcome in Outcome if outcome.is_fine
+        )
 
     def __str__(self) -> str:
         """Return the counts and where the report is."""
         total = sum(self.counts.values())
-        found = ", ".join(f"{count:,} {name}" for name, count in self.counts.items() if count) or "nothing to do"
+        counted = ", ".join(f"{count:,} {name}" for name, count in self.counts.items() if count) or "nothing to do"
         notes = [f" Ended early: {self.reason}."] if self.reason else []
         if self.all_stale:
             notes.append(" Every booking was edited since the plan was made, and left alone: make a new plan.")
@@ -61,7 +61,7 @@ class Report:
             notes.append(f" Jicoo stored {self.facts['adjusted']:,} of them with other values than were sent.")
         if self.facts.get("sentMoreThanOnce"):
             notes.append(f" {self.facts['sentMoreThanOnce']:,} may have been sent more than once.")
-        return f"{total:,} planned changes: {found}.{''.join(notes)} Report: {self.path / 'report.html'}"
+        return f"{total:,} planned changes: {counted}.{''.join(notes)} Report: {self.path / 'report.html'}"
 
 
 def write_report(
@@ -91,7 +91,7 @@ def write_report(
     make_folder(folder)
     counts: Counter[str] = Counter()
     wrong = WorstFirst()
-    with create(folder / "outcomes.jsonl") as file:
+    with written_durably(folder / "outcomes.jsonl") as file:
         for outcome in outcomes(lines, entries):
             counts[outcome["outcome"]] += 1
             wrong.add(outcome)
@@ -124,9 +124,9 @@ def write_report(
 
 def write_facts(folder: StorePath, facts: ReportFacts, wrong: Iterable[ReportedOutcome]) -> None:
     """Write ``report.json`` and ``report.html``."""
-    with create(folder / "report.json") as file:
+    with written_durably(folder / "report.json") as file:
         file.write(json.dumps(facts, ensure_ascii=False, indent=1).encode() + b"\n")
-    with create(folder / "report.html") as file:
+    with written_durably(folder / "report.html") as file:
         for part in page(facts, wrong):
             file.write(part.encode())
 
@@ -201,7 +201,7 @@ def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
     }
     make_folder(into)
     wrong = WorstFirst()
-    with create(into / "outcomes.jsonl") as file:
+    with written_durably(into / "outcomes.jsonl") as file:
         for line in _all_outcomes(folders):
             file.write(line)
             wrong.add(json.loads(line))
@@ -211,13 +211,13 @@ def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
 
 def _one_approval(parts: list[ReportFacts]) -> Approval | None:
     """Return the approval that the shards have in common; of several, all names and the last moment."""
-    found = [approval for part in parts if (approval := part.get("approval"))]
-    if not found:
+    approvals = [approval for part in parts if (approval := part.get("approval"))]
+    if not approvals:
         return None
     return {
-        "digest": ", ".join(dict.fromkeys(each["digest"] for each in found)),
-        "by": ", ".join(dict.fromkeys(each["by"] for each in found)),
-        "at": max(each["at"] for each in found),
+        "digest": ", ".join(dict.fromkeys(each["digest"] for each in approvals)),
+        "by": ", ".join(dict.fromkeys(each["by"] for each in approvals)),
+        "at": max(each["at"] for each in approvals),
     }
 
 

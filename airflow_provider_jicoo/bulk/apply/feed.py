@@ -1,0 +1,116 @@
+"""Chunk by chunk, the planned changes are read again, judged, announced and handed out, wave after wave."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+from airflow_provider_jicoo.bulk.apply.change import Change
+from airflow_provider_jicoo.bulk.apply.crew import Crew
+from airflow_provider_jicoo.bulk.apply.gate import Gate
+from airflow_provider_jicoo.bulk.apply.judge import messages
+from airflow_provider_jicoo.bulk.apply.ledger import Ledger
+from airflow_provider_jicoo.bulk.apply.options import Options
+from airflow_provider_jicoo.bulk.apply.reading import Reader
+from airflow_provider_jicoo.bulk.apply.settle import Settler
+from airflow_provider_jicoo.bulk.apply.waves import wave_sizes
+from airflow_provider_jicoo.bulk.apply.way import Event, State
+from airflow_provider_jicoo.bulk.outcomes import Outcome
+from airflow_provider_jicoo.bulk.plan.file import PlanFile, PlannedChange
+
+log = logging.getLogger(__name__)
+
+
+class Feed:
+    """Hands the changes of a plan to a crew, as far as no earlier try has settled them.
+
+    :param rates: returns how many changes per second there may be, by whatever limits them now; empty while nothing is
+        known.
+    """
+
+    def __init__(
+        self,
+        plan: PlanFile,
+        options: Options,
+        gate: Gate,
+        ledger: Ledger,
+        reader: Reader,
+        crew: Crew,
+        settler: Settler,
+        *,
+        rates: Callable[[], list[float]],
+    ) -> None:
+        self._plan, self._options = plan, options
+        self._gate, self._ledger = gate, ledger
+        self._reader, self._crew, self._settler = reader, crew, settler
+        self._rates = rates
+
+    async def hand_out_all(self) -> None:
+        """Hand out all waves, each when the one before it is done; return when the run has ended or all is taken.
+
+        :raises RequestError: the bookings cannot be read.
+        :raises WithheldError: the run has ended while they were read.
+        :raises OSError: the journal cannot be written.
+        """
+        for wave, chunk in self._chunks():
+            if self._gate.closed:
+                return
+            changes = await self._still_as_planned(chunk)  # while those before are being sent
+            if wave:
+                await self._crew.all_done()
+                if wave > 1 and not self._gate.closed:
+                    log.info("wave %d begins, after %s changes", wave, f"{self._ledger.done:,}")
+            if self._gate.closed:
+                return
+            # What messages a guest is announced one by one, when it leaves: what a killed worker has announced is in
+            # doubt, and what is in doubt is not sent. So is what is still to be read.
+            may_leave = [change for change in changes if change.state in (State.JUDGED, State.TO_REPEAT)]
+            await self._ledger.announce([change for change in may_leave if not change.messages])
+            await self._crew.hand_out(changes)
+
+    def _chunks(self) -> Iterator[tuple[int, list[PlannedChange]]]:
+        """Yield what is still to be done, and the number of the wave that begins with it, else 0."""
+        start, most = 0, 5 * self._options.timing.least_chunk  # until it is known how fast they can be sent
+        for wave, size in enumerate(wave_sizes(self._options.waves, len(self._plan)), 1):
+            begins, end = wave, start + size
+            while start < end:
+                stop = min(start + self._chunk_size(most), end)
+                most = min(self._options.timing.chunk, 2 * most)
+                chunk = [planned for planned in self._plan.read(start, stop) if not self._ledger.is_final(planned.uid)]
+                if chunk:
+                    yield begins, chunk
+                    begins = 0
+                start = stop
+
+    def _chunk_size(self, most: int) -> int:
+        # Those that are read next wait for those that are being sent: together for some seconds.
+        timing = self._options.timing
+        return min(timing.chunk, most, *(max(timing.least_chunk, int(4 * rate)) for rate in self._rates()))
+
+    async def _still_as_planned(self, chunk: list[PlannedChange]) -> list[Change]:
+        """Return the changes of a chunk that are to be handed out, and record what became of the others.
+
+        Those that are not read one by one right before they leave are read here.
+        """
+        changes = [self._change(planned) for planned in chunk]
+        listed = [change for change in changes if not self._options.reads_each(messages=change.messages)]
+        at = self._gate.now()
+        now = await self._reader.many([change.planned for change in listed]) if listed else {}
+        # What an earlier try has left in doubt is read back for a while before that can be told, if it messages.
+        for change in listed:
+            if not (change.state is State.LEFT_IN_DOUBT and change.messages):
+                change.read_at = at
+                entry = change.judge(now.get(change.uid), skip_stamp=self._options.on_stamp == "skip")
+                if entry is None:
+                    change.happens(Event.AS_PLANNED)
+                elif entry.outcome is Outcome.UNCHANGED:
+                    # A list may lag behind, and show a booking as it was before the change that an undo is to take
+                    # back: it is read by itself.
+                    change.read_at = None
+                else:
+                    self._settler.settle(change, entry)
+        return [change for change in changes if not change.is_over]
+
+    def _change(self, planned: PlannedChange) -> Change:
+        doubt = self._ledger.entries[planned.uid] if self._ledger.in_doubt(planned.uid) else None
+        return Change(planned, messages=messages(planned, self._plan.header["terms"]), doubt=doubt)
