@@ -11,12 +11,14 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from airflow_provider_jicoo.api.ahead import AT_ONCE, Answer, Ask, Flights
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
 from airflow_provider_jicoo.api.clock import loop_time
 from airflow_provider_jicoo.api.errors import (
     NotFoundError,
     RejectedError,
+    RequestError,
     ServerError,
     TransportError,
     UnexpectedAnswerError,
@@ -24,8 +26,8 @@ from airflow_provider_jicoo.api.errors import (
 from airflow_provider_jicoo.api.exchange import Hurry, NoReply, Received, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.kept import keeper
 from airflow_provider_jicoo.api.listing import next_step, read
-from airflow_provider_jicoo.api.paging import Paging, fit
-from airflow_provider_jicoo.api.retry import RetryPolicy
+from airflow_provider_jicoo.api.paging import Paging, fit, paging_of
+from airflow_provider_jicoo.api.retry import ONCE, RetryPolicy
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.api.transport import AiohttpTransport, Transport
@@ -101,6 +103,7 @@ class AsyncJicooClient:
     :param pace: says when each request may leave; by default the ceiling of ``settings`` alone.
     :param transport: the network; by default aiohttp's, with so many connections.
     :param clock: what the pace is measured by, in seconds; by default the running loop's.
+    :param pages_at_once: how many pages of a list may be under way at once.
     """
 
     def __init__(
@@ -112,12 +115,13 @@ class AsyncJicooClient:
         pace: PaceLike | None = None,
         transport: Transport | None = None,
         clock: Callable[[], float] = loop_time,
+        pages_at_once: int = AT_ONCE,
     ) -> None:
         self._settings = settings
         self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
         self._secrets = (settings.secret,)
         self._keep = keeper(settings.debug_answers, self._secrets)
-        self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
+        self._paging = paging_of(settings, pages_at_once)
         self._pace = pace or Ceiling(settings.max_requests_per_second)
         self._turn = asyncio.Lock()
         self._transport = transport or AiohttpTransport(settings, connections)
@@ -141,7 +145,10 @@ class AsyncJicooClient:
         :raises RequestError: the subclass says what to do about it.
         :raises WithheldError: its passage did not let it leave.
         """
-        steps = exchange(call, self._policy, self._secrets, self._keep)
+        return await self._exchange(call, passage, self._policy)
+
+    async def _exchange(self, call: Call[T], passage: Passage, policy: RetryPolicy) -> T:
+        steps = exchange(call, policy, self._secrets, self._keep)
         came: Received = None
         try:
             while True:
@@ -167,18 +174,38 @@ class AsyncJicooClient:
         :raises RequestError: as :meth:`send`; what was yielded before stays valid.
         """
         steps = read(listing, self._paging, on_unproven=on_unproven or self._settings.on_unproven, warnings=warnings)
-        came: Any = None
-        while (step := next_step(steps, came)) is not None:
-            came = None
-            if isinstance(step, Call):
-                came = await self._send_or_refused(step)
-            else:
-                for row in step:
-                    yield row
-
-    async def _send_or_refused(self, call: Call[Any]) -> Any:
+        flights = Flights(lambda call: asyncio.create_task(self._send_early(call)), asyncio.Task.cancel)
+        answer: Answer | None = None
         try:
-            return await self.send(call)
+            while (step := next_step(steps, answer)) is not None:
+                answer = None
+                if isinstance(step, Ask):
+                    answer = await self._answer(step, flights.take(step))
+                else:
+                    for row in step:
+                        yield row
+        finally:
+            flights.close()
+
+    async def _answer(self, ask: Ask, flight: asyncio.Task[Any] | None) -> Answer:
+        came = None if flight is None else await flight
+        is_early = came is not None
+        if came is None:
+            came = await self._send_or_refused(ask.call, self._policy)
+        return Answer(came, is_early)
+
+    async def _send_early(self, call: Call[Any]) -> Any:
+        """Return the answer to a call that is sent before its turn; None where it has to be sent again then."""
+        falls = self._paging.window.falls
+        try:
+            return await self._send_or_refused(call, ONCE)
+        except RequestError:
+            self._paging.window.refused(falls)
+            return None
+
+    async def _send_or_refused(self, call: Call[Any], policy: RetryPolicy) -> Any:
+        try:
+            return await self._exchange(call, FREE, policy)
         except (NotFoundError, RejectedError) as error:
             return error
         except ServerError as error:

@@ -8,6 +8,7 @@ import re
 import ssl
 import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar
@@ -17,11 +18,13 @@ import requests
 import urllib3
 
 from airflow_provider_jicoo.api.adapter import Adapter
+from airflow_provider_jicoo.api.ahead import AT_ONCE, Answer, Ask, Flights
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling
 from airflow_provider_jicoo.api.errors import (
     NotFoundError,
     RejectedError,
+    RequestError,
     ServerError,
     TransportError,
     UnexpectedAnswerError,
@@ -29,9 +32,9 @@ from airflow_provider_jicoo.api.errors import (
 from airflow_provider_jicoo.api.exchange import NoReply, Received, Reply, Sleep, exchange
 from airflow_provider_jicoo.api.kept import keeper
 from airflow_provider_jicoo.api.listing import next_step, read
-from airflow_provider_jicoo.api.paging import Paging, fit
+from airflow_provider_jicoo.api.paging import Paging, fit, paging_of
 from airflow_provider_jicoo.api.reading import DEADLINE, PIECE, Body, BodyError, is_small, too_slow, without_body
-from airflow_provider_jicoo.api.retry import Fault, RetryPolicy
+from airflow_provider_jicoo.api.retry import ONCE, Fault, RetryPolicy
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings
 
@@ -57,6 +60,8 @@ class _Session(requests.Session):
 class JicooClient:
     """Jicoo's API, one request at a time in each thread. Threads may share a client: it has one pool.
 
+    Long lists are read many pages at once, in threads of its own.
+
     ::
 
         with JicooClient(Settings("sk_live_...")) as jicoo:
@@ -65,14 +70,22 @@ class JicooClient:
     :param settings: key, address and limits.
     :param policy: how often and how long to try.
     :param connections: how many connections to keep open.
+    :param pages_at_once: how many pages of a list may be under way at once, each in a thread.
     """
 
-    def __init__(self, settings: Settings, *, policy: RetryPolicy | None = None, connections: int = 32) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        policy: RetryPolicy | None = None,
+        connections: int = 32,
+        pages_at_once: int = AT_ONCE,
+    ) -> None:
         self._settings = settings
         self._policy = replace(policy or RetryPolicy(), server_grace=settings.server_grace)
         self._secrets = (settings.secret,)
         self._keep = keeper(settings.debug_answers, self._secrets)
-        self._paging = Paging(settings.page_size, lists_requests=settings.lists_requests)
+        self._paging = paging_of(settings, pages_at_once)
         self._ceiling = Ceiling(settings.max_requests_per_second)
         self._session = _Session()
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
@@ -107,7 +120,10 @@ class JicooClient:
 
         :raises RequestError: the subclass says what to do about it.
         """
-        steps = exchange(call, self._policy, self._secrets, self._keep)
+        return self._exchange(call, self._policy)
+
+    def _exchange(self, call: Call[T], policy: RetryPolicy) -> T:
+        steps = exchange(call, policy, self._secrets, self._keep)
         came: Received = None
         try:
             while True:
@@ -135,17 +151,39 @@ class JicooClient:
         :raises RequestError: as :meth:`send`; what was yielded before stays valid.
         """
         steps = read(listing, self._paging, on_unproven=on_unproven or self._settings.on_unproven, warnings=warnings)
-        came: Any = None
-        while (step := next_step(steps, came)) is not None:
-            came = None
-            if isinstance(step, Call):
-                came = self._send_or_refused(step)
-            else:
-                yield from step
-
-    def _send_or_refused(self, call: Call[Any]) -> Any:
+        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="jicoo")
+        flights = Flights(lambda call: pool.submit(self._send_early, call), Future.cancel)
+        answer: Answer | None = None
         try:
-            return self.send(call)
+            while (step := next_step(steps, answer)) is not None:
+                answer = None
+                if isinstance(step, Ask):
+                    answer = self._answer(step, flights.take(step))
+                else:
+                    yield from step
+        finally:
+            flights.close()
+            pool.shutdown(wait=False)  # what is under way may hang, and nobody needs it
+
+    def _answer(self, ask: Ask, flight: Future[Any] | None) -> Answer:
+        came = None if flight is None else flight.result()
+        is_early = came is not None
+        if came is None:
+            came = self._send_or_refused(ask.call, self._policy)
+        return Answer(came, is_early)
+
+    def _send_early(self, call: Call[Any]) -> Any:
+        """Return the answer to a call that is sent before its turn; None where it has to be sent again then."""
+        falls = self._paging.window.falls
+        try:
+            return self._send_or_refused(call, ONCE)
+        except RequestError:
+            self._paging.window.refused(falls)
+            return None
+
+    def _send_or_refused(self, call: Call[Any], policy: RetryPolicy) -> Any:
+        try:
+            return self._exchange(call, policy)
         except (NotFoundError, RejectedError) as error:
             return error
         except ServerError as error:

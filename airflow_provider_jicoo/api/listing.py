@@ -1,8 +1,8 @@
 """Read a list, and prove while it is read that it came whole.
 
-:func:`read` is a generator that yields what has to be done, a :class:`Call` to send or rows to pass on, and is sent
-the answers. Both clients drive it, so that a list means the same to both. What cannot be proved is a doubt:
-:class:`~airflow_provider_jicoo.api.errors.UnprovenListError`, or a warning where the user said so.
+:func:`read` is a generator that yields what it needs an answer to (:class:`~airflow_provider_jicoo.api.ahead.Ask`) or
+rows to pass on, and is sent the answers. Both clients drive it, so that a list means the same to both. What cannot be
+proved is a doubt: :class:`~airflow_provider_jicoo.api.errors.UnprovenListError`, or a warning where the user said so.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from airflow_provider_jicoo.api.ahead import Answer, Ask
 from airflow_provider_jicoo.api.booking_list import BookingListing
-from airflow_provider_jicoo.api.call import Call, Listing
+from airflow_provider_jicoo.api.booking_reader import IF_KNOWN
+from airflow_provider_jicoo.api.call import Listing
 from airflow_provider_jicoo.api.errors import BrokenRowsError, RequestError, UnprovenListError
-from airflow_provider_jicoo.api.paging import Paging, Sweep
-from airflow_provider_jicoo.api.proofs import IF_KNOWN, BookingReading
+from airflow_provider_jicoo.api.paging import Paging
+from airflow_provider_jicoo.api.proofs import BookingReading
+from airflow_provider_jicoo.api.sweep import Sweep
 
 T = TypeVar("T")
-Steps = Generator[Call[Any] | list[T], Any, None]
+Steps = Generator[Ask | list[T], Answer | None, None]
 log = logging.getLogger(__name__)
 
 BROKEN_AT_MOST = 20
@@ -29,9 +32,7 @@ BROKEN_AT_MOST = 20
 def read(
     listing: Listing[T], paging: Paging, *, on_unproven: str = "fail", warnings: list[str] | None = None
 ) -> Steps[T]:
-    """Yield the calls that read a list, and its rows page by page, each once.
-
-    It is sent the answer of each call, or the :class:`~airflow_provider_jicoo.api.errors.RequestError` that refused it.
+    """Yield what to ask for to read a list, and its rows page by page, each once.
 
     :param on_unproven: what to do with what cannot be proved: ``fail`` or ``warn``.
     :param warnings: where to put what is to be told; by default the log.
@@ -42,14 +43,15 @@ def read(
     reading: Any = BookingReading(listing, paging) if isinstance(listing, BookingListing) else _Plain(listing, paging)
     left = listing.limit
     steps = reading.read()
-    came = None
+    answer: Answer | None = None
     try:
         while left != 0:
-            step = steps.send(came)
-            if isinstance(step, Call):
-                came = yield step
+            step = steps.send(answer)
+            if isinstance(step, Ask):
+                answer = yield step
+                paging.window.answered()
                 continue
-            came = None
+            answer = None
             if left is not None:
                 step = step[:left]
                 left -= len(step)
@@ -68,13 +70,13 @@ def read(
             log.warning("GET %s: %s", listing.path, text)
 
 
-def next_step(steps: Steps[T], came: Any) -> Call[Any] | list[T] | None:
+def next_step(steps: Steps[T], answer: Answer | None) -> Ask | list[T] | None:
     """Return what is to be done next, None where nothing is left.
 
-    :param came: what came of the step before.
+    :param answer: what came of the step before, where that was an :class:`Ask`.
     """
     try:
-        return steps.send(came)
+        return steps.send(answer)
     except StopIteration:
         return None
 
@@ -87,7 +89,7 @@ class _Plain:
 
     def __init__(self, listing: Listing[Any], paging: Paging) -> None:
         self._listing = listing
-        self._sweep: Sweep[Any] = Sweep(replace(listing, limit=None), paging=paging)
+        self._sweep: Sweep[Any] = Sweep(replace(listing, limit=None), paging=paging, enough=listing.limit)
         self.doubts: list[str] = []
         self.notes: list[str] = []
 
@@ -99,8 +101,7 @@ class _Plain:
     def read(self) -> Steps[Any]:
         """Yield calls and rows."""
         sweep = self._sweep
-        while (call := sweep.next_call()) is not None:
-            answer = yield call
+        while (answer := (yield from sweep.ask())) is not None:
             if isinstance(answer, RequestError):
                 sweep.refuse(answer)
                 continue

@@ -6,16 +6,16 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from airflow_provider_jicoo.api.ahead import AT_ONCE
 from airflow_provider_jicoo.api.bookings import booking_id, get_booking
 from airflow_provider_jicoo.api.call import Call
 from airflow_provider_jicoo.api.errors import BrokenRowsError, NotFoundError, RequestError, ServerError, TransportError
+from airflow_provider_jicoo.api.keys import Keys
 from airflow_provider_jicoo.api.models import Booking
-from airflow_provider_jicoo.api.paging import Keys, count
+from airflow_provider_jicoo.api.paging import count
 from airflow_provider_jicoo.api.rows import RowCheck, booking_problem, checked
 
 Lookup = Generator[list[Call[Any]], list[Any], dict[str, Booking]]
-AT_ONCE = 16
-"""How many pages or bookings are read at the same time, where the client can."""
 _AT_FIRST = 3
 """How many bookings are tried before it is known that the server answers."""
 

@@ -94,6 +94,9 @@ class RetryPolicy:
     jitter: Callable[[], float] = field(default=random.random, compare=False, repr=False)
 
 
+ONCE = RetryPolicy(attempts=1)
+"""For what will be sent again when it is needed, by somebody who waits."""
+
 _LOOKS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 
 

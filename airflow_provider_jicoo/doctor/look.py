@@ -60,13 +60,13 @@ class RequestLog:
 
 
 class WatchedClient(JicooClient):
-    """A client that notes how long each answer took, and what it said of a rate limit.
+    """A client that notes how long each answer took, and what it said of a rate limit. It reads one page at a time.
 
     :param watch: where to note it.
     """
 
     def __init__(self, *args: Any, watch: RequestLog, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs, pages_at_once=1)
         self.watch = watch
 
     def _send_once(self, call: Call[Any]) -> Reply | NoReply:

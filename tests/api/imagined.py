@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from unittest import mock
 
-from airflow_provider_jicoo.api import errors, times
-from airflow_provider_jicoo.api import paging as paging_module
+from airflow_provider_jicoo.api import errors, sweep, times
+from airflow_provider_jicoo.api.ahead import Answer, Flights
 from airflow_provider_jicoo.api.listing import next_step, read
 from airflow_provider_jicoo.api.paging import Paging
 
@@ -158,18 +158,70 @@ def refused(status, field):
     return kind("refused", method="GET", path="/v1/bookings", status=status, errors={field: ["is wrong"]})
 
 
-def read_all(server, listing, *, size=5, paging=None, **options):
-    """Read a list from an imagined Jicoo. Returns the rows; what fails, fails. The limit of pages is reached sooner."""
-    with mock.patch.object(paging_module, "PAGES_AT_MOST", 400):
-        return _read_all(server, listing, size, paging, options)
+def read_all(server, listing, *, size=5, paging=None, chance=None, **options):
+    """Read a list from an imagined Jicoo. Returns the rows; what fails, fails. The limit of pages is reached sooner.
 
-
-def _read_all(server, listing, size, paging, options):
-    steps, found, came = read(listing, paging or Paging(size), **options), [], None
-    while (step := next_step(steps, came)) is not None:
-        came = None
-        if isinstance(step, list):
-            found += step
-        else:
-            came = server.answer(step)
+    :param chance: random numbers; with them, requests are under way together, and are answered in any order.
+    """
+    transport = Sequential(server) if chance is None else Together(server, chance)
+    with mock.patch.object(sweep, "PAGES_AT_MOST", 400):
+        steps, found, answer = read(listing, paging or Paging(size), **options), [], None
+        while (step := next_step(steps, answer)) is not None:
+            answer = None
+            if isinstance(step, list):
+                found += step
+            else:
+                answer = transport.answer(step)
     return found
+
+
+class Sequential:
+    """Sends what is asked for, and nothing before its turn."""
+
+    def __init__(self, server):
+        self._server = server
+
+    def answer(self, ask):
+        return Answer(self._server.answer(ask.call))
+
+
+class Request:
+    """A request under way; ``came`` is its answer, once the server has come to it."""
+
+    def __init__(self, call):
+        self.call, self.came, self.is_answered = call, None, False
+
+
+class Together:
+    """Sends all that may be under way; the server comes to the requests in any order.
+
+    Some of those that are sent before their turn fail.
+    """
+
+    def __init__(self, server, chance):
+        self._server, self._chance = server, chance
+        self._waiting = []
+        self._flights = Flights(self._start, self._drop)
+
+    def answer(self, ask):
+        own = self._flights.take(ask)
+        is_early = own is not None
+        own = own or self._start(ask.call)
+        while not own.is_answered:
+            request = self._chance.choice(self._waiting)
+            self._waiting.remove(request)
+            request.came, request.is_answered = self._server.answer(request.call), True
+            if request is not own and self._chance.random() < 0.01:
+                request.came = None
+        if own.came is None:
+            return Answer(self._server.answer(ask.call))
+        return Answer(own.came, is_early)
+
+    def _start(self, call):
+        request = Request(call)
+        self._waiting.append(request)
+        return request
+
+    def _drop(self, request):
+        if not request.is_answered and self._chance.random() < 0.5:  # the others have been sent already
+            self._waiting.remove(request)

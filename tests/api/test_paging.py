@@ -9,10 +9,14 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_jicoo.api import bookings, paging
+from airflow_provider_jicoo.api import bookings
+from airflow_provider_jicoo.api import sweep as sweeps
 from airflow_provider_jicoo.api.call import Listing
+from airflow_provider_jicoo.api.course import SWEEPS
 from airflow_provider_jicoo.api.errors import ListingMovedError, UnexpectedAnswerError
-from airflow_provider_jicoo.api.paging import PER_PAGE, SWEEPS, Paging, Sweep
+from airflow_provider_jicoo.api.keys import Keys
+from airflow_provider_jicoo.api.paging import PER_PAGE, Paging
+from airflow_provider_jicoo.api.sweep import Sweep
 
 ENVELOPES = {
     "whole": ("totalCount", "count", "currentPage", "numberOfPages"),
@@ -131,7 +135,7 @@ def test_the_same_full_page_for_ever_is_an_error(beside):
 
 
 def test_fresh_rows_for_ever_are_an_error(monkeypatch):
-    monkeypatch.setattr(paging, "PAGES_AT_MOST", 30)
+    monkeypatch.setattr(sweeps, "PAGES_AT_MOST", 30)
     with pytest.raises(UnexpectedAnswerError, match="after 30 pages there is still no end"):
         drive(lambda page, size: {"data": range((page - 1) * size, page * size), "totalCount": (page + 1) * size})
 
@@ -390,7 +394,7 @@ def test_through_a_client_from_the_sandbox(jicoo, connect, monkeypatch):
     rows = list(driver.iterate(bookings.list_bookings()))
 
     assert rows == sorted(jicoo.bookings(), key=lambda booking: booking["startedAt"])
-    assert [request.query["page"] for request in jicoo.requests][:3] == ["1", "2", "3"]
+    assert sorted(request.query["page"] for request in jicoo.requests[:3]) == ["1", "2", "3"]
 
 
 def test_a_booking_that_is_cancelled_meanwhile_costs_no_other_one(jicoo, connect, monkeypatch):
@@ -416,7 +420,9 @@ def test_a_failure_between_two_pages_is_repeated_there(jicoo, connect, monkeypat
     jicoo.fail("rate_limit")
 
     assert len(list(rows)) == 8
-    assert [request.query["page"] for request in jicoo.requests][:5] == ["1", "2", "2", "2", "3"]
+    pages = [request.query["page"] for request in jicoo.requests[:5]]
+    assert pages[0] == "1"
+    assert sorted(pages[1:]) == ["2", "2", "3", "3"], "two failed, whichever came first"
 
 
 def test_pages_are_fetched_only_when_they_are_needed(jicoo, connect, monkeypatch):
@@ -424,14 +430,15 @@ def test_pages_are_fetched_only_when_they_are_needed(jicoo, connect, monkeypatch
         jicoo.add_booking()
     driver = connect(jicoo.url, key=jicoo.api_key, page_size=3)
     rows = driver.iterate(bookings.list_bookings())
-    counts = [jicoo.count()]
+    before = jicoo.count()
+    counts = []
     for _ in range(5):
         next(rows)
-        counts.append(jicoo.count())
+        counts.append(jicoo.count() - before)
     rows.close()
 
-    assert counts == [0, 1, 1, 1, 2, 2]
-    assert jicoo.count() == 2
+    assert counts[:3] == [1, 1, 1]
+    assert jicoo.count() - before <= 3, "one beyond that which was needed"
 
 
 def test_a_limit_stops_the_requests(jicoo, connect, monkeypatch):
@@ -473,14 +480,14 @@ def test_rows_are_not_held():
 
 @given(st.lists(st.text(max_size=3) | st.integers(-1000, 1000)))
 def test_keys_are_a_set(keys):
-    known, reference = paging.Keys(), set()
+    known, reference = Keys(), set()
     for key in keys:
         assert known.add(key) is (str(key) not in reference)
         reference.add(str(key))
 
 
 def test_many_keys_at_16_bytes_each():
-    known = paging.Keys()
+    known = Keys()
     uids = [f"{number:x}PJVBb7RE" for number in range(20_000)]
     tracemalloc.start()
     try:
