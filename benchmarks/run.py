@@ -11,6 +11,7 @@ from pathlib import Path
 import bulk
 import clients
 import imports
+import reading
 import running
 import trigger
 
@@ -21,7 +22,7 @@ LIBRARIES = ("apache-airflow", "aiohttp", "requests", "pydantic")
 def main() -> int:
     lines = ["| what | measured | to reach | reached |", "| --- | --- | --- | --- |"]
     missed = 0
-    for module in (imports, clients, trigger, running, bulk):
+    for module in (imports, clients, trigger, running, reading, bulk):
         for what, measured, wanted, reached in module.run():
             lines.append(f"| {what} | {measured} | {wanted} | {'yes' if reached else '**no**'} |")
             print(lines[-1], flush=True)
