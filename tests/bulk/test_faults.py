@@ -1058,6 +1058,25 @@ def test_what_waits_to_be_sent_again_is_not_sent_after_a_stop(case, sandbox):
     made.check_all_applied()
 
 
+def test_what_had_failed_and_whose_turn_does_not_come_is_not_attempted(case, sandbox):
+    made = case(sandbox, "silent update")
+    sandbox.fail("server_error", method="PATCH", path=of_booking(made, 3), share=1.0)
+    with pytest.raises(BulkFailedError, match="1 failed"):
+        apply(made, policy=dataclasses.replace(QUICK, attempts=2), tolerated_failures=1)
+    sandbox.heal()
+    control = made.path.parent / f"{made.path.name}.control"
+    control.write_text('{"state": "pause"}')
+    with Applying(made, reread="each", **WAVES_OFF) as applying:
+        time.sleep(1.5)
+        control.write_text('{"state": "stop"}')
+        with pytest.raises(StoppedError):
+            applying.result()
+    control.unlink()
+    assert made.check() == {"applied": 49, "not_attempted": 1}
+    apply(made)
+    made.check_all_applied()
+
+
 def test_a_doubt_that_was_resolved_is_none_after_a_stop(case, sandbox):
     """An earlier try was killed over it, this one has found that it was not made, and is stopped before its turn."""
     made = case(sandbox, "silent update")
