@@ -84,8 +84,10 @@ class Options:
             value, words = getattr(self, name), get_args(allowed)
             if value not in words and not (value is None and name in ("on_doubt", "reread")):
                 raise PlanError(f"{name}: {value!r} is neither {words[0]!r} nor {words[1]!r}")
-        if not _is_number(self.concurrency, int) or self.concurrency < 1:
-            raise PlanError(f"concurrency: {self.concurrency!r} is not a whole number, 1 or more")
+        if not _is_number(self.concurrency, int):
+            raise PlanError(f"concurrency: {self.concurrency!r} is no whole number")
+        if self.concurrency < 1:
+            raise PlanError(f"concurrency: {self.concurrency!r} is not 1 or more")
         if not _is_number(self.lease, int, float) or not math.isfinite(self.lease) or self.lease <= 0:
             raise PlanError(f"lease: {self.lease!r} is not a positive number of seconds")
 
