@@ -15,7 +15,7 @@ from airflow_provider_jicoo.api.errors import (
     UnexpectedAnswerError,
 )
 from airflow_provider_jicoo.api.new_rows import Found, NewRows
-from airflow_provider_jicoo.api.paging import Paging
+from airflow_provider_jicoo.api.paging import Paging, count
 from airflow_provider_jicoo.api.totals import Totals
 
 SWEEPS = 5
@@ -162,12 +162,14 @@ class Course:
         self._is_ragged = False
         self._stuck = 0
         self._after_first: Callable[[], None] = self._end
+        self._short: str | None = None
         self.shortfall: str | None = None
         self.step = Step.PAGE
         self.now = OneSweep(paging.size, Totals(self._totals))
 
     def _restart(self) -> None:
         self.step = Step.PAGE
+        self._short = None
         self.now = OneSweep(self._paging.size, Totals(self._totals))
         self._rows.begin()
 
@@ -207,6 +209,7 @@ class Course:
         if found.has_new or not now.claims_end:  # what goes behind the end is no loss
             least = now.rows + len(came) if found.has_new else 0
         now.totals.take(page, least=least, number=now.page)
+        self._short = self._short or self._lacks_rows(len(came), count(page.get("count")))
         if now.index == 0:
             now.first = found.identities
         doubles = len(found.rows) - len(found.fresh)
@@ -219,6 +222,23 @@ class Course:
         else:
             self._go_on(came, doubles)
         self.now.last = found.identities  # also where this page was the end of a sweep
+
+    def _lacks_rows(self, came: int, told: int | None) -> str | None:
+        """Say what speaks against all rows of a page in the middle of the list having come.
+
+        Where the whole list is read, its total tells. Where the reading ends before, the pages alone do.
+
+        :param told: how many rows the page says that it has.
+        """
+        now, totals = self.now, self.now.totals
+        goes_on = (totals.pages or 0) > now.page or (totals.rows or 0) > now.rows + came
+        if not came or not goes_on:
+            return None
+        if now.index > 0 and came < now.size and not self._is_ragged:
+            return f"page {now.page:,} has {came:,} rows, those before it {now.size:,} each, and more pages follow"
+        if told is not None and came < told <= now.size:
+            return f"page {now.page:,} says that it has {told:,} rows, and has {came:,}"
+        return None
 
     def _go_on(self, came: list[Any], doubles: int) -> None:
         """Take in a page with new rows."""
@@ -279,10 +299,13 @@ class Course:
         now.is_cut = True
         if now.has_moved:
             self._again(now.rows + rows)
+        elif self._short and self._sweeps == 1:
+            self._sweeps += 1
+            self._restart()
         elif now.seams:
             self.step = Step.SEAM
         else:
-            self._finish()
+            self._finish(self._short)
 
     def take_look(self, came: list[Any]) -> None:
         """Take in what was asked for another reason than its rows."""
@@ -299,7 +322,7 @@ class Course:
         if self._rows.fits(came[-1] if came else None, now.seams[-1].key, now.seams[-1].place):
             now.seams.pop()
             if not now.seams:
-                self._finish()
+                self._finish(self._short)
         elif not now.seams_by_page:
             now.seams_by_page = True  # perhaps it gives no single rows: the whole page tells
         else:

@@ -227,6 +227,31 @@ def test_a_row_that_goes_behind_the_end_of_the_reading_is_noticed_by_the_seams()
     assert asked == 2 + 2 + 2 + 1  # the seam that does not fit is looked at once more, as a page
 
 
+@pytest.mark.parametrize("cap", [PER_PAGE, 20], ids=lambda cap: f"{cap} a page")
+@pytest.mark.parametrize("is_counted", [True, False], ids=["count tells of it", "count is of the rows"])
+@pytest.mark.parametrize("page", [1, 2, 3])
+@pytest.mark.parametrize("times", [1, 99], ids=["once", "always"])
+def test_a_page_that_lacks_a_row_is_noticed_where_the_reading_ends_before_the_list(cap, page, is_counted, times):
+    if page == 1 and not is_counted:
+        pytest.skip("nothing tells: it may be all that the server gives at once")
+    sweep = Sweep(Listing("/v1/things"), beyond=lambda row: row["uid"] >= 2.5 * cap)
+    given_, lacking = [], times
+    while (call := sweep.next_call()) is not None:
+        number, size = int(call.query["page"]), min(cap, int(call.query["perPage"]))
+        answer = page_of(range(400), number, size)
+        if number == page and size > 1 and lacking:
+            lacking -= 1
+            answer["data"].pop(3)
+            answer["count"] -= not is_counted
+        given_ += [row["uid"] for row in sweep.take(answer)]
+
+    if times == 1:
+        assert sorted(given_) == list(range(int(2.5 * cap)))
+        assert sweep.shortfall is None
+    else:
+        assert f"page {page}" in sweep.shortfall
+
+
 # --- a list that moves ----------------------------------------------------------------------------------------------
 
 
