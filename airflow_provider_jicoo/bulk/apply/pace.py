@@ -149,10 +149,12 @@ class Pace:
             self._born = now
         if self._rate is None:
             rate = max(_FIRST * lately, _LEAST_FIRST)
-        elif self._blind:
-            if self._blind >= _LOST and not self._resume and self._rate > _BLINDEST:
-                self._resume = _RESUME * self._rate
+        elif 0 < self._blind < _LOST:
             rate = max(self._rate / 2.0, min(self._rate, _BLINDEST))
+        elif self._blind:
+            if not self._resume and self._rate > _BLINDEST:
+                self._resume = _RESUME * self._rate
+            rate = min(self._rate, _BLINDEST)
         else:
             used = max(lately, self._rate / 2.0) if lately < _LESS * self._rate else self._rate
             rate = (1.0 - self._fall_at(now)) * used
