@@ -7,16 +7,16 @@ Two figures cannot be had by choosing constants.
 
 *Fair shares.* Refusals are all that a worker is told of the others, and of n it infers its share with an error of about
 0.5 / sqrt(n). At 100/s with 0.2 % refused each of four workers hears ten in 200 s: 0.16, which leaves the slowest at
-0.7 to 0.8 of the fastest. More refusals there mean a growth that rises faster than the square root of the limit, or 20/s
-is refused more than 1 %; but the faster the growth rises with the pace, the less it brings to equal shares. Growth of
-0.2 requests/s each second makes 0.85 of 100/s, with 0.6 % refused, and has 4.5 % of 20/s refused.
+0.7 to 0.8 of the fastest. To be refused as often there as at 20/s, the growth would have to rise with the square of the
+pace, and then nothing brings the paces together. The same growth at any pace does: 0.2 requests/s each second makes
+0.85 of 100/s, with 0.6 % refused, and has 4.5 % of 20/s refused.
 
 *1/s for four.* Wanted are 0.9 of it with under 10 % refused; there are 0.55 with 42 % where the bucket holds a single
 token, and 1.00 with 14 % where it holds five. A bucket of one takes one request a second and nothing earlier. Workers
 whose beats do not know of each other deliver L / (1 + L) of it when they offer L, and have as large a part refused: for
 0.9 they must offer 9. What would help is to try again a fraction of a second later and to keep the beat that was taken,
 so that the workers lock behind one another; but when a refusal arrives, the next slot has been handed out already, a
-whole period later. Were the turn held until the answer is there, some 0.7 with 25 % could be had, by a simulation of it.
+whole period later. Were the turn held until the answer is there, some 0.7 with 25 % could be had in a simulation.
 """
 
 from __future__ import annotations
