@@ -4,6 +4,8 @@
 
     JicooError
     ├── InvalidRequestError        nothing was sent: mend the arguments
+    ├── WebhookSignatureError      a webhook is not signed as it should be: refuse it; ``reason`` says why
+    ├── WebhookPayloadError        a webhook is no event; ``field`` says what is wrong
     └── RequestError               a request was made (or tried)
         ├── AuthenticationError    401: mend the API key
         ├── PermissionDeniedError  403: give the key the permission
@@ -24,7 +26,7 @@ An error carries method, path, status and what the API said, without the API key
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 
 class JicooError(Exception):
@@ -38,6 +40,48 @@ class InvalidRequestError(JicooError, ValueError):
     """The arguments are wrong; nothing was sent."""
 
     permanent = True
+
+
+SignatureFault = Literal["no header", "malformed", "mismatch", "stale"]
+
+_SIGNATURE_FAULTS: dict[SignatureFault, str] = {
+    "no header": "the webhook has no signature",
+    "malformed": "the webhook's signature cannot be read",
+    "mismatch": "the webhook is not signed with the secret",
+    "stale": "the webhook is signed with the secret, but its time is too far from now",
+}
+
+
+class WebhookSignatureError(JicooError):
+    """A webhook is not signed as it should be: refuse it. Shows nothing of header, body and secret.
+
+    :param reason: why. For your log, not for the answer: who forges need not know how near they came.
+    """
+
+    permanent = True
+
+    def __init__(self, reason: SignatureFault) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return _SIGNATURE_FAULTS[self.reason]
+
+
+class WebhookPayloadError(JicooError):
+    """A webhook is no event of Jicoo's. Shows nothing of its body.
+
+    :param field: what is missing or wrong, as ``object.uid``; ``body`` where it is no JSON object.
+    """
+
+    permanent = True
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(field)
+
+    def __str__(self) -> str:
+        return f"the webhook is no event of Jicoo's: {self.field} is missing or wrong"
 
 
 class RequestError(JicooError):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, get_args
 
-from airflow_provider_jicoo.sandbox import quirks, values
+from airflow_provider_jicoo.sandbox import choices, quirks, values
 from airflow_provider_jicoo.sandbox.faults import FaultName, Faults
 from airflow_provider_jicoo.sandbox.server import Sandbox
 
@@ -24,22 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     given = parser.parse_args(arguments)
+    if given.webhook_url is None and (given.webhook_secret is not None or given.webhook_fault):
+        parser.error("--webhook-secret and --webhook-fault need a --webhook-url")
     try:
-        quirks.Quirks(given.quirk)
+        sandbox = _sandbox(given)
     except ValueError as error:
         parser.error(str(error))
-    sandbox = Sandbox(
-        bookings=given.bookings,
-        seed=given.seed,
-        now=given.now,
-        host=given.host,
-        port=given.port,
-        rate_limit=given.rate_limit,
-        latency=given.latency,
-        state=given.state,
-        remember=False,
-        quirks=given.quirk,
-    )
     for fault in given.fault:
         for wish in fault:
             sandbox.fail(**wish)
@@ -56,6 +46,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop.wait()
     sandbox.stop()
     return 0
+
+
+def _sandbox(given: argparse.Namespace) -> Sandbox:
+    quirks.Quirks(given.quirk)
+    return Sandbox(
+        bookings=given.bookings,
+        seed=given.seed,
+        now=given.now,
+        host=given.host,
+        port=given.port,
+        rate_limit=given.rate_limit,
+        latency=given.latency,
+        state=given.state,
+        remember=False,
+        quirks=given.quirk,
+        webhook_url=given.webhook_url,
+        webhook_secret=choices.WEBHOOK_SECRET if given.webhook_secret is None else given.webhook_secret,
+        webhook_faults=given.webhook_fault,
+    )
 
 
 class _ListQuirks(argparse.Action):
@@ -95,6 +104,20 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME[=VALUE]",
         help="behave differently, as trimmed-names or page-cap=20; repeatable; --list-quirks tells which there are",
+    )
+    parser.add_argument(
+        "--webhook-url", metavar="URL", help="send a signed webhook there at every change that Jicoo has an event for"
+    )
+    parser.add_argument(
+        "--webhook-secret", metavar="SECRET", help=f"what webhooks are signed with (default: {choices.WEBHOOK_SECRET})"
+    )
+    parser.add_argument(
+        "--webhook-fault",
+        action="append",
+        default=[],
+        metavar="NAME=SHARE[,seconds=S]",
+        help="let a share of the webhooks go wrong, as duplicate=10%%, drop=1%%, delay=20%%,seconds=3 or reorder=5%%; "
+        "repeatable",
     )
     parser.add_argument("--list-quirks", action=_ListQuirks, nargs=0, help="tell the quirks, and exit")
     return parser

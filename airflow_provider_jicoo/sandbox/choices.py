@@ -88,6 +88,18 @@ free slots                                 every half hour from nine to six in T
 a period of more than 7 days               422; one of exactly :data:`PERIOD_DAYS` days is right
 account integration                        needs the API key; 400 for a body that is wrong; nobody is messaged
 availability calendars                     two for each user; an unknown user has none
+webhook: what is sent                      ``guest_booked`` for a new open booking, by the API too, and for a request
+                                           when it is approved; ``..._rescheduled`` where start or end of an open one
+                                           changed, by PATCH too; ``..._cancelled``; other changes have no event, and
+                                           neither has a new request
+webhook: by whom                           what the API does is the host's; what a test does (``edit``) is the guest's,
+                                           where ``cancelledBy`` does not say otherwise
+webhook: body                              the first guest alone is in it; ``tracking`` is null throughout; what is
+                                           documented to be null is there as null
+webhook: sent again                        after :data:`WEBHOOK_RETRIES` seconds, where it was not answered with 2xx
+                                           within :data:`WEBHOOK_TIMEOUT` seconds; the same body, a new time and
+                                           signature; no redirect is followed; no order is kept
+webhook: its secret                        :data:`WEBHOOK_SECRET` where none is given, used as it is shown
 limit and faults                           a fault meets only requests that the key and the rate limit let through
 =========================================  ============================================================================
 """
@@ -123,3 +135,9 @@ BURST_SECONDS: Final = 1.0
 
 API_KEY: Final = "sk_live_sandbox_7f3c9a1e5b2d4086"
 FORBIDDEN_KEY: Final = "sk_live_sandbox_no_permission_51d0"
+
+WEBHOOK_SECRET: Final = "whsec_sandbox_9b1f6e2c4a7d4d58"
+WEBHOOK_RETRIES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Seconds before a webhook is sent again, for each time; then it is given up."""
+WEBHOOK_TIMEOUT: Final = 10.0
+"""Seconds that a receiver of webhooks has to answer."""

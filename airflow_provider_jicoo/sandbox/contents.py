@@ -148,7 +148,7 @@ class Contents:
         """
         with self._state.changing():
             booking = bookings.fresh(self._state, fields)
-            self._state.put(booking, [bookings.contact(booking, **guest) for guest in contacts])
+            self._state.put(booking, [bookings.contact(booking, **guest) for guest in contacts], by="guest")
             return copy.deepcopy(booking)
 
     def edit(self, uid: str, **fields: Any) -> Row:
@@ -162,7 +162,8 @@ class Contents:
             before = self._state.rows.bookings[uid]
             after = bookings.complete(before, fields)
             moved = {"updatedAt": self._state.stamp(before, after)}
-            return copy.deepcopy(self._state.change(uid, moved | {name: after[name] for name in fields}))
+            fields = {name: after[name] for name in fields}
+            return copy.deepcopy(self._state.change(uid, moved | fields, by="guest"))
 
     def touch_all(self) -> None:
         """Let ``updatedAt`` of every booking move and nothing else, as a nightly job may do."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -14,17 +14,18 @@ from typing import Any
 import uvicorn
 
 from airflow_provider_jicoo.sandbox import app, choices
-from airflow_provider_jicoo.sandbox.contents import Contents
-from airflow_provider_jicoo.sandbox.edge import Bucket, Edge, Received
-from airflow_provider_jicoo.sandbox.faults import FaultName, Faults, matcher
+from airflow_provider_jicoo.sandbox.edge import Edge, Received
+from airflow_provider_jicoo.sandbox.faults import Faults, matcher
 from airflow_provider_jicoo.sandbox.quirks import Quirks
 from airflow_provider_jicoo.sandbox.state import Change, Message, State
+from airflow_provider_jicoo.sandbox.trouble import Trouble
+from airflow_provider_jicoo.sandbox.webhooks import Delivery, Webhooks
 
 STOPPING_SECONDS = 1
 """How long requests at work may take when the server stops."""
 
 
-class Sandbox(Contents):
+class Sandbox(Trouble):
     """An embedded Jicoo. Use it as a context manager, or with :meth:`start` and :meth:`stop`.
 
     :param bookings: how many bookings to begin with.
@@ -39,8 +40,14 @@ class Sandbox(Contents):
     :param remember: keep every request for :attr:`requests` and :meth:`count`, and every change for :attr:`changes`.
     :param quirks: ways in which this Jicoo behaves differently, each as ``name`` or ``name=value``; see
         :mod:`~airflow_provider_jicoo.sandbox.quirks`.
+    :param webhook_url: address that gets a signed request at every change that Jicoo has an event for; see
+        :mod:`~airflow_provider_jicoo.sandbox.webhooks`. None for no webhooks.
+    :param webhook_secret: what they are signed with.
+    :param webhook_faults: what goes wrong with them, as ``duplicate=10%``, ``drop=1%``, ``delay=20%,seconds=3`` or
+        ``reorder=5%``.
+    :param webhook_retries: seconds to wait before one that was not answered with 2xx is sent again, for each time.
     :raises OSError: the port is taken.
-    :raises ValueError: there is no such quirk.
+    :raises ValueError: there is no such quirk or fault, or the address is none.
     """
 
     def __init__(
@@ -56,11 +63,27 @@ class Sandbox(Contents):
         state: str | Path | None = None,
         remember: bool = True,
         quirks: Iterable[str] = (),
+        webhook_url: str | None = None,
+        webhook_secret: str = choices.WEBHOOK_SECRET,
+        webhook_faults: Iterable[str] = (),
+        webhook_retries: Sequence[float] = choices.WEBHOOK_RETRIES,
     ) -> None:
         known = Quirks(quirks)
-        super().__init__(State(bookings, seed, now, None if state is None else Path(state), remember=remember))
-        self._state.quirks = known
-        self._edge = Edge(app.make(self._state), self._state, Faults(seed), remember=remember)
+        kept = State(bookings, seed, now, None if state is None else Path(state), remember=remember)
+        kept.quirks = known
+        super().__init__(kept, Edge(app.make(kept), kept, Faults(seed), remember=remember))
+        self._webhooks: Webhooks | None = None
+        if webhook_url is not None:
+            self._webhooks = Webhooks(
+                webhook_url,
+                webhook_secret,
+                faults=webhook_faults,
+                retries=webhook_retries,
+                seed=seed,
+                clock=kept.now,
+                remember=remember,
+            )
+            kept.on_change = self._webhooks.ring
         self.rate_limit = rate_limit
         self.latency = latency
         self._address = (host, port)
@@ -92,10 +115,17 @@ class Sandbox(Contents):
         while not server.ready.wait(0.1):
             if not self._thread.is_alive():
                 raise RuntimeError("the sandbox's server did not start; its log says why")
+        if self._webhooks is not None:
+            self._webhooks.start()
         return self
 
     def stop(self) -> None:
-        """Stop to listen, close every connection and the state's file; changes still to come are not made any more."""
+        """Stop to listen, close every connection and the state's file.
+
+        Changes still to come are not made any more, and webhooks still to be sent are not sent.
+        """
+        if self._webhooks is not None:
+            self._webhooks.stop()
         if self._server is not None and self._thread is not None and self._socket is not None:
             self._server.leave()
             self._thread.join()
@@ -129,9 +159,10 @@ class Sandbox(Contents):
         """A key that gets 403."""
         return choices.FORBIDDEN_KEY
 
-    def connection(self) -> dict[str, str]:
+    def connection(self) -> dict[str, Any]:
         """Return an Airflow connection to the sandbox, for ``json.dumps`` into ``AIRFLOW_CONN_...``."""
-        return {"conn_type": "jicoo", "host": self.url, "password": self.api_key}
+        made: dict[str, Any] = {"conn_type": "jicoo", "host": self.url, "password": self.api_key}
+        return made if self._webhooks is None else {**made, "extra": {"webhook_secret": self._webhooks.secret}}
 
     def reset(self, bookings: int = 50, seed: int = 7) -> None:
         """Begin again: fresh data, no requests, no messages, no faults, the key good. Rate limit and latency stay."""
@@ -139,6 +170,8 @@ class Sandbox(Contents):
         self._edge.forget()
         self._edge.faults = Faults(seed)
         self._edge.key_revoked = False
+        if self._webhooks is not None:
+            self._webhooks.forget()
 
     # --- what reached it -------------------------------------------------------------------------------------------
 
@@ -170,104 +203,23 @@ class Sandbox(Contents):
         with self._state.lock:
             return list(self._state.changes)
 
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Every webhook that was sent, in the order of the answers; one that was sent again is there again."""
+        return [] if self._webhooks is None else list(self._webhooks.deliveries)
+
     def settle(self, timeout: float = 60) -> None:
         """Wait until no change is to come any more: by the option ``late``, the fault slow, the quirk late-effect.
 
-        :param timeout: seconds to wait at the most.
+        Then until every webhook was taken or given up.
+
+        :param timeout: seconds to wait at the most, for each of both.
         :raises TimeoutError: some are still to come.
         """
         if not self._edge.settle(timeout):
             raise TimeoutError(f"changes are still to come after {timeout} s")
-
-    # --- what goes wrong -------------------------------------------------------------------------------------------
-
-    def fail(
-        self,
-        fault: FaultName,
-        *,
-        method: str | None = None,
-        path: str | None = None,
-        times: int | None = None,
-        share: float | None = None,
-        **options: Any,
-    ) -> None:
-        """Let requests fail. See :mod:`~airflow_provider_jicoo.sandbox.faults`.
-
-        ============== ============================================== ==================================================
-        fault          what the client sees                           options
-        ============== ============================================== ==================================================
-        rate_limit     429, no change                                 ``retry_after=None``: text of the header
-        server_error   5xx                                            ``status=503, html=False, changed=False, late``
-        dropped        the change is made, then no answer             ``late``
-        dropped_before no change, no answer
-        cut_body       the change is made, then half an answer
-        hang           no answer for a while: then the right one, or  ``seconds=60, changed=True, late``
-                       (``changed=False``) no change and no answer
-        slow           the right answer, after long work; the change  ``seconds=3``
-                       is made then, also where the client has gone
-        html           a page instead of JSON                         ``status=200, changed=False, late``
-        redirect       a redirect, no change                          ``to="https://...", status=302``
-        refused        an error of the API's, no change               ``status=422, message="..."``
-        slow_body      the right answer, byte by byte                 ``seconds=0.6`` before each byte
-        huge_body      200 with a huge body, its length not told      ``megabytes=400``
-        bomb           200 with gzip that becomes huge                ``megabytes=256``, a thousandth of it compressed
-        ============== ============================================== ==================================================
-
-        With ``late=3`` (seconds, or ``"3s"``) the change is made so long *after* the connection broke or the answer was
-        sent; until then the booking is as before. :meth:`settle` waits for it.
-
-        :param fault: which one.
-        :param method: only requests with this method.
-        :param path: only requests to this path; ``{...}`` stands for one segment.
-        :param times: so many matching requests. Default: 1, or no end where ``share`` is given.
-        :param share: this share of the matching requests, 0 to 1, drawn with the seed.
-        :param options: see the table.
-        """
-        self._edge.faults.add(fault, method=method, path=path, times=times, share=share, **options)
-
-    def heal(self) -> None:
-        """Take back all faults. A request that hangs already goes on hanging."""
-        self._edge.faults.clear()
-
-    @property
-    def quirks(self) -> tuple[str, ...]:
-        """The quirks that are on, as they were given. They can be set at any time."""
-        return self._state.quirks.given
-
-    @quirks.setter
-    def quirks(self, quirks: Iterable[str]) -> None:
-        self._state.quirks = Quirks(quirks)
-
-    @property
-    def rate_limit(self) -> float | None:
-        """Requests per second; None for no limit. Setting it fills the bucket."""
-        return None if self._edge.bucket is None else self._edge.bucket.rate
-
-    @rate_limit.setter
-    def rate_limit(self, rate: float | None) -> None:
-        self._edge.bucket = None if rate is None else Bucket(rate)
-
-    @property
-    def latency(self) -> float:
-        """Seconds by which each answer is delayed."""
-        return self._edge.latency
-
-    @latency.setter
-    def latency(self, seconds: float) -> None:
-        self._edge.latency = seconds
-
-    @property
-    def key_revoked(self) -> bool:
-        """Whether the key is refused with 401."""
-        return self._edge.key_revoked
-
-    @key_revoked.setter
-    def key_revoked(self, revoked: bool) -> None:
-        self._edge.key_revoked = revoked
-
-    def revoke_key(self) -> None:
-        """From now on the key is refused with 401."""
-        self.key_revoked = True
+        if self._webhooks is not None and not self._webhooks.settle(timeout):
+            raise TimeoutError(f"webhooks are still to be sent after {timeout} s")
 
 
 class _Server(uvicorn.Server):

@@ -8,8 +8,8 @@ import random
 import sqlite3
 import threading
 import time
-from collections import ChainMap
-from collections.abc import Iterable, Iterator, Mapping
+from collections import ChainMap, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
@@ -28,6 +28,9 @@ from airflow_provider_jicoo.sandbox.quirks.quirk import Asked
 from airflow_provider_jicoo.sandbox.quirks.wire import ClockAhead
 
 Kind = Literal["create", "cancel", "reschedule", "update"]
+Who = Literal["guest", "host"]
+OnChange = Callable[[Row | None, Row, list[Row], Who], None]
+"""Told of a booking: what it was, None where there was none; what it is now; its guests; and who changed it."""
 
 REHEARSAL: ContextVar[bool] = ContextVar("airflow_provider_jicoo.rehearsal", default=False)
 """Whether what is asked now is only answered as if it were done; nothing is kept of it."""
@@ -93,7 +96,8 @@ class State:
     ) -> None:
         self.lock = threading.RLock()
         self._quirks = Quirks()
-        self._remember = remember
+        self.changes: deque[Change] = deque(maxlen=None if remember else 0)
+        self.on_change: OnChange = lambda before, after, contacts, by: None
         self._seed = seed
         self._now = now and now.astimezone(timezone.utc)
         self._file = None if file is None else _File(file)
@@ -117,7 +121,7 @@ class State:
         self.chance = random.Random(f"new {self._seed}")
         self.rows = start
         self.messages = messages
-        self.changes: list[Change] = []
+        self.changes.clear()
         self.broken: dict[str, str] = {}
         self._past = Past()
         self._listed: dict[Asked, list[str]] = {}
@@ -173,7 +177,7 @@ class State:
     def _passes(self, section: str, uid: str, before: Row | None) -> None:
         self._past.note(section, uid, before, max(self.quirks.value(LateList, 0), self.quirks.value(LateRead, 0)))
 
-    def put(self, booking: Row, contacts: list[Row] | None = None) -> None:
+    def put(self, booking: Row, contacts: list[Row] | None = None, by: Who = "host") -> None:
         """Add a booking or replace it. Its guests stay where None are given."""
         uid = booking["uid"]
         if REHEARSAL.get():
@@ -193,6 +197,7 @@ class State:
                 self._file.write("booking", uid, booking)
                 if contacts is not None:
                     self._file.write("contacts", uid, contacts)
+            self.on_change(before, booking, self.rows.contacts.get(uid, []), by)
 
     def remove(self, uid: str) -> None:
         """Remove a booking and its guests.
@@ -231,7 +236,7 @@ class State:
             if self._file is not None:
                 self._file.remove(section, uid)
 
-    def change(self, uid: str, fields: Row) -> Row:
+    def change(self, uid: str, fields: Row, by: Who = "host") -> Row:
         """Change some fields of a booking; ``updatedAt`` moves only where one of them is another value than before.
 
         :returns: the booking as it is now.
@@ -244,7 +249,7 @@ class State:
                 return before
             if "updatedAt" not in fields:
                 after["updatedAt"] = self.stamp(before, after)
-            self.put(after)
+            self.put(after, by=by)
             return after
 
     def note(self, uid: str, kind: Kind, request: int, *, tell: bool) -> None:
@@ -255,8 +260,7 @@ class State:
         if REHEARSAL.get():
             return
         with self.changing():
-            if self._remember:
-                self.changes.append(Change(uid, kind, self.clock(), request, tell))
+            self.changes.append(Change(uid, kind, self.clock(), request, tell))
             for guest in range(len(self.rows.contacts[uid]) if tell else 0):
                 message = Message(uid, kind, self.clock(), guest, request)
                 self.messages.append(message)
