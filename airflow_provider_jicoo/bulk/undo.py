@@ -33,6 +33,7 @@ from airflow_provider_jicoo.bulk.plan import Draft, Plan, PlanFile, PlannedChang
 from airflow_provider_jicoo.bulk.plan.header import find_shards, read_header, shard_paths
 from airflow_provider_jicoo.bulk.plan.place import prepare_place
 from airflow_provider_jicoo.bulk.plan.seen import fingerprint
+from airflow_provider_jicoo.bulk.plan.terms import check_count
 from airflow_provider_jicoo.bulk.report import is_reported
 
 CHUNK = 200
@@ -70,6 +71,8 @@ def plan_undo(
     applied, path = _path(plan, open_path), as_store_path(path)
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
     terms.check(Change())
+    check_count("max_changes", max_changes)
+    check_count("max_notified_guests", max_notified_guests)
     left: list[LeftAlone] = []
     warnings: list[str] = []
     header = read_header(applied)

@@ -233,6 +233,23 @@ def test_a_plan_that_is_too_large_is_refused(sandbox, jicoo, tmp_path, name):
     nothing_happened(sandbox, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"max_changes": "2"}, "max_changes: '2' is no whole number"),
+        ({"max_notified_guests": float("nan")}, "max_notified_guests: nan is no whole number"),
+        ({"max_changes": -1}, "max_changes: -1 is not 0 or more"),
+        ({"shards": 1.5}, "shards: 1.5 is no whole number"),
+        ({"shards": True}, "shards: True is no whole number"),
+    ],
+)
+def test_a_limit_that_is_no_number_is_refused_before_anything_is_read(jicoo, tmp_path, sandbox, given, said):
+    reads = sandbox.count()
+    with pytest.raises(PlanError, match=f"^{said}"):
+        plan_changes(jicoo, Selection(), UpdateFields(priority="high"), tmp_path / "p", is_send_updates=False, **given)
+    assert sandbox.count() == reads
+
+
 def test_a_plan_that_is_just_small_enough(sandbox, jicoo, path):
     count = sum(row["priority"] != "high" for row in sandbox.bookings())
     plan(jicoo, path, said=True, max_changes=count, max_notified_guests=count)

@@ -709,7 +709,7 @@ def test_where_jicoo_is_ill_not_every_list_is_tried(sandbox, jicoo):
 
 
 def test_a_long_list_is_not_read_to_its_end(httpserver):
-    """20 requests at the most, and none after the last name that is wanted."""
+    """20 requests at the most, and but one page, which was read ahead, after the last name that is wanted."""
     asked = []
 
     def page(request):
@@ -732,10 +732,11 @@ def test_a_long_list_is_not_read_to_its_end(httpserver):
     with JicooClient(Settings("sk_live_x", base_url=httpserver.url_for("").rstrip("/")), policy=FAST) as client:
         found = read_names(client, ["user7", "user60"], {})
         assert dict(found.hosts) == {"user7": "User 7", "user60": "User 10"}
-        assert asked == [1, 2]
+        assert sorted(asked)[:2] == [1, 2]
+        assert len(asked) <= 3
         asked.clear()
         found = read_names(client, ["user7", "nobody"], {})
-    assert asked == list(range(1, MOST_ROWS // 50 + 1))
+    assert sorted(asked) == list(range(1, MOST_ROWS // 50 + 1))
     assert found.notes == (f"1 host is shown by id: not among the first {MOST_ROWS:,} of Jicoo's list.",)
 
 

@@ -152,6 +152,18 @@ class TestTrue:
         assert found.counts["rejected"]
         assert told(found, NOT_MADE) == []
 
+    def test_what_was_refused_and_is_there_all_the_same(self, applied, verify, sandbox):
+        sandbox.fail("refused", method="PATCH", share=1.0)
+        path = applied(on_error=True)
+        sandbox.heal()
+        refused = [json.loads(raw) for raw in (report_of(path) / "outcomes.jsonl").read_bytes().splitlines()]
+        uid = next(row["uid"] for row in refused if row.get("outcome") == "rejected")
+        sandbox.edit(uid, description="Room 2")
+        found = verify(path)
+        assert found.verdict is Verdict.UNTOLD, str(found)
+        words = "rejected: it was sent, and the change is there now: it was made late, or by somebody"
+        assert told(found, NOT_MADE) == [(Verdict.UNTOLD, words, 1)]
+
     def test_edited_since(self, applied, verify, sandbox):
         path = applied()
         uid = sandbox.bookings()[3]["uid"]

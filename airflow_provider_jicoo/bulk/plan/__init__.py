@@ -21,7 +21,7 @@ from airflow_provider_jicoo.bulk.plan.draft import Draft
 from airflow_provider_jicoo.bulk.plan.file import Plan, PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.plan.header import read_header
 from airflow_provider_jicoo.bulk.plan.place import prepare_place
-from airflow_provider_jicoo.bulk.plan.terms import Terms
+from airflow_provider_jicoo.bulk.plan.terms import Terms, check_count
 from airflow_provider_jicoo.bulk.selection import Selection, select
 
 __all__ = ["Draft", "Plan", "PlanFile", "PlannedChange", "Terms", "plan_changes", "read_header"]
@@ -73,8 +73,12 @@ def plan_changes(
     wanted = as_change(change)
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
     terms.check(wanted)
-    if shards < 1:
-        raise PlanError(f"shards: {shards!r} is not 1 or more")
+    for name, count, least in (
+        ("shards", shards, 1),
+        ("max_changes", max_changes, 0),
+        ("max_notified_guests", max_notified_guests, 0),
+    ):
+        check_count(name, count, least)
     path = as_store_path(path)
     prepare_place(path, owner)
     warnings: list[str] = []

@@ -86,3 +86,16 @@ class Terms:
             "updateMessage": self.update_message,
             "baseUrl": self.base_url,
         }
+
+
+def check_count(name: str, given: int | None, least: int = 0) -> None:
+    """Refuse what is no whole number: a limit of NaN, say, would limit nothing.
+
+    :raises PlanError: with the value.
+    """
+    if given is None:
+        return
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise PlanError(f"{name}: {given!r} is no whole number")
+    if given < least:
+        raise PlanError(f"{name}: {given!r} is not {least} or more")

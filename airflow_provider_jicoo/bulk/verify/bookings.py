@@ -101,7 +101,8 @@ def judge(
     if outcome is Outcome.UNKNOWN:
         where = {True: "the change is there now", False: "the change is not there", None: _SINCE}
         return Verdict.TRUE, where[made]
-    if made and entry is not None and entry.sends:
+    # What was refused counts as no sending: that a server makes it all the same is what is to be found here.
+    if made and (outcome in (Outcome.REJECTED, Outcome.FAILED) or (entry is not None and entry.sends)):
         return Verdict.UNTOLD, "it was sent, and the change is there now: it was made late, or by somebody"
     return Verdict.TRUE, "" if made is False else _SINCE
 
