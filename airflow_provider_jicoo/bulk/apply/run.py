@@ -136,7 +136,7 @@ class _Work:
             # Those under way, those that are read back meanwhile, and the readings: none waits for a connection, since
             # it was let through for this moment.
             transport=effects.transport(run.settings, 2 * options.concurrency + 16),
-            clock=effects.clock,
+            clock=gate.now,
         )
         reader = Reader(
             self._client,
@@ -243,4 +243,5 @@ class _Work:
 
     def _rates(self) -> list[float]:
         """Return how many changes per second there may be: by the pace, and by what was done lately."""
-        return [rate for rate in (self._throttle.rate, self._timeline.rate() or None) if rate is not None]
+        lately = self._timeline.rate(self._gate.now(), self._ledger.done)
+        return [rate for rate in (self._throttle.rate, lately or None) if rate is not None]
