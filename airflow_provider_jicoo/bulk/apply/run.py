@@ -114,6 +114,7 @@ class _Work:
         self._tries = left.tries + 1
         self._throttle = Throttle(Pace(run.settings.max_requests_per_second, jitter=effects.random.random))
         self._ledger = Ledger(journal, effects.in_thread, left.entries, plan.awaited)
+        self._done_before = self._ledger.done
         self._watch = Watch(
             gate,
             self._ledger,
@@ -243,5 +244,9 @@ class _Work:
 
     def _rates(self) -> list[float]:
         """Return how many changes per second there may be: by the pace, and by what was done lately."""
-        lately = self._timeline.rate(self._gate.now(), self._ledger.done)
-        return [rate for rate in (self._throttle.rate, lately or None) if rate is not None]
+        rates = [] if self._throttle.rate is None else [self._throttle.rate]
+        done = self._ledger.done
+        # Until some are done, a rate is that of the waits at the beginning: for the lease, a reading, a wave of one.
+        if done - self._done_before >= self._run.options.timing.least_chunk:
+            rates.append(self._timeline.rate(self._gate.now(), done))
+        return rates
