@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 MATRIX := 3.1 3.2 3.4
 NEWEST := 3.4
 # What knows nothing of Airflow: tested on the newest and on the lowest versions of all that it uses.
-NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/sandbox
+NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/sandbox tests/simulation
 # Most tests wait for something; the running Airflow is one worker's. Beside others on a busy machine a server may answer
 # later than the second that a test gives it: what failed is run once more, alone.
 PARALLEL := -n 6 --dist loadgroup
@@ -74,9 +74,10 @@ STEP ?= 1
 test-dates: setup
 	JICOO_HOURS=168 JICOO_HOURS_STEP=$(STEP) $(PY) -m pytest $(PARALLEL) -m "not once" tests/sandbox
 
-# The long proofs whole: a hundred kills, every fault, the state machine.
+# The long proofs whole: a hundred kills, every fault, the state machine, and a hundred thousand simulated lives.
 test-load: setup
 	JICOO_LOAD=1 $(PY) -m pytest tests/bulk --timeout 3600
+	JICOO_LOAD=1 $(PY) -m pytest $(PARALLEL) tests/simulation --timeout 3600
 
 bench: setup
 	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py

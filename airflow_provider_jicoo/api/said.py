@@ -17,6 +17,8 @@ from airflow_provider_jicoo.api.redaction import Redactor
 from airflow_provider_jicoo.api.secret import Secret
 
 _SAID_AT_MOST = 300
+_MESSAGE_NAMES = frozenset({"message", "messages", "msg", "code", "reason", "type", "error", "errors"})
+_LEFT_OUT = "…"
 _KINDS = {"json": "JSON", "html": "HTML", "plain": "text", "xml": "XML"}
 
 
@@ -55,8 +57,8 @@ def tell(
     redactor = Redactor(secrets, texts or (), is_strict=texts is None)
     told = Told()
     if has_words(reply, parsed) and not redactor.is_too_much:
-        errors = redactor.json(parsed.get("errors"))
-        words = errors or redactor.json(parsed.get("message") or parsed.get("error"))
+        errors = redactor.json(_messages(parsed.get("errors")))
+        words = errors or redactor.json(_messages(parsed.get("message") or parsed.get("error")))
         told = Told(_cut(words if isinstance(words, str) else json.dumps(words, ensure_ascii=False)), errors)
         if texts is not None:
             return told
@@ -65,6 +67,21 @@ def tell(
     shown = "shown in part" if told.said else "not shown"
     kept = "" if keep is None else f" {keep(reply)}"
     return replace(told, answer=f"Its answer is {shown}: {_described(reply)}.{kept}")
+
+
+def _messages(told: Any, within: int = 0) -> Any:
+    """Return what errors are made of: texts, lists of them, and one or the other for each field.
+
+    What lies deeper may be an echo of somebody's booking: of that only what goes by the name of a message is kept.
+
+    :param within: how many objects it is in.
+    """
+    if isinstance(told, Mapping):
+        kept = {name: value for name, value in told.items() if not within or name in _MESSAGE_NAMES}
+        return {name: _messages(value, within + 1) for name, value in kept.items()} if kept or not told else _LEFT_OUT
+    if isinstance(told, list):
+        return [_messages(each, within) for each in told]
+    return told if within < 3 else _LEFT_OUT
 
 
 def has_words(reply: Answer, parsed: Any) -> bool:

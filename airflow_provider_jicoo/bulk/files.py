@@ -22,6 +22,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import IO, Any, Protocol
 
+from airflow_provider_jicoo.bulk.errors import PlanError
+
 
 class StorePath(Protocol):
     """What is needed of a path: the part of :class:`pathlib.Path` that ``airflow.sdk.ObjectStoragePath`` has too."""
@@ -51,6 +53,21 @@ class StorePath(Protocol):
 
     def mkdir(self, *, parents: bool, exist_ok: bool) -> None:
         """Make the folder; an object store has none and does nothing."""
+
+
+def as_store_path(given: StorePath | str) -> StorePath:
+    """Return a path; of a text, that on the local disk.
+
+    :raises PlanError: it is an address in an object store, whose path needs its connection.
+    """
+    if not isinstance(given, str):
+        return given
+    if "://" in given:
+        raise PlanError(
+            f"{given} is the address of an object store: give its path, airflow.sdk.ObjectStoragePath({given!r}), or "
+            "upath.UPath without Airflow"
+        )
+    return Path(given)
 
 
 class Disk(Protocol):

@@ -36,6 +36,15 @@ def has_begun(folder: StorePath) -> bool:
     return last_claim(journal_names(folder)) > 0
 
 
+def is_under_way(folder: StorePath) -> bool:
+    """Tell whether the last worker that has taken the plan has not said that it is done: it is at work, or was killed.
+
+    :raises OSError: the folder cannot be read.
+    """
+    there = journal_names(folder)
+    return last_claim(there) > max(numbers(RELEASED, there).values(), default=0)
+
+
 def journals(plan: StorePath) -> list[str]:
     """Return the names of the journals beside a plan, whatever plan of that name they are of."""
     return [name for name in list_names(plan.parent) if name.startswith(f"{plan.name}.") and name.endswith(".journal")]

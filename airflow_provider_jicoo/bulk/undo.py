@@ -25,8 +25,8 @@ from airflow_provider_jicoo.api.written import documented, reflects, reflects_ex
 from airflow_provider_jicoo.bulk.apply.journal import history
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.documents import LeftAlone, Owner, PlanAbout
-from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.errors import PlanError, PlanMismatchError
+from airflow_provider_jicoo.bulk.files import StorePath, as_store_path
 from airflow_provider_jicoo.bulk.journal_files import journal_of
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import Draft, Plan, PlanFile, PlannedChange, Terms
@@ -42,8 +42,8 @@ _TIMES = frozenset({"startedAt", "endedAt"})
 @discreet
 def plan_undo(
     client: JicooClient,
-    plan: Plan | Mapping[str, Any] | StorePath,
-    path: StorePath,
+    plan: Plan | Mapping[str, Any] | StorePath | str,
+    path: StorePath | str,
     *,
     is_send_updates: bool | None = None,
     update_message: str | None = None,
@@ -67,13 +67,18 @@ def plan_undo(
     :raises PlanMismatchError: there is no such plan, it is of another Jicoo, or one of its shards is missing.
     :raises PlanError: as for ``plan_changes``.
     """
-    applied = _path(plan, open_path)
+    applied, path = _path(plan, open_path), as_store_path(path)
     terms = Terms(is_send_updates, update_message, client.settings.base_url)
     terms.check(Change())
     left: list[LeftAlone] = []
     warnings: list[str] = []
     header = read_header(applied)
     find_shards(applied, header)
+    if str(path) in map(str, (applied, *(shard_paths(applied, header) if "shards" in header else ()))):
+        raise PlanError(
+            f"the undo cannot be written to {path}: that is the plan that it takes back, and its apply has begun. Give "
+            "it a path of its own; nothing was sent"
+        )
     prepare_place(path, owner)
     with closing(Draft(terms)) as draft:
         for shard in shard_paths(applied, header) if "shards" in header else [applied]:
@@ -91,10 +96,10 @@ def plan_undo(
         return draft.write(path, 1, about)
 
 
-def _path(plan: Plan | Mapping[str, Any] | StorePath, open_path: Callable[[str], StorePath]) -> StorePath:
+def _path(plan: Plan | Mapping[str, Any] | StorePath | str, open_path: Callable[[str], StorePath]) -> StorePath:
     if isinstance(plan, Plan):
         plan = plan.manifest
-    return open_path(plan["plan"]) if isinstance(plan, Mapping) else plan
+    return open_path(plan["plan"]) if isinstance(plan, Mapping) else as_store_path(plan)
 
 
 def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[LeftAlone], warnings: list[str]) -> None:
@@ -108,6 +113,8 @@ def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[LeftAlo
             f"the journal {journal_of(path, digest)} is damaged: {'; '.join(journal.damage[:5])}. What it says "
             "nothing of may have been changed, and is left alone."
         )
+    elif not journal.claims:
+        warnings.append(f"nothing of {path} was applied: it has no journal beside it, {journal_of(path, digest)}")
     with closing(PlanFile(path, digest)) as lines:
         if lines.header["terms"]["baseUrl"] != client.settings.base_url:
             raise PlanMismatchError(
@@ -199,6 +206,9 @@ def _take_back(
         return
     if planned.is_irreversible:
         left.append({"uid": planned.uid, "why": "a cancelled booking cannot be brought back"})
+        return
+    if booking.get("status") == "cancel" and planned.status != "cancel":
+        left.append({"uid": planned.uid, "why": "it was cancelled since"})
         return
     current: Mapping[str, Any] = booking
     changed = [name for name, value in applied.items() if not reflects(current, {name: value})]

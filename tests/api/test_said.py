@@ -53,6 +53,23 @@ def test_the_messages_of_an_error_in_json_are_shown(status, content, said):
 
 
 @pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ([{"detail": {"guest": {"name": "Hanako", "msg": "my knee hurts"}}}], '[{"detail": "…"}]'),
+        (
+            {"booking": {"contact": {"email": "x"}, "title": "Hanako", "message": "taken"}},
+            '{"booking": {"message": "taken"}}',
+        ),
+        ([{"field": "name", "message": "too long"}], '[{"field": "name", "message": "too long"}]'),
+        ({"name": [{"message": "too long", "code": 7}]}, '{"name": [{"message": "too long", "code": 7}]}'),
+        ({"a": {"errors": {"message": {"message": "deep"}}}}, '{"a": {"errors": {"message": {"message": "…"}}}}'),
+    ],
+)
+def test_an_echo_within_an_error_is_left_out(errors, said):
+    assert told(422, {"errors": errors}).said == said
+
+
+@pytest.mark.parametrize(
     ("status", "content", "kind", "words"),
     [
         (200, {"message": "Taro"}, "application/json", "19 bytes of JSON"),

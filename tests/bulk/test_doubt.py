@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -26,6 +27,7 @@ from airflow_provider_jicoo.bulk import (
 )
 from airflow_provider_jicoo.bulk.apply.control import parse
 from airflow_provider_jicoo.bulk.apply.journal import Journal, history
+from airflow_provider_jicoo.bulk.apply.stop import Stop
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, JournalDamagedError, PlanError, StoppedError
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.tools import FAST, connect, outcomes, read_plan
@@ -125,6 +127,22 @@ def test_again_waits_for_the_grace(run):
         assert time.monotonic() - began > 1.5
         assert report.counts["applied"] == run.plan.manifest["changes"]
         assert messaged(sandbox) == 1
+
+
+def test_again_waits_for_the_grace_after_a_stop_too(tmp_path):
+    # The run that was stopped has released the plan, so that the next try has nobody to wait for.
+    with Sandbox(bookings=5, seed=7, now=NOW) as sandbox, connect(sandbox, server_grace=4) as client:
+        uid = next(booking["uid"] for booking in sandbox.bookings() if booking["status"] == "open")
+        change, stop = UpdateFields(description="Room 2"), Stop()
+        plan = plan_changes(client, Selection(uids=[uid]), change, tmp_path / "plan.jsonl", **LOUD)
+        options = Options(lease=0.2, timing=QUICK, on_doubt="again")
+        sandbox.fail("dropped", method="PATCH", times=1, late="3s")
+        threading.Timer(1, stop).start()
+        with pytest.raises(StoppedError, match="1 unknown"):
+            apply_plan(client, plan, options=options, stop=stop)
+        report = apply_plan(client, plan, options=options)
+        sandbox.settle()
+        assert report.counts["applied"] == messaged(sandbox) == 1
 
 
 def test_a_quiet_change_is_sent_again_and_counted(run):

@@ -237,6 +237,18 @@ def test_a_key_that_is_revoked_half_way_ends_it_at_once(case, sandbox, rate):
     made.check_all_applied()
 
 
+def test_what_the_key_was_refused_for_is_sent_by_the_next_try(case, sandbox):
+    """A refusal is an answer: nothing was made, and nothing is in doubt, also where it would message a guest."""
+    made = case(sandbox)
+    sandbox.fail("html", method="PATCH", path=of_booking(made, 5), status=401)
+    with pytest.raises(errors.AuthenticationError):
+        apply(made, on_doubt=None, concurrency=1, **WAVES_OFF)
+    assert made.check() == {"applied": 5, "failed": 1, "not_attempted": 44}
+    sandbox.heal()
+    apply(made, on_doubt=None)
+    made.check_all_applied()
+
+
 def test_a_key_without_the_permission_changes_nothing(case, sandbox):
     made = case(sandbox)
     with case(sandbox).client() as client:
@@ -1042,6 +1054,25 @@ def test_what_waits_to_be_sent_again_is_not_sent_after_a_stop(case, sandbox):
     assert counts["failed"] >= 2
     assert counts["unknown"] == 0
     sandbox.heal()
+    apply(made)
+    made.check_all_applied()
+
+
+def test_what_had_failed_and_whose_turn_does_not_come_is_not_attempted(case, sandbox):
+    made = case(sandbox, "silent update")
+    sandbox.fail("server_error", method="PATCH", path=of_booking(made, 3), share=1.0)
+    with pytest.raises(BulkFailedError, match="1 failed"):
+        apply(made, policy=dataclasses.replace(QUICK, attempts=2), tolerated_failures=1)
+    sandbox.heal()
+    control = made.path.parent / f"{made.path.name}.control"
+    control.write_text('{"state": "pause"}')
+    with Applying(made, reread="each", **WAVES_OFF) as applying:
+        time.sleep(1.5)
+        control.write_text('{"state": "stop"}')
+        with pytest.raises(StoppedError):
+            applying.result()
+    control.unlink()
+    assert made.check() == {"applied": 49, "not_attempted": 1}
     apply(made)
     made.check_all_applied()
 

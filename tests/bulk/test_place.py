@@ -99,6 +99,32 @@ class TestWhoseItIs:
         begun(sandbox, jicoo, tmp_path / "plan.jsonl", owner=None)
         plan(jicoo, tmp_path / "plan.jsonl", owner=None)
 
+    def test_not_while_its_apply_is_under_way_or_was_killed(self, sandbox, jicoo, tmp_path):
+        made = begun(sandbox, jicoo, tmp_path / "plan.jsonl", owner=None)
+        (released,) = tmp_path.glob("*.journal/released-*.json")
+        released.unlink()
+        with pytest.raises(PlanError, match=r"the one that was made before, and its apply has begun"):
+            plan(jicoo, tmp_path / "plan.jsonl", owner=None)
+        assert read_plan(tmp_path / "plan.jsonl")[0]["digest"] == made.manifest["digest"]
+
+    @pytest.mark.parametrize("shards", [1, 2])
+    def test_an_undo_is_not_written_over_its_plan_in_a_notebook_either(self, sandbox, jicoo, tmp_path, shards):
+        made = begun(sandbox, jicoo, tmp_path / "plan.jsonl", owner=None, shards=shards)
+        for path in {made.manifest["plan"], *(shard["plan"] for shard in made.manifest["shards"])}:
+            with pytest.raises(PlanError, match="that is the plan that it takes back"):
+                plan_undo(jicoo, made, path, is_send_updates=False)
+        assert read_plan(tmp_path / "plan.jsonl")[0]["digest"] == made.manifest["digest"]
+
+    def test_a_path_may_be_a_text(self, sandbox, jicoo, tmp_path):
+        made = plan(jicoo, str(tmp_path / "plan.jsonl"), owner=None)
+        apply_plan(jicoo, str(tmp_path / "plan.jsonl"), digest=made.manifest["digest"])
+        plan_undo(jicoo, str(tmp_path / "plan.jsonl"), str(tmp_path / "undo.jsonl"), is_send_updates=False)
+        assert read_plan(tmp_path / "undo.jsonl")[1]
+
+    def test_an_address_is_no_path(self, jicoo):
+        with pytest.raises(PlanError, match=r"give its path, airflow.sdk.ObjectStoragePath\('s3://plans/x.jsonl'\)"):
+            plan(jicoo, "s3://plans/x.jsonl", owner=None)
+
     def test_another_one_comes_meanwhile(self, jicoo, tmp_path):
         """Two runs with one path, of which neither has found the other's plan when it began."""
         path = tmp_path / "plan.jsonl"

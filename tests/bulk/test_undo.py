@@ -243,6 +243,16 @@ def test_a_cancel_is_not_brought_back(sandbox, jicoo, tmp_path):
     assert len(sandbox.messages) == messages
 
 
+def test_a_booking_that_was_cancelled_since_is_left_alone(sandbox, jicoo, tmp_path):
+    plan = applied(jicoo, tmp_path / "plan.jsonl", UpdateFields(priority="high"))
+    gone = read_plan(plan.manifest["plan"])[1][0]["uid"]
+    sandbox.edit(gone, status="cancel")
+    undo = undone(jicoo, plan)
+    assert left(undo) == [(gone, "it was cancelled since")]
+    assert gone not in [line["uid"] for line in read_plan(undo.manifest["plan"])[1]]
+    assert sandbox.booking(gone)["priority"] == "high"
+
+
 def test_of_which_nobody_knows_it_is_said(sandbox, jicoo, tmp_path):
     before = dump(sandbox)
     plan = plan_changes(jicoo, OPEN, UpdateFields(description="Room 2"), tmp_path / "plan.jsonl", is_send_updates=False)
@@ -303,6 +313,9 @@ def test_a_plan_that_was_never_applied(sandbox, jicoo, tmp_path):
     assert undo.manifest["changes"] == 0
     assert "**0 bookings will be changed**" in undo.summary
     assert sandbox.count() == sent
+    (warning,) = undo.manifest["warnings"]
+    assert warning.startswith(f"nothing of {tmp_path / 'plan.jsonl'} was applied: it has no journal")
+    assert warning in undo.summary
 
 
 def test_a_plan_its_manifest_or_its_path(sandbox, jicoo, tmp_path):

@@ -59,6 +59,11 @@ SELDOM = {
 }
 """Arrows that are taken once in some hundred lives or less: several things have to meet within a second. With
 ``JICOO_LOAD=1``, in thousands of lives, each of them is taken."""
+ELSEWHERE = {
+    # tests/bulk/test_faults.py::test_what_had_failed_and_whose_turn_does_not_come_is_not_attempted
+    (State.LEFT_IN_DOUBT, Event.NOT_ATTEMPTED),
+}
+"""Arrows that no life was seen to take in thousands, each with the test that takes it."""
 
 
 class Jicoo:
@@ -313,5 +318,5 @@ def test_every_arrow_is_taken_by_somebody(monkeypatch):
 
     there = {(state, event) for state, arrows in ARROWS.items() for event in arrows}
     assert not taken.keys() - there, "an event that does not fit"
-    missing = there - taken.keys() - (set() if LOAD else SELDOM)
+    missing = there - taken.keys() - ELSEWHERE - (set() if LOAD else SELDOM)
     assert not missing, sorted((state.name, event.name) for state, event in missing)

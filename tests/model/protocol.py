@@ -135,7 +135,8 @@ Kind = Literal["quiet", "leave", "again"]
 class Model:
     """What is searched.
 
-    :param kind: a ``quiet`` change, or one that messages its guest, and what is done with it in doubt.
+    :param kind: a ``quiet`` change, or one that messages its guest, and what is done with it in doubt. One that is left
+        may be given up earlier than it really is, since it is not sent again.
     :param bookings: how many.
     :param tries: how many workers begin, two at once at the most.
     :param crashes: how many of them are killed, at any moment.
@@ -146,8 +147,6 @@ class Model:
     :param grace: ticks that the server may still be at work on a request that was lost.
     :param endless: the server may be at work on it for ever.
     :param prompt: the server makes nothing of which the connection is gone.
-    :param patient: what is left in doubt is read back for timeout and grace, and also where the earlier worker has
-        ended by itself. As it is: for the grace, and where it has not.
     :param faults: what the protocol leaves out.
     :param goals: the properties that are looked at; by default :data:`PROPERTIES`.
     """
@@ -163,7 +162,6 @@ class Model:
     grace: int = 1
     endless: bool = False
     prompt: bool = False
-    patient: bool = False
     faults: frozenset[str] = frozenset()
     goals: frozenset[str] = field(default_factory=lambda: PROPERTIES)
 
@@ -451,9 +449,14 @@ def claims(plan: Plan, slot: int) -> Plan:
 def takes_over(model: Model, plan: Plan, slot: int) -> Iterator[PlanStep]:
     """Yield the steps of a worker that has seen its claim alone."""
     worker = plan.workers[slot]
-    doubts = (model.grace + model.timeout * model.patient) * model.messages
+    # Also where the worker before has released the plan: a stopped one leaves in doubt what it has just sent.
+    doubts = model.grace + model.timeout if model.kind == "again" else model.grace * model.messages * worker.must_wait
+    if "no timeout" in model.faults:
+        doubts = min(doubts, model.grace)
+    if "no doubt after a release" in model.faults and not worker.must_wait:
+        doubts = 0
     if not worker.must_wait:
-        working = worker._replace(phase=WORKING, doubts=doubts * model.patient)
+        working = worker._replace(phase=WORKING, doubts=doubts)
         yield PlanStep(f"w{slot} begins to work", put(plan, slot, working))
     elif worker.phase == CLAIMED:
         wait = 0 if "no wait" in model.faults else model.lease

@@ -108,6 +108,13 @@ class Browser:
         """Wait for the first visible element of a CSS selector, and with this text."""
         return self.until(f"{selector} {text or ''}", lambda: next(iter(self.all(selector, text)), None))
 
+    def says(self, selector: str, words: str) -> None:
+        """Wait until a visible element of a CSS selector has these words: a page is drawn piece by piece.
+
+        :raises TimeoutException: none has them.
+        """
+        self.until(f"{selector} says {words!r}", lambda: any(words in each.text for each in self.all(selector)) or None)
+
     # Filling in
 
     def fill(self, selector: str, value: str) -> None:

@@ -22,6 +22,7 @@ from tests.system.stack import AirflowStack
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("running Airflow"), pytest.mark.timeout(600)]
 
+ERROR = "[role=status], [data-part=root][data-type=error]"
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
 
 
@@ -91,8 +92,7 @@ class TestConnection:
         address = urlsplit(jicoo.url)
         self.make(browser, connection, {}, host=jicoo.url, password="sk_live_wrong", port=str(address.port))
         assert browser.test_connection(connection) is False
-        said = browser.one("[role=status], [data-part=root][data-type=error]").text
-        assert f"{jicoo.url} refuses the API key (401)" in said
+        browser.says(ERROR, f"{jicoo.url} refuses the API key (401)")
 
     def test_without_a_port_airflow_itself_refuses(
         self, browser: Browser, stack: AirflowStack, jicoo: Sandbox, connection: str
@@ -101,19 +101,18 @@ class TestConnection:
         self.make(browser, connection, {}, host=jicoo.url, password=jicoo.api_key)
         before = jicoo.count()
         assert browser.test_connection(connection) is False
-        assert "Bad Request" in browser.one("[role=status], [data-part=root][data-type=error]").text
+        browser.says(ERROR, "Bad Request")
         assert jicoo.count() == before
 
     def test_what_the_form_says(self, browser: Browser, stack: AirflowStack) -> None:
         browser.open("/connections")
         browser.click("button", "Add Connection")
         browser.choose("[role=dialog] input[role=combobox]", "Jicoo")
-        key = browser.one("input[name=password]")
-        assert "www.jicoo.com/dashboard/integrations/api_keys" in (key.get_attribute("placeholder") or "")
+        browser.one("input[name=password][placeholder*='www.jicoo.com/dashboard/integrations/api_keys']")
         browser.click("[role=dialog] button", "Extra Fields")
         link = browser.one("[role=dialog] a", "Jicoo's dashboard")
         assert link.get_attribute("href") == "https://www.jicoo.com/dashboard/integrations/api_keys"
-        assert "nothing reads it yet" in browser.one("[role=dialog]").text
+        browser.says("[role=dialog]", "nothing reads it yet")
 
 
 class TestTriggerForms:
@@ -216,6 +215,7 @@ class TestTriggerForms:
         leaves, takes_over = (user["uid"] for user in jicoo.users[2:4])
         before = still(jicoo)
         browser.open_trigger_form("jicoo_bulk_reassign_host")
+        browser.one("[role=dialog] [name=element_from_user_id]")
         assert not browser.can_trigger(), "who takes over from whom has to be said"
         run = self.triggered(
             browser, stack, "jicoo_bulk_reassign_host", from_user_id=leaves, to_user_id=takes_over, plans=str(tmp_path)

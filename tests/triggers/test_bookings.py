@@ -16,6 +16,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_jicoo.api.aio import AsyncJicooClient
 from airflow_provider_jicoo.api.retry import RetryPolicy
+from airflow_provider_jicoo.api.transport import AiohttpTransport
 from airflow_provider_jicoo.triggers.bookings import BookingStatusTrigger, Verdict, judge
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
@@ -33,15 +34,15 @@ def trigger():
 def sessions(monkeypatch):
     """The sessions that were opened, to see whether they were closed."""
     opened = []
-    open_ = AsyncJicooClient._open
+    open_ = AiohttpTransport._open
 
-    def watched(client):
-        session = open_(client)
+    def watched(transport):
+        session = open_(transport)
         if session not in opened:
             opened.append(session)
         return session
 
-    monkeypatch.setattr(AsyncJicooClient, "_open", watched)
+    monkeypatch.setattr(AiohttpTransport, "_open", watched)
     return opened
 
 

@@ -11,7 +11,7 @@ import time
 import pytest
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_jicoo.api.aio import AsyncJicooClient
+from airflow_provider_jicoo.api.transport import AiohttpTransport
 from airflow_provider_jicoo.triggers.bookings import BookingsTrigger, Verdict, enough
 
 RIGHT = "Only this one"
@@ -264,15 +264,15 @@ class TestNothingStaysOpen:
     @pytest.fixture
     def sessions(self, monkeypatch):
         opened = []
-        open_ = AsyncJicooClient._open
+        open_ = AiohttpTransport._open
 
-        def watched(client):
-            session = open_(client)
+        def watched(transport):
+            session = open_(transport)
             if session not in opened:
                 opened.append(session)
             return session
 
-        monkeypatch.setattr(AsyncJicooClient, "_open", watched)
+        monkeypatch.setattr(AiohttpTransport, "_open", watched)
         return opened
 
     async def test_at_its_end(self, trigger, add, sessions):

@@ -37,7 +37,7 @@ from airflow_provider_jicoo.bulk.apply.stop import Stop, in_a_thread
 from airflow_provider_jicoo.bulk.approval import MAX_PLAN_AGE, check_age, check_approval
 from airflow_provider_jicoo.bulk.documents import Approval, PlanHeader
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, PlanError, PlanMismatchError, StoppedError
-from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.files import StorePath, as_store_path
 from airflow_provider_jicoo.bulk.journal_files import has_begun, journal_of
 from airflow_provider_jicoo.bulk.plan import Plan, PlanFile
 from airflow_provider_jicoo.bulk.plan.header import find_shards, read_header
@@ -50,7 +50,7 @@ __all__ = ["Options", "Timing", "apply_plan"]
 @discreet
 def apply_plan(
     client: JicooClient,
-    plan: Plan | Mapping[str, Any] | StorePath,
+    plan: Plan | Mapping[str, Any] | StorePath | str,
     *,
     digest: str | None = None,
     options: Options | None = None,
@@ -146,7 +146,7 @@ def _admit(
 
 
 def _which(
-    plan: Plan | Mapping[str, Any] | StorePath,
+    plan: Plan | Mapping[str, Any] | StorePath | str,
     digest: str | None,
     approval: Mapping[str, Any] | None,
     open_path: Callable[[str], StorePath],
@@ -157,6 +157,7 @@ def _which(
         if len(plan.get("shards", ())) > 1:
             raise PlanError(f"{plan['plan']} is a plan in shards: apply each of manifest['shards']")
         return open_path(plan["plan"]), digest or plan["digest"]
+    plan = as_store_path(plan)
     if digest is None and approval is None:
         raise PlanError(f"{plan}: with a path, give the digest that was agreed to, or the approval")
     # An approval may be for the plan that this is a shard of: then it is for whatever digest belongs to that.

@@ -12,17 +12,22 @@ from airflow_provider_jicoo.bulk.apply.way import END_OF, ENDS, MAY_HAVE_ARRIVED
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan.file import PlannedChange
 
+_LEFT = (State.LEFT_IN_DOUBT, State.TO_REPEAT, State.ANNOUNCED_AGAIN)
+"""Where a change is that an earlier try may have made, and that this one has not sent."""
+
 
 class Change:
     """A planned change, from its turn to its outcome. Its state is changed by :meth:`happens` alone.
 
     :param planned: the planned change.
     :param messages: whether it messages a guest.
-    :param doubt: what an earlier try has left of it, where nobody knows whether that made it; None otherwise.
+    :param doubt: what an earlier try has left of it, where that may have made it; None otherwise.
+
+    ``is_inherited`` tells that nobody knew at its end whether the earlier try had made it.
 
     ``read_at`` is when its booking was read last, by a monotonic clock, None where it is still to be read; ``rereads``
     how often it was read once more because that was too long ago. ``booking`` is its booking as it was read, of which
-    nothing must show in what Jicoo says. ``sends`` counts how often it left, as far as it may have arrived.
+    nothing must show in what Jicoo says. ``sends`` counts how often it left, as far as that may have made it.
     ``settled`` is what it has come to where that was found while it waited to leave.
     """
 
@@ -31,7 +36,8 @@ class Change:
     def __init__(self, planned: PlannedChange, *, messages: bool, doubt: Entry | None) -> None:
         self.planned = planned
         self.messages = messages
-        self.is_inherited = doubt is not None
+        # Not what has failed: that was read back, and only a server that made it afterwards is still to be told.
+        self.is_inherited = doubt is not None and doubt.outcome is not Outcome.FAILED
         self.sends = 0 if doubt is None else doubt.sends
         self.state = State.PLANNED if doubt is None else State.LEFT_IN_DOUBT
         self.read_at: float | None = None
@@ -93,7 +99,7 @@ class Change:
 
         That this try did nothing says nothing of an earlier one that may have: what it left in doubt is then unknown.
         """
-        if self.is_inherited and outcome in (Outcome.FAILED, Outcome.STALE):
+        if outcome in (Outcome.FAILED, Outcome.STALE) and (self.is_inherited or self.state in _LEFT):
             outcome = Outcome.UNKNOWN
         return Entry(outcome, None, detail, sends=self.sends)
 
@@ -101,7 +107,7 @@ class Change:
         """Return what it has come to where the run ends before it can leave."""
         if self.state in (State.REFUSED, State.NOT_MADE):
             return self.entry(Outcome.FAILED, "it was not made, and the run ended before it could be sent again")
-        if self.state is State.LEFT_IN_DOUBT:
+        if self.state is State.LEFT_IN_DOUBT and self.is_inherited:
             return self.entry(Outcome.UNKNOWN, "an earlier try may have sent it, and the run ended before its turn")
         return self.entry(Outcome.NOT_ATTEMPTED, "")
 

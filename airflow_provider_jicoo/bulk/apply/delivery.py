@@ -213,12 +213,12 @@ class ChangePassage:
         return True
 
     def returned(self, call: Call[Any], received: Reply | NoReply) -> None:
-        """Note whether it may have arrived: what was refused for now, or never left, did not."""
+        """Note whether this sending may have made it: what was refused, for now or for good, or never left, did not."""
         if call.method == "GET":
             return
         event = _event_of(received)
         self._change.happens(event)
-        if event is Event.HELD_BACK:
+        if event in (Event.HELD_BACK, Event.DENIAL):
             self._change.sends -= 1
 
     async def wait(self, call: Call[Any], seconds: float, why: str) -> Hurry | None:

@@ -59,9 +59,9 @@ class Ledger:
         Also what has failed, if it was sent: a server may have made it after it was read back.
         """
         entry = self.entries.get(uid)
-        if entry is None or entry.outcome is Outcome.FAILED:
-            return entry is not None and entry.sends > 0
-        return entry.outcome in (None, Outcome.UNKNOWN)
+        if entry is None:
+            return False
+        return entry.outcome in (None, Outcome.UNKNOWN) or (entry.outcome is Outcome.FAILED and entry.sends > 0)
 
     @property
     def done(self) -> int:
@@ -76,13 +76,13 @@ class Ledger:
         :raises WayError: it cannot have become that.
         """
         assert entry.outcome is not None, f"{change.uid} is recorded without an outcome"
-        was_announced = change.is_announced
+        was_announced, may_have_arrived = change.is_announced, change.may_have_arrived
         change.ends(entry.outcome)
         match entry.outcome:
             case Outcome.NOT_ATTEMPTED:
                 self.entries.pop(change.uid, None)
                 # What an earlier try left in doubt was read as not made, but may be made yet: it stays in doubt.
-                if was_announced and not change.is_inherited:
+                if was_announced and not may_have_arrived:
                     self._outcomes.append({"uid": change.uid, "outcome": None})
                 return
             case Outcome.REJECTED | Outcome.FAILED:

@@ -84,9 +84,11 @@ class Options:
             value, words = getattr(self, name), get_args(allowed)
             if value not in words and not (value is None and name in ("on_doubt", "reread")):
                 raise PlanError(f"{name}: {value!r} is neither {words[0]!r} nor {words[1]!r}")
+        if not _is_number(self.concurrency, int):
+            raise PlanError(f"concurrency: {self.concurrency!r} is no whole number")
         if self.concurrency < 1:
             raise PlanError(f"concurrency: {self.concurrency!r} is not 1 or more")
-        if not isinstance(self.lease, (int, float)) or not math.isfinite(self.lease) or self.lease <= 0:
+        if not _is_number(self.lease, int, float) or not math.isfinite(self.lease) or self.lease <= 0:
             raise PlanError(f"lease: {self.lease!r} is not a positive number of seconds")
 
     def reads_each(self, *, messages: bool) -> bool:
@@ -95,3 +97,7 @@ class Options:
         :param messages: whether the change messages a guest.
         """
         return messages if self.reread is None else self.reread == "each"
+
+
+def _is_number(given: object, *kinds: type) -> bool:
+    return isinstance(given, kinds) and not isinstance(given, bool)

@@ -83,7 +83,7 @@ class Run:
             journal,
             self.effects.in_thread,
             by=self.by,
-            grace=self.settings.server_grace,
+            doubt=self.settings.timeout + self.settings.server_grace,
         )
         work = _Work(self, gate, journal, timeline, await takeover.take())
         await work.carry_out()

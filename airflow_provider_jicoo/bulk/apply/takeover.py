@@ -40,7 +40,8 @@ class Takeover:
 
     :param path: the plan's.
     :param by: who takes it.
-    :param grace: seconds that the server may still be at work on a request whose answer was lost.
+    :param doubt: seconds after its sending that the server may still be at work on a request of an earlier worker: the
+        timeout of one that is alive, then the server's grace.
     """
 
     def __init__(
@@ -53,11 +54,11 @@ class Takeover:
         in_thread: InThread,
         *,
         by: str,
-        grace: float,
+        doubt: float,
     ) -> None:
         self._path, self._plan, self._options = path, plan, options
         self._gate, self._journal, self._in_thread = gate, journal, in_thread
-        self._by, self._grace = by, grace
+        self._by, self._doubt = by, doubt
 
     async def take(self) -> Left:
         """Claim the plan, wait until no other worker can be sending, and read what earlier ones have left.
@@ -85,7 +86,10 @@ class Takeover:
             log.info("waiting %.0f s for the lease of an earlier worker", self._journal.lease_before)
             await self._wait_as_owner(self._journal.lease_before)
             left = await self._in_thread(history, self._journal.folder)
-            doubts_until = self._gate.now() + self._grace
+            doubts_until = self._gate.now() + self._doubt
+        elif self._options.on_doubt == "again":
+            # A run that was stopped has left in doubt what it sent a moment ago, and released the plan.
+            doubts_until = self._gate.now() + self._doubt
         await self._mind_damage(left, seen.claims)
         if seen.claims:
             _tell(left, seen.claims)

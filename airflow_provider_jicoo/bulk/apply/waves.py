@@ -31,6 +31,8 @@ def wave_sizes(waves: Iterable[int | str], total: int) -> list[int]:
     :param waves: counts or percentages, as ``("1", "1%", "10%")``.
     :raises PlanError: one is none, or is zero.
     """
+    if isinstance(waves, str) or not isinstance(waves, Iterable):
+        raise PlanError(f"waves: {waves!r} is no list of sizes such as ('1', '1%', '10%'); () is one wave of all")
     sizes = []
     left = total
     for given in waves:

@@ -138,6 +138,7 @@ ARROWS: dict[State, dict[Event, tuple[State, str]]] = {
         _E.AS_PLANNED: (_S.TO_REPEAT, "Read back, it was not made, and it may be sent again."),
         _E.APPLIED: (_S.APPLIED, "Read back, it was made."),
         _E.UNKNOWN: (_S.UNKNOWN, "It cannot be told, or it messages a guest and must not be sent again."),
+        _E.NOT_ATTEMPTED: (_S.NOT_ATTEMPTED, "The earlier try had read it back as not made, and the run ended."),
     },
     _S.TO_REPEAT: {
         _E.AS_PLANNED: (_S.TO_REPEAT, "It was read too long ago, and is read once more."),

@@ -16,7 +16,7 @@ from airflow_provider_jicoo.bulk import bar
 from airflow_provider_jicoo.bulk.changes import Change, as_change
 from airflow_provider_jicoo.bulk.documents import Owner, PlanAbout
 from airflow_provider_jicoo.bulk.errors import PlanError
-from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.files import StorePath, as_store_path
 from airflow_provider_jicoo.bulk.plan.draft import Draft
 from airflow_provider_jicoo.bulk.plan.file import Plan, PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.plan.header import read_header
@@ -32,7 +32,7 @@ def plan_changes(
     client: JicooClient,
     selection: Selection,
     change: Change | Callable[[Booking], Change | None],
-    path: StorePath,
+    path: StorePath | str,
     *,
     is_send_updates: bool | None = None,
     update_message: str | None = None,
@@ -75,6 +75,7 @@ def plan_changes(
     terms.check(wanted)
     if shards < 1:
         raise PlanError(f"shards: {shards!r} is not 1 or more")
+    path = as_store_path(path)
     prepare_place(path, owner)
     warnings: list[str] = []
     bookings = select(

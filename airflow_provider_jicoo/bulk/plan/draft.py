@@ -239,7 +239,7 @@ def _shard(path: StorePath, number: int) -> str:
 
 
 def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:
-    """Split lines into shards of about one size, in order; what waits for another one's slot is in its shard."""
+    """Split lines into shards of about one size, in order; what waits for another's slot is in one shard with it."""
     leader = {line: line for line in in_order}
 
     def lead(line: int) -> int:

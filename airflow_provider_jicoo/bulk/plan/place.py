@@ -2,7 +2,7 @@
 
 A plan that a task of Airflow made says so in its header: ``"owner": {"dagId", "runId", "taskId", "mapIndex"}``. One
 made elsewhere has no owner. What another one has planned is never written over, nor what has begun to be applied: its
-journal is of no use without it.
+journal is of no use without it. Outside of Airflow that holds until the apply has ended.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from airflow_provider_jicoo.bulk.documents import Owner, PlanHeader
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanMismatchError
 from airflow_provider_jicoo.bulk.files import StorePath, try_to_write
-from airflow_provider_jicoo.bulk.journal_files import has_begun, journal_of, journals
+from airflow_provider_jicoo.bulk.journal_files import has_begun, is_under_way, journal_of, journals
 from airflow_provider_jicoo.bulk.plan.header import START, first_line, parse_header, read_header, shard_paths
 
 
@@ -50,8 +50,7 @@ def check_place(path: StorePath, owner: Owner | None) -> None:
             "over. Give every run a path of its own, such as one with {{ dag.dag_id }} and {{ run_id }} in it; nothing "
             "was sent"
         )
-    if owner:
-        _refuse_begun(path, header)
+    _refuse_begun(path, header, owner)
 
 
 def _check_remains(path: StorePath, line: bytes) -> None:
@@ -69,17 +68,22 @@ def _check_remains(path: StorePath, line: bytes) -> None:
         )
 
 
-def _refuse_begun(path: StorePath, header: PlanHeader) -> None:
+def _refuse_begun(path: StorePath, header: PlanHeader, owner: Owner | None) -> None:
+    """Refuse to write over a plan whose apply has begun; in a notebook, where that has ended, a person may mean it.
+
+    :raises PlanError: it could be gone on with, or undone.
+    """
+    is_lost = has_begun if owner else is_under_way
     for file in shard_paths(path, header):
         if not file.exists():
             continue
         journal = journal_of(file, read_header(file)["digest"])
-        if has_begun(journal):
+        if is_lost(journal):
+            made, other = ("this task has", "such as one with {{ ti.try_number }} in it,") if owner else ("was", "")
             raise PlanError(
-                f"the plan cannot be written to {path}: it holds the one that this task has made before, and its apply "
+                f"the plan cannot be written to {path}: it holds the one that {made} made before, and its apply "
                 f"has begun ({journal}). Written over, that could neither be gone on with nor undone. To plan anew in "
-                "this run, give another path, such as one with {{ ti.try_number }} in it, or move the plan away; "
-                "nothing was sent"
+                f"this run, give another path, {other} or move the plan away; nothing was sent"
             )
 
 
