@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Generator
 from dataclasses import replace
 from types import TracebackType
@@ -14,7 +15,6 @@ import msgspec
 from airflow_provider_jicoo.api.ahead import AT_ONCE, Answer, Ask, Flights
 from airflow_provider_jicoo.api.call import Call, Listing
 from airflow_provider_jicoo.api.ceiling import Ceiling, PaceLike
-from airflow_provider_jicoo.api.clock import loop_time
 from airflow_provider_jicoo.api.errors import (
     NotFoundError,
     RejectedError,
@@ -102,7 +102,7 @@ class AsyncJicooClient:
     :param connections: how many connections there may be at once.
     :param pace: says when each request may leave; by default the ceiling of ``settings`` alone.
     :param transport: the network; by default aiohttp's, with so many connections.
-    :param clock: what the pace is measured by, in seconds; by default the running loop's.
+    :param clock: what the pace is measured by, in seconds; by default this machine's, which is a loop's time too.
     :param pages_at_once: how many pages of a list may be under way at once.
     """
 
@@ -114,7 +114,7 @@ class AsyncJicooClient:
         connections: int = 100,
         pace: PaceLike | None = None,
         transport: Transport | None = None,
-        clock: Callable[[], float] = loop_time,
+        clock: Callable[[], float] = time.monotonic,
         pages_at_once: int = AT_ONCE,
     ) -> None:
         self._settings = settings

@@ -31,6 +31,9 @@ class Field(enum.Enum):
     OTHER = "other"
     """Neither."""
 
+    # By identity, in C: the fields of each booking are looked up.
+    __hash__ = object.__hash__
+
 
 def reflects_exactly(booking: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
     """Tell whether a booking has just what was sent: the same texts, moments and hosts. Other fields do not matter.
@@ -61,7 +64,7 @@ def reflects(booking: Mapping[str, Any], sent: Mapping[str, Any]) -> bool | None
 def compare(
     booking: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], *, answered: bool = False
 ) -> dict[str, Field]:
-    """Say of each field of a change how it stands.
+    """Say of each field of a change that is stored how it stands.
 
     To the letter first: a change may be one of writing alone (a blank taken away), which is seen only so. Once it was
     answered with success, a field that stays as it was since Jicoo writes both the same counts as sent.
@@ -73,6 +76,8 @@ def compare(
     """
     standing = {}
     for name, wanted in after.items():
+        if name in _NOT_STORED:
+            continue
         current = booking.get(name)
         if _same(name, current, wanted) or (answered and _alike(name, current, wanted)):
             standing[name] = Field.AFTER

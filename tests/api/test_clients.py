@@ -929,7 +929,7 @@ async def test_an_async_client_is_closed_at_the_end(wire, key):
         assert await client.send(GET) == {"uid": "abc"}, "it opens anew"
 
     assert server.connections == 2
-    assert client._transport._session is None
+    assert client._transport._server is None
 
 
 @pytest.mark.asyncio

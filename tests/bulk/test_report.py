@@ -436,25 +436,31 @@ def test_a_day_long_run_is_spread_over_the_plot():
 
 def test_the_rate_is_that_of_late():
     timeline = Timeline()
-    assert timeline.rate() == 0.0
+    assert timeline.rate(0.0, 0) == 0.0
     timeline.sample(0.0, 0, 0, 0, None)
-    assert timeline.rate() == 0.0
+    assert timeline.rate(0.0, 0) == 0.0
     for tick in range(1, 400):  # 100 s at 4 a second
         timeline.sample(tick / 4, tick, tick, 0, None)
-    assert timeline.rate() == pytest.approx(4.0, rel=0.02)
+    assert timeline.rate(tick / 4, tick) == pytest.approx(4.0, rel=0.02)
     for tick in range(400, 800):  # then at 40 a second
         timeline.sample(tick / 4, 400 + 10 * (tick - 400), tick, 0, None)
-    assert timeline.rate() == pytest.approx(40.0, rel=0.02)
+    assert timeline.rate(tick / 4, 400 + 10 * (tick - 400)) == pytest.approx(40.0, rel=0.02)
     for tick in range(800, 900):  # then it stands still
         timeline.sample(tick / 4, 4400, tick, 0, None)
-    assert timeline.rate() == 0.0
+    assert timeline.rate(tick / 4, 4400) == 0.0
+
+
+def test_the_rate_counts_what_was_done_since_the_last_sample():
+    timeline = Timeline()
+    timeline.sample(10.0, 0, 0, 0, None)
+    assert timeline.rate(10.2, 40) == pytest.approx(200.0)
 
 
 def test_no_time_between_two_samples():
     timeline = Timeline()
     for done in (0, 5):
         timeline.sample(1.0, done, done, 0, None)
-    assert timeline.rate() == 0.0
+    assert timeline.rate(1.0, 5) == 0.0
 
 
 # --- in words --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import ParamSpec, Protocol, TypeVar
 
-from airflow_provider_jicoo.api.clock import loop_time
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.api.transport import AiohttpTransport, Transport
 
@@ -39,7 +38,7 @@ class Effects:
     :param random: where waits are spread at random, and names must be unlike those of any other worker.
     """
 
-    clock: Callable[[], float] = field(default=loop_time)
+    clock: Callable[[], float] | None = None
     in_thread: InThread = field(default=asyncio.to_thread)
     transport: Callable[[Settings, int], Transport] = field(default=AiohttpTransport)
     random: random.Random = field(default_factory=random.SystemRandom)

@@ -18,6 +18,9 @@ from airflow_provider_jicoo.bulk.plan.tally import SHOWN
 
 _TOLD = SHOWN | {"startedAt", "endedAt", "hosts", "status"}
 """Fields whose values are told where Jicoo stored another one; any other may be personal."""
+_AS_SENT = frozenset({Field.AFTER})
+_MADE = frozenset({Field.AFTER, Field.ADJUSTED})
+"""How the fields of a booking stand where this plan has made the change."""
 GONE = "the booking does not exist any more"
 _LOOK = 'look at the booking, and ask its guest if need be; on_doubt="again" sends it once more'
 
@@ -42,9 +45,7 @@ def judge_booking(
     cancelled = _cancelled_meanwhile(planned, booking)
     if not cancelled:
         fields = compare(booking, planned.before, planned.after)
-        if reflects_exactly(booking, planned.after) or set(fields.values()) <= (
-            {Field.AFTER, Field.ADJUSTED} if in_doubt else {Field.AFTER}
-        ):
+        if (_MADE if in_doubt else _AS_SENT).issuperset(fields.values()):
             return _stored(Outcome.APPLIED if in_doubt else Outcome.UNCHANGED, planned, booking, fields)
     updated_at = booking.get("updatedAt")
     others = ["status"] if cancelled else _edited(planned, booking)
@@ -62,7 +63,11 @@ def judge_booking(
 
 def _edited(planned: PlannedChange, booking: Mapping[str, Any]) -> list[str]:
     """Name the fields that are not as they were when the plan was made, the planned ones first."""
-    first = [name for name, value in planned.before.items() if not reflects_exactly(booking, {name: value})]
+    first = [
+        name
+        for name, value in planned.before.items()
+        if booking.get(name) != value and not reflects_exactly(booking, {name: value})
+    ]
     return [*first, *(name for name in edited(planned.seen, booking) if name not in first)]
 
 
@@ -96,8 +101,10 @@ def judge_answer(planned: PlannedChange, booking: Mapping[str, Any]) -> Entry | 
 def _stored(outcome: Outcome, planned: PlannedChange, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> Entry:
     """Return an outcome, with what Jicoo has stored in another way than it was sent."""
     kept = stored(booking, planned.after)
+    if not kept:
+        return Entry(outcome, booking.get("updatedAt"))
     adjusted = any(field in (Field.ADJUSTED, Field.OTHER) for field in fields.values())
-    return Entry(outcome, booking.get("updatedAt"), _stored_words(planned, booking, fields), kept or None, adjusted)
+    return Entry(outcome, booking.get("updatedAt"), _stored_words(planned, booking, fields), kept, adjusted)
 
 
 def _stored_words(planned: PlannedChange, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
@@ -206,6 +213,6 @@ def was_made(planned: PlannedChange, booking: Mapping[str, Any]) -> bool | None:
         name: value for name, value in planned.after.items() if not reflects_exactly(planned.before, {name: value})
     }
     fields = set(compare(booking, planned.before, changing or planned.after).values())
-    if fields <= {Field.AFTER, Field.ADJUSTED}:
+    if fields <= _MADE:
         return True
     return False if fields == {Field.BEFORE} else None

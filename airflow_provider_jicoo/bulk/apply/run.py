@@ -114,6 +114,7 @@ class _Work:
         self._tries = left.tries + 1
         self._throttle = Throttle(Pace(run.settings.max_requests_per_second, jitter=effects.random.random))
         self._ledger = Ledger(journal, effects.in_thread, left.entries, plan.awaited)
+        self._done_before = self._ledger.done
         self._watch = Watch(
             gate,
             self._ledger,
@@ -136,7 +137,7 @@ class _Work:
             # Those under way, those that are read back meanwhile, and the readings: none waits for a connection, since
             # it was let through for this moment.
             transport=effects.transport(run.settings, 2 * options.concurrency + 16),
-            clock=effects.clock,
+            clock=gate.now,
         )
         reader = Reader(
             self._client,
@@ -243,4 +244,9 @@ class _Work:
 
     def _rates(self) -> list[float]:
         """Return how many changes per second there may be: by the pace, and by what was done lately."""
-        return [rate for rate in (self._throttle.rate, self._timeline.rate() or None) if rate is not None]
+        rates = [] if self._throttle.rate is None else [self._throttle.rate]
+        done = self._ledger.done
+        # Until some are done, a rate is that of the waits at the beginning: for the lease, a reading, a wave of one.
+        if done - self._done_before >= self._run.options.timing.least_chunk:
+            rates.append(self._timeline.rate(self._gate.now(), done))
+        return rates

@@ -150,7 +150,7 @@ class Watch:
         """Tell how far the run is."""
         if self._tell is None:
             return
-        done, rate = self._ledger.done, self._timeline.rate()
+        done, rate = self._ledger.done, self._timeline.rate(self._gate.now(), self._ledger.done)
         progress = Progress(
             self._total,
             named(self._ledger.counts),

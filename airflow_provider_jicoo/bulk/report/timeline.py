@@ -47,12 +47,17 @@ class Timeline:
             # A little less than between those that are left: a tick that comes early is not to be passed over.
             self._gap = 0.95 * (self.samples[-1].at - self.samples[0].at) / (len(self.samples) - 1)
 
-    def rate(self) -> float:
-        """Return changes per second lately."""
-        if len(self._lately) < 2:
+    def rate(self, now: float, done: int) -> float:
+        """Return changes per second lately.
+
+        :param now: as of :meth:`sample`.
+        :param done: how many changes are done now. That of the last sample will not do: at the beginning, when most
+            changes since the first one came after the last one, it is far too few.
+        """
+        if not self._lately:
             return 0.0
-        (first, before), (last, after) = self._lately[0], self._lately[-1]
-        return (after - before) / (last - first) if last > first else 0.0
+        first, before = self._lately[0]
+        return (done - before) / (now - first) if now > first else 0.0
 
     def json(self) -> list[TimelineSample]:
         """Return the samples with the seconds since the first."""
