@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 MATRIX := 3.1 3.2 3.4
 NEWEST := 3.4
 # What knows nothing of Airflow: tested on the newest and on the lowest versions of all that it uses.
-NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/sandbox tests/simulation
+NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/model tests/sandbox tests/simulation
 # Most tests wait for something; the running Airflow is one worker's. Beside others on a busy machine a server may answer
 # later than the second that a test gives it: what failed is run once more, alone.
 PARALLEL := -n 6 --dist loadgroup

@@ -15,7 +15,6 @@ from airflow_provider_jicoo.api.settings import checked_word
 from airflow_provider_jicoo.bulk import bar
 from airflow_provider_jicoo.bulk.changes import Change, as_change
 from airflow_provider_jicoo.bulk.documents import Owner, PlanAbout
-from airflow_provider_jicoo.bulk.errors import PlanError
 from airflow_provider_jicoo.bulk.files import StorePath, as_store_path
 from airflow_provider_jicoo.bulk.plan.draft import Draft
 from airflow_provider_jicoo.bulk.plan.file import Plan, PlanFile, PlannedChange
