@@ -136,6 +136,23 @@ class OneSweep:
         self.rows += came
         self.index += 1
 
+    def lacks_rows(self, came: int, told: int | None, *, is_ragged: bool) -> str | None:
+        """Say what speaks against all rows of a page in the middle of the list having come.
+
+        Where the whole list is read, its total tells. Where the reading ends before, the pages alone do.
+
+        :param told: how many rows the page says that it has.
+        :param is_ragged: pages are read as they come, whatever their size.
+        """
+        goes_on = (self.totals.pages or 0) > self.page or (self.totals.rows or 0) > self.rows + came
+        if not came or not goes_on:
+            return None
+        if self.index > 0 and came < self.size and not is_ragged:
+            return f"page {self.page:,} has {came:,} rows, those before it {self.size:,} each, and more pages follow"
+        if told is not None and came < told <= self.size:
+            return f"page {self.page:,} says that it has {told:,} rows, and has {came:,}"
+        return None
+
     def seam(self, seam: Seam) -> tuple[int, int]:
         """Return the number and the size of the page at whose end a seam is."""
         return (seam.page, self.size) if self.seams_by_page else (seam.rows, 1)
@@ -209,7 +226,7 @@ class Course:
         if found.has_new or not now.claims_end:  # what goes behind the end is no loss
             least = now.rows + len(came) if found.has_new else 0
         now.totals.take(page, least=least, number=now.page)
-        self._short = self._short or self._lacks_rows(len(came), count(page.get("count")))
+        self._short = self._short or now.lacks_rows(len(came), count(page.get("count")), is_ragged=self._is_ragged)
         if now.index == 0:
             now.first = found.identities
         doubles = len(found.rows) - len(found.fresh)
@@ -222,23 +239,6 @@ class Course:
         else:
             self._go_on(came, doubles)
         self.now.last = found.identities  # also where this page was the end of a sweep
-
-    def _lacks_rows(self, came: int, told: int | None) -> str | None:
-        """Say what speaks against all rows of a page in the middle of the list having come.
-
-        Where the whole list is read, its total tells. Where the reading ends before, the pages alone do.
-
-        :param told: how many rows the page says that it has.
-        """
-        now, totals = self.now, self.now.totals
-        goes_on = (totals.pages or 0) > now.page or (totals.rows or 0) > now.rows + came
-        if not came or not goes_on:
-            return None
-        if now.index > 0 and came < now.size and not self._is_ragged:
-            return f"page {now.page:,} has {came:,} rows, those before it {now.size:,} each, and more pages follow"
-        if told is not None and came < told <= now.size:
-            return f"page {now.page:,} says that it has {told:,} rows, and has {came:,}"
-        return None
 
     def _go_on(self, came: list[Any], doubles: int) -> None:
         """Take in a page with new rows."""
@@ -290,10 +290,7 @@ class Course:
         self._end()
 
     def _end_of_range(self, rows: int, doubles: int) -> None:
-        """Take in a page with the first row that is beyond.
-
-        :param rows: how many rows of the page are not.
-        """
+        """Take in a page with the first row that is beyond, and so many ``rows`` that are not."""
         now = self.now
         now.doubles += doubles
         now.is_cut = True
@@ -387,10 +384,7 @@ class Course:
         self._restart()
 
     def _again(self, whole: int | None = None) -> None:
-        """Read the list again, unless all of it has come.
-
-        :param whole: how many rows there are.
-        """
+        """Read the list again, unless all of it has come: the ``whole`` number of rows."""
         now = self.now
         if whole is not None and len(self._totals) <= 1 and self._rows.are_all_of(whole):
             self._finish()

@@ -62,7 +62,7 @@ class AiohttpTransport:
         self._base_path = URL(settings.base_url, encoded=True).raw_path.rstrip("/")
         self._connections = asyncio.Semaphore(connections)
         self._deadline = DeadlineTimer(DEADLINE * settings.timeout)
-        self._server: _Server | None = None
+        self._server: Server | None = None
 
     async def ask(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> Reply | NoReply:
         """Send one request and return its whole answer, or why there is none."""
@@ -71,7 +71,7 @@ class AiohttpTransport:
         self._deadline.begin()
         try:
             if self._server is None:
-                self._server = _Server(self._settings)
+                self._server = Server(self._settings)
             try:
                 connection = await self._server.connect()
             except _BROKEN as error:
@@ -134,7 +134,7 @@ class AiohttpTransport:
             await server.close()
 
 
-class _Server:
+class Server:
     """Connections to the server, and how a request to it is written."""
 
     def __init__(self, settings: Settings) -> None:
@@ -152,14 +152,14 @@ class _Server:
             **settings.key_header(),
         }
         self._fields = Secret("".join(f"{name}: {value}\r\n" for name, value in fields.items()))
-        self._connector = aiohttp.TCPConnector(limit=0, ssl=settings.tls(), keepalive_timeout=_KEEP_ALIVE)
+        self.pool = aiohttp.TCPConnector(limit=0, ssl=settings.tls(), keepalive_timeout=_KEEP_ALIVE)
         # For connecting and between two pieces of an answer, as with requests; a whole answer may take longer, up to
         # the deadline.
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.timeout, sock_read=settings.timeout)
 
     async def connect(self) -> aiohttp.connector.Connection:
         """Return a connection from the pool, or a new one. Nothing of a request is sent."""
-        return await self._connector.connect(self._peer, traces=[], timeout=self._timeout)
+        return await self.pool.connect(self._peer, traces=[], timeout=self._timeout)
 
     def write(self, connection: aiohttp.connector.Connection, method: str, target: str, body: bytes | None) -> None:
         """Write a request at once, since bodies are small, and begin to wait for its answer.
@@ -182,7 +182,7 @@ class _Server:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._connector.close()
+        await self.pool.close()
 
 
 def _reason(cause: BaseException) -> str:

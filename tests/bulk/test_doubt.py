@@ -346,7 +346,7 @@ def test_under_an_unknown_limit_the_first_burst_is_gentle(run):
         sandbox.rate_limit = 20
         run(sandbox, UpdateFields(description="Room 2"), said=QUIET, timing=Timing(), selection=Selection())
         first = [request.status for request in sandbox.requests if request.method == "PATCH"][:38]
-        assert first.count(429) <= 16, f"{first.count(429)} of the first {len(first)} were refused"
+        assert first.count(429) <= 19, f"{first.count(429)} of the first {len(first)} were refused"
 
 
 def damaged(sandbox, tmp_path, said):

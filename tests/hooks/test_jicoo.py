@@ -294,7 +294,7 @@ class TestInARunningLoop:
     async def test_it_closes_its_session(self, jicoo_sandbox):
         async with JicooAsyncHook() as hook:
             await hook.get_booking(jicoo_sandbox.bookings()[0]["uid"])
-            session = (await hook.get_client())._transport._session
+            session = (await hook.get_client())._transport._server.pool
             assert not session.closed
         assert session.closed
         gc.collect()  # an unclosed session warns here, and a warning of that kind is an error
@@ -304,7 +304,7 @@ class TestInARunningLoop:
             rows = hook.list_bookings()
             assert await anext(rows)
             await rows.aclose()
-            session = (await hook.get_client())._transport._session
+            session = (await hook.get_client())._transport._server.pool
         assert session.closed
 
 

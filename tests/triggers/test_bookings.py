@@ -16,7 +16,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_jicoo.api.aio import AsyncJicooClient
 from airflow_provider_jicoo.api.retry import RetryPolicy
-from airflow_provider_jicoo.api.transport import AiohttpTransport
+from airflow_provider_jicoo.api.transport import Server
 from airflow_provider_jicoo.triggers.bookings import BookingStatusTrigger, Verdict, judge
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
@@ -32,17 +32,15 @@ def trigger():
 
 @pytest.fixture
 def sessions(monkeypatch):
-    """The sessions that were opened, to see whether they were closed."""
+    """The pools of connections that were opened, to see whether they were closed."""
     opened = []
-    open_ = AiohttpTransport._open
+    begin = Server.__init__
 
-    def watched(transport):
-        session = open_(transport)
-        if session not in opened:
-            opened.append(session)
-        return session
+    def watched(server, settings):
+        begin(server, settings)
+        opened.append(server.pool)
 
-    monkeypatch.setattr(AiohttpTransport, "_open", watched)
+    monkeypatch.setattr(Server, "__init__", watched)
     return opened
 
 

@@ -11,7 +11,7 @@ import time
 import pytest
 from airflow.triggers.base import TriggerEvent
 
-from airflow_provider_jicoo.api.transport import AiohttpTransport
+from airflow_provider_jicoo.api.transport import Server
 from airflow_provider_jicoo.triggers.bookings import BookingsTrigger, Verdict, enough
 
 RIGHT = "Only this one"
@@ -264,15 +264,13 @@ class TestNothingStaysOpen:
     @pytest.fixture
     def sessions(self, monkeypatch):
         opened = []
-        open_ = AiohttpTransport._open
+        begin = Server.__init__
 
-        def watched(transport):
-            session = open_(transport)
-            if session not in opened:
-                opened.append(session)
-            return session
+        def watched(server, settings):
+            begin(server, settings)
+            opened.append(server.pool)
 
-        monkeypatch.setattr(AiohttpTransport, "_open", watched)
+        monkeypatch.setattr(Server, "__init__", watched)
         return opened
 
     async def test_at_its_end(self, trigger, add, sessions):
