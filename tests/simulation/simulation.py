@@ -344,7 +344,7 @@ class World:
         again = process.machine.again
         is_done = not isinstance(result, (str, Exception)) and result.ok
         if again and not is_done:
-            self._start_later(4.0 * self.draw(), process.phase, again - 1)
+            self._start_later((4.0 if self.draw() < 0.5 else 0.5) * self.draw(), process.phase, again - 1)
 
     def _start_later(self, seconds, phase, again):
         self._coming += 1
