@@ -27,6 +27,7 @@ class Storage:
         self.event = event
         self.files = {}
         self.full = set()
+        self.lost = set()
         self.sealed = False
 
     def path(self, *parts):
@@ -59,6 +60,7 @@ class Storage:
             kept = self.random.choice([file.durable, file.content, file.content[: len(file.content) // 2], b""])
             if kept is None:
                 del self.files[parts]
+                self.lost.add(parts[-1])
             else:
                 file.content = file.durable = kept
 
@@ -214,4 +216,5 @@ class Buffer(io.BytesIO):
         storage = self._path.storage
         if not self.closed and not self._machine.is_dead and not storage.sealed:
             storage.make(self._path.parts).content = self.getvalue()
+            storage.event("whole", self._path.parts, self.getvalue())
         super().close()

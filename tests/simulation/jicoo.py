@@ -318,6 +318,7 @@ OF_READINGS = (
     *("slow", "not_sent", "request_lost", "answer_lost", "too_slow", "error_500", "error_503"),
     *("limit", "limit_long", "cut", "page"),
 )
+LATE = ("late_dropped", "late_502", "late_504")
 OF_CHANGES = (
     *("slow", "not_sent", "request_lost", "answer_lost", "answer_lost", "too_slow", "late_dropped", "late_dropped"),
     *("late_502", "late_504", "late_success", "error_500", "error_503", "error_500_done", "timeout_408"),

@@ -16,6 +16,8 @@ REQUESTS = 250
 """So many requests can go wrong; later ones do not."""
 EVENTS = ("left", "effect", "answered", "access", "torn", "whole", "intent", "claim", "recorded", "released", "report")
 
+EVENTS_OF_KILLS = (*EVENTS, "left", "left", "answered", "effect", "intent")
+
 
 @dataclass(frozen=True)
 class Disturbance:
@@ -86,7 +88,7 @@ def draw(seed):
     drawn.starts = [0.0, *(pick((0.0, 0.02, 3.0, 10.0)) * some() for _ in range(pick((0, 0, 0, 1, 1, 2, 3))))]
     _draw_options(drawn, pick, some)
     # A claim must show before the lease of whoever it is to be seen by is over.
-    drawn.lag = pick((0.0, 0.0, 0.6)) * drawn.options["lease"] if drawn.storage == "objects" else 0.0
+    drawn.lag = pick((0.0, 0.3, 0.6)) * drawn.options["lease"] if drawn.storage == "objects" else 0.0
     _draw_disturbances(drawn, chance)
     _draw_faults(drawn, chance)
     return drawn
@@ -99,7 +101,7 @@ def _draw_options(drawn, pick, some):
         "concurrency": pick((1, 2, 4)),
         "on_stale": pick(("skip", "skip", "skip", "fail")),
         "on_stamp": pick(("send", "send", "skip")),
-        "on_doubt": pick((None, None, None, "leave", "again")),
+        "on_doubt": pick((None, None, None, "leave", "again", "again")),
         "reread": pick((None, None, "list", "each")),
         "lease": pick((1.0, 3.0)),
     }
@@ -120,7 +122,7 @@ def _draw_options(drawn, pick, some):
 def _draw_disturbances(drawn, chance):
     pick, some = chance.choice, chance.random
     acts = [
-        *["kill"] * pick((0, 1, 1, 2, 3)),
+        *["kill"] * pick((0, 1, 1, 2, 3, 4)),
         *["freeze"] * pick((0, 0, 1, 1, 2)),
         *["edit"] * pick((0, 0, 1, 2, 3)),
         *["jump"] * pick((0, 0, 0, 1)),
@@ -132,7 +134,7 @@ def _draw_disturbances(drawn, chance):
     if drawn.storage == "disk":
         acts += ["power"] * pick((0, 0, 0, 1))
     for act in acts:
-        kind = "time" if some() < 0.2 or act in ("start",) else pick(EVENTS)
+        kind = "time" if some() < 0.2 or act == "start" else pick(EVENTS_OF_KILLS if act == "kill" else EVENTS)
         most = {"access": 80, "released": 2, "report": 2, "claim": 4, "torn": 10, "whole": 10, "intent": 10}.get(
             kind, 14
         )
@@ -161,8 +163,8 @@ def _draw_faults(drawn, chance):
     outage = range(start := chance.randint(0, 40), start + pick((0, 0, 4, 12)))
     for number in range(REQUESTS):
         if some() < rate or number in outage:
-            late = some() * (0.9 * GRACE if bounded else pick((1.0, GRACE, 4 * GRACE)))
+            late = 0.9 * GRACE * some() ** 0.5 if bounded else some() * pick((1.0, GRACE, 4 * GRACE))
             reading = pick((*jicoo.OF_READINGS, *([] if bounded else ["repeated"])))
-            drawn.faults[number] = (reading, pick(jicoo.OF_CHANGES), late)
+            drawn.faults[number] = (reading, pick(jicoo.OF_CHANGES + jicoo.LATE * (2 * bounded)), late)
     if some() < 0.03:
         drawn.faults[chance.randint(1, 30)] = ("key_refused", "key_refused", 0.0)

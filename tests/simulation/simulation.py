@@ -20,7 +20,7 @@ from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.run import Run
 from airflow_provider_jicoo.bulk.apply.stop import Stop
 from airflow_provider_jicoo.bulk.apply.waves import Tolerance, wave_sizes
-from airflow_provider_jicoo.bulk.errors import StoppedError
+from airflow_provider_jicoo.bulk.errors import JournalDamagedError, StoppedError
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile
 from airflow_provider_jicoo.bulk.plan.seen import FIELDS
@@ -99,6 +99,8 @@ class Phase:
     senders: dict = field(default_factory=dict)
     processes: list = field(default_factory=list)
     report: object = None
+    is_mixed: bool = False
+    """Whether two may have written the report at once."""
 
 
 class World:
@@ -117,7 +119,7 @@ class World:
         self.problems = []
         self.seen = Counter()
         self.trace = 0
-        self.calm = False
+        self.calm = self.is_left_to_a_person = False
         self._numbers = self._coming = 0
         self._waiting = defaultdict(list)
         content, digest, rows = plan(drawn.what, drawn.count)
@@ -342,7 +344,7 @@ class World:
         again = process.machine.again
         is_done = not isinstance(result, (str, Exception)) and result.ok
         if again and not is_done:
-            self._start_later(4.0 * self.draw(), process.phase, again - 1)
+            self._start_later((4.0 if self.draw() < 0.5 else 0.5) * self.draw(), process.phase, again - 1)
 
     def _start_later(self, seconds, phase, again):
         self._coming += 1
@@ -472,10 +474,13 @@ class World:
 
     def _on_report(self, machine, process, content):
         phase = self.phases[process.phase]
-        # One that stands still while it writes its report cannot know.
         if process.is_lost or (process.claim < phase.top and self.loop.now < process.looked + self.lease):
             self.violated(f"{machine} writes a report, though it is fenced off: claim {process.claim} of {phase.top}")
-        self._check_report(phase, json.loads(content), self._outcomes(phase))
+        elif process.claim < phase.top or self.loop.now >= process.looked + self.lease:
+            # One that stands still while it writes its report cannot know; the next try writes it anew.
+            phase.is_mixed = True
+        elif not phase.is_mixed:
+            self._check_report(phase, json.loads(content), self._outcomes(phase))
         self.event("report")
 
     def _outcomes(self, phase):
@@ -542,7 +547,17 @@ class World:
         if isinstance(result, Exception):
             if isinstance(result, StoppedError) or (isinstance(result, OSError) and result.errno == 28):
                 return
-            self.violated(f"{machine} ends with {type(result).__name__}: {result}")
+            phase = self.phases[process.phase]
+            has_stood_still = any(each.machine.thawed > 0 for each in phase.processes)
+            if isinstance(result, (FileNotFoundError, json.JSONDecodeError)) and has_stood_still:
+                phase.is_mixed = True
+            elif isinstance(result, JournalDamagedError) and any(
+                name.startswith("claim-") for name in self.storage.lost
+            ):
+                # It cannot tell a claim that never was from one that is lost: a person has to look.
+                self.is_left_to_a_person = True
+            else:
+                self.violated(f"{machine} ends with {type(result).__name__}: {result}")
             return
         if result.ok and (result.counts["failed"] or result.counts["unknown"] or result.reason):
             self.violated(f"{machine} is green, with {result.counts}")
@@ -557,7 +572,7 @@ class World:
         self._let_run(self._is_quiet)
         self._bring_to_an_end()
         self._check_end()
-        if drawn.undo and self.now.report is not None:
+        if drawn.undo and self.now.report is not None and not self.is_left_to_a_person:
             self._undo()
 
     def _is_quiet(self):
@@ -572,7 +587,7 @@ class World:
         self.storage.full.clear()
         phase, tries = self.now, 0
         self.storage.files.pop((*phase.path.parts[:-1], f"{phase.path.name}.control"), None)
-        while not self._is_all_settled(phase):
+        while not self.is_left_to_a_person and not self._is_all_settled(phase):
             tries += 1
             if tries > MOST_TRIES and self._may_be_held_up(phase):
                 break
@@ -596,6 +611,9 @@ class World:
     def _is_all_settled(self, phase):
         """Tell whether the last try has come to the end of the plan."""
         last = phase.processes[-1]
+        if phase.is_mixed:
+            phase.is_mixed = False
+            return False
         if isinstance(last.result, (str, Exception)) or last.claim < phase.top:
             return False
         found = self._last_outcomes(phase)
@@ -607,6 +625,8 @@ class World:
     def _check_end(self):
         """The report must be true of what the server has in the end."""
         phase = self.now
+        if self.is_left_to_a_person:
+            return
         for uid, outcome in self._last_outcomes(phase).items():
             words = f"in the end {uid} is {outcome}"
             self._check_truth(phase, uid, Outcome(outcome), words)

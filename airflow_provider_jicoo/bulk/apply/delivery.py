@@ -136,6 +136,9 @@ class Sender:
             else:
                 entry = None if now is None else self._by_answer(change, now)
                 if entry is not None:
+                    if entry.adjusted:
+                        # Another value that shows this late may be an edit since: an undo must not take it back.
+                        entry.stored = None
                     return entry
             if is_last or now is None:
                 break
