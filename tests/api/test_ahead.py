@@ -115,7 +115,7 @@ def test_a_server_that_refuses_many_at_once_gets_fewer(read):
     rows, crowd = read(refuse=lambda crowd, query: 429 if crowd.under_way > 4 else None)
     assert rows == [f"b{number}" for number in range(COUNT)]
     assert 0 < len(crowd.refused) <= 2 * AT_ONCE
-    assert max(crowd.together[len(crowd.together) // 2 :]) <= 6
+    assert max(crowd.together[len(crowd.together) // 2 :]) <= AT_ONCE // 2
 
 
 def test_a_server_that_refuses_all_but_one_at_once_is_read_one_page_at_a_time(read):
