@@ -22,7 +22,7 @@ def test_counts_what_reached_it(jicoo_sandbox: Sandbox, ask: Ask) -> None:
     ask("GET", "/v1/bookings", params={"page": "2"})
     ask("PATCH", f"/v1/bookings/{uid}", json={"name": "new"}, headers={"X-Extra": "1"})
     ask("GET", f"/v1/bookings/{uid}/contacts")
-    requests.get(f"{jicoo_sandbox.url}/openapi.json", timeout=5)
+    requests.get(f"{jicoo_sandbox.url}/openapi.json", timeout=30)
 
     assert jicoo_sandbox.count() == 3
     assert jicoo_sandbox.count("get") == 2
@@ -215,7 +215,7 @@ class TestApproval:
         assert answers[0].json()["data"] == jicoo_sandbox.booking(uid)
         assert answers[1].json()["errors"] == {"status": ["the booking does not wait for approval: its status is open"]}
         assert jicoo_sandbox.count() == 0, "it is no request to the API"
-        document = requests.get(f"{jicoo_sandbox.url}/openapi.json", timeout=5).json()
+        document = requests.get(f"{jicoo_sandbox.url}/openapi.json", timeout=30).json()
         assert all(path.startswith("/v1/") for path in document["paths"])
 
 

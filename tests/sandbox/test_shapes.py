@@ -14,7 +14,7 @@ RESOURCES = [each for each in vars(models).values() if typing.is_typeddict(each)
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.__name__)
 def test_a_resource(resource, jicoo_sandbox):
-    document = requests.get(f"{jicoo_sandbox.url}/openapi.json", timeout=5).json()
+    document = requests.get(f"{jicoo_sandbox.url}/openapi.json", timeout=30).json()
     shape = document["components"]["schemas"][resource.__name__]
 
     of_the_sandbox = {"createdAt"} if resource is models.OrganizationInvitation else set()
