@@ -103,5 +103,6 @@ def test_more_rows_take_some_bytes_for_each_more(reader, name):
     some, many = (peak(reader, name, total) for total in (2_000, 10_000))
     page = peak(reader, name, PER_PAGE)
 
-    assert many - some < 32 * 8_000, (some, many)
+    # How many pages are there at the peak is by chance: they come one after the other, and one more may just be taken.
+    assert many - some < 32 * 8_000 + page, (some, many, page)
     assert many < 32 * 10_000 + (AT_ONCE + 1) * page, (many, page)

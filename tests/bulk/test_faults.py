@@ -939,6 +939,24 @@ def test_slow(case, sandbox):
     made.check_all_applied()
 
 
+def test_a_stop_that_stands_before_the_run_is_written_down_once(case, sandbox, monkeypatch):
+    """Two who wrote it at once left a file that no later try could read."""
+    made = case(sandbox)
+    noted = []
+    note_stop = Journal.note_stop
+
+    def note(journal, by):
+        noted.append(by)
+        time.sleep(0.1)
+        note_stop(journal, by)
+
+    monkeypatch.setattr(Journal, "note_stop", note)
+    with pytest.raises(StoppedError, match="told to stop"):
+        apply(made, control=lambda: '{"state": "stop"}', by="the task")
+    assert noted == ["the task"]
+    assert made.sent() == 0
+
+
 @pytest.mark.parametrize("rate", [None, 2.0])
 def test_stop_and_go_on(case, sandbox, rate):
     made = case(sandbox)

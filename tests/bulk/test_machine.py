@@ -182,8 +182,10 @@ class Bulk(RuleBasedStateMachine):
     @precondition(lambda self: self.plans)
     @rule(which=CHOICE, fault=st.sampled_from(["dropped", "dropped_before", "server_error", "cut_body", "rate_limit"]))
     def apply_over_a_bad_line(self, which, fault):
-        self.sandbox.fail(fault, method="PATCH", times=2)
-        self.sandbox.fail(fault, method="GET", times=1)
+        # A 503 is taken for a refusal like a 429, and a run goes slowly for a while after each.
+        status = {"status": 500} if fault == "server_error" else {}
+        self.sandbox.fail(fault, method="PATCH", times=2, **status)
+        self.sandbox.fail(fault, method="GET", times=1, **status)
         self.check_apply(self.plans[which % len(self.plans)])
         self.sandbox.heal()
 
@@ -302,7 +304,7 @@ def _sandbox():
         yield
 
 
-@pytest.mark.timeout(1800 if LOAD else 120)
+@pytest.mark.timeout(1800 if LOAD else 300)
 @pytest.mark.long
 class TestBulk(Bulk.TestCase):
     pass

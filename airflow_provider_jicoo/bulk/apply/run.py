@@ -164,7 +164,7 @@ class _Work:
     async def carry_out(self) -> None:
         """Do the work, and meanwhile renew the lease, obey the control and tell how far it is."""
         async with self._client:
-            await self._watch.beside(self._all_waves())
+            await self._watch.beside(self._all_waves)
 
     async def write_down(self) -> bool:
         """Write what there is to write to the journal, and look whether the plan is still ours; tell whether all is."""
@@ -207,7 +207,6 @@ class _Work:
         await self._watch.tell()
 
     async def _all_waves(self) -> None:
-        await self._watch.obey_first()
         self._crew.begin()
         try:
             await self._feed.hand_out_all()

@@ -59,14 +59,17 @@ class Watch:
         self._timing = timing
         self._ceiling: float | None = None
 
-    async def beside(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work, and keep watch beside it.
+    async def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do what the control says, then the work, and keep watch beside it.
 
         A control that cannot be understood, or a disk that is full, ends the work in order.
         """
-        watching = [asyncio.ensure_future(self._keep_lease()), asyncio.ensure_future(self._tick())]
-        working = asyncio.ensure_future(work)
+        watching = [asyncio.ensure_future(self._keep_lease())]
         try:
+            # Before the ticks, not beside the first of them: two that obey a stop would both write it down.
+            await self._obey_first()
+            watching.append(asyncio.ensure_future(self._tick()))
+            working = asyncio.ensure_future(work())
             await asyncio.wait([working, *watching], return_when=asyncio.FIRST_COMPLETED)
             for watcher in watching:
                 error = watcher.exception() if watcher.done() else None
@@ -78,7 +81,7 @@ class Watch:
                 watcher.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
 
-    async def obey_first(self) -> None:
+    async def _obey_first(self) -> None:
         """Do what the control says before anything is sent."""
         try:
             await self._obey()
