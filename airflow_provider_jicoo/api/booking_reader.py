@@ -43,9 +43,10 @@ class BookingReader:
     Its generators yield what to ask for and rows, as :func:`~airflow_provider_jicoo.api.listing.read` does.
 
     ``doubts`` and ``notes`` have what is to be told; ``sweep`` is the reading of the main list; ``expected`` are the
-    looks that will probably follow; ``early`` is how many bookings came that start too early, ``statuses`` how many of
-    each status; ``total_now`` is how many rows the main list said later that it has; ``totals_of_all`` says that the
-    totals count without regard to the filters; ``is_ordered`` that the order was proved.
+    looks that will probably follow; ``span`` has the first and the last start of the main list, None where it is empty;
+    ``early`` is how many bookings came that start too early, ``statuses`` how many there are of each status;
+    ``total_now`` is how many rows the main list said later that it has; ``totals_of_all`` says that the totals count
+    without regard to the filters; ``is_ordered`` that the order was proved.
     """
 
     def __init__(self, listing: BookingListing, paging: Paging) -> None:
@@ -66,6 +67,7 @@ class BookingReader:
         )
         self._sweeps = [self.sweep]
         self.expected: list[Call[Any]] = []
+        self.span: tuple[str, str] | None = None
         self.early = 0
         self.total_now: int | None = None
         self.totals_of_all = False
@@ -89,9 +91,17 @@ class BookingReader:
             if sweep is self.sweep:
                 self.note_requests(self.main, answer)
             if not (look is not None and sweep.is_paging and (yield from look(sweep, answer))):
-                rows = self.take_meant(sweep.take(answer))
+                rows = sweep.take(answer)
+                if sweep is self.sweep:
+                    self.note_span(rows)
+                rows = self.take_meant(rows)
                 if rows:
                     yield rows
+
+    def note_span(self, rows: list[Booking]) -> None:
+        """Note from when to when the bookings of the main list start."""
+        starts = [*(self.span or ()), *(times.as_wire(row["startedAt"]) for row in rows)]
+        self.span = (min(starts), max(starts)) if starts else None
 
     def take_meant(self, rows: list[Booking]) -> list[Booking]:
         """Return the rows that are meant, and count what the proofs need."""

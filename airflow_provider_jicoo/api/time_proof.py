@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.ahead import Ask
 from airflow_provider_jicoo.api.booking_list import WIDER, BookingListing
-from airflow_provider_jicoo.api.booking_reader import BookingReader, Steps
+from airflow_provider_jicoo.api.booking_reader import IF_KNOWN, BookingReader, Steps, some
 from airflow_provider_jicoo.api.models import Booking
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
+FAR_AHEAD = datetime(2100, 1, 1, tzinfo=timezone.utc)
+SHORTER = "Select by started_after and started_before, a short time at once."
+NEXT_TO = (timedelta(days=31), timedelta(days=7), timedelta(days=1))
+"""How far before the first booking it is looked for others, where a longer time shows nothing: so long a time a server
+lists at least. Of free slots, Jicoo is known to list seven days at once."""
 
 
 class TimeProof:
@@ -28,33 +33,99 @@ class TimeProof:
         """Yield the pages that will be looked at where nothing is out of the ordinary."""
         main, number = self._reader.main, self._reader.number
         if main.starts is None:
-            yield self._from_long_ago(), 1
+            yield self._first_of_all_times(), 1
         elif number is not None:
             yield self._behind_those_in_time(number)
+        if self._may_end_too_early():
+            yield self._behind_the_last(FAR_AHEAD), 1
         if main.ends is not None and number is not None:
             yield self._without_end(number)
 
     def prove(self) -> Steps:
-        """See whether the lists without the filters by time have rows that the main list should have had."""
+        """See whether other lists have rows that the main list should have had.
+
+        Where it is asked for no start or no end, it may have one of its own: what is to come, or the next thirty days.
+        """
         main, number = self._reader.main, self._reader.number
         if main.starts is None:
-            # Without a time it may list what is to come only.
-            other = main.variant(starts=LONG_AGO + WIDER)
             missed = yield from self._left_out_without_start()
-            yield from self._reader.read_if(missed, other, "without startedAt", "with startedAt=1970")
+            yield from self._read_all_times(missed, "without startedAt", "with startedAt=1970")
         else:
             other = main.variant(starts=None)
             missed = yield from self._left_out_by_start(other, number)
             missed = yield from self._reader.still_missed(missed)
             yield from self._reader.read_if(missed, other, "by startedAt", "without it")
+        if self._may_end_too_early():
+            missed = yield from self._left_out_without_end()
+            yield from self._read_all_times(missed, "without endedAt", "with endedAt=2100")
         if main.ends is not None and number is not None:
             other = main.variant(ends=None)
             page = yield from self._reader.ask(*self._without_end(number))
             missed = yield from self._reader.still_missed(self._reader.missed(page))
             yield from self._reader.read_if(missed, other, "by endedAt", "without it")
 
-    def _from_long_ago(self) -> BookingListing:
-        return self._reader.main.variant(starts=LONG_AGO + WIDER, order="startedAt", descending=False)
+    # --- without a start or an end -----------------------------------------------------------------------------------
+
+    def _all_times(self) -> BookingListing:
+        """Return the main list with a start and an end, so that it cannot have one of its own."""
+        main = self._reader.main
+        return main.variant(starts=main.starts or LONG_AGO + WIDER, ends=main.ends or FAR_AHEAD)
+
+    def _first_of_all_times(self) -> BookingListing:
+        return self._all_times().variant(order="startedAt", descending=False)
+
+    def _may_end_too_early(self) -> bool:
+        """Tell whether the main list was asked for no end, and came to one of its own."""
+        return self._reader.main.ends is None and not self._reader.sweep.is_cut
+
+    def _behind_the_last(self, until: datetime) -> BookingListing:
+        """Return the list of what starts as late as the last that came, or later.
+
+        It begins there and not where the selection does: a server that lists so many days at the most shows the next.
+        """
+        main, span = self._reader.main, self._reader.span
+        starts = (main.starts or LONG_AGO + WIDER) if span is None else times.moment(span[1])
+        if main.before is None:
+            return main.variant(starts=starts, ends=until, order="startedAt", descending=True)
+        # The last first would show what is no longer meant; and so would, the first first, those of the day before.
+        return main.variant(starts=starts + WIDER, ends=until, order="startedAt", descending=False)
+
+    def _left_out_before_the_first(self) -> Generator[Ask | list[Booking], Any, list[str]]:
+        """Return bookings that start not long before the first that came."""
+        reader = self._reader
+        first = reader.listing.before if reader.span is None else times.moment(reader.span[0])
+        if first is None:
+            return []
+        for time in NEXT_TO:
+            near = reader.main.variant(starts=first - time, ends=first + WIDER, order="startedAt", descending=False)
+            missed = yield from reader.still_missed(reader.missed((yield from reader.ask(near))))
+            if missed:
+                return missed
+        return []
+
+    def _read_all_times(self, missed: list[str], name: str, besides: str) -> Steps:
+        """Read the list of all times, where the main one leaves out bookings, and go by it from then on.
+
+        :param missed: some of them.
+        """
+        reader = self._reader
+        yield from reader.read_if(missed, self._all_times(), name, besides)
+        if not missed or not reader.listing.any_order:
+            return
+        has_no_start, may_end_too_early = reader.main.starts is None, self._may_end_too_early()
+        reader.main = self._all_times()
+        missed = []
+        if may_end_too_early:
+            missed = reader.missed((yield from reader.ask(self._behind_the_last(FAR_AHEAD))))
+            missed = yield from reader.still_missed(missed)
+        if has_no_start and not missed:
+            missed = yield from self._left_out_before_the_first()
+        if missed:
+            reader.doubt(
+                "the list from 1970 to 2100 was expected to have all that is meant, but leaves out bookings that the "
+                f"list of a shorter time has ({some(missed)}): Jicoo lists a limited time at once.",
+                SHORTER,
+            )
 
     def _behind_those_in_time(self, number: int) -> tuple[BookingListing, int]:
         """Return the list without the filter by start, the last first, and the page on which those in time end.
@@ -74,15 +145,44 @@ class TimeProof:
 
     def _left_out_without_start(self) -> Generator[Ask | list[Booking], Any, list[str]]:
         """Return bookings that only a list with a first start has, however long ago that is."""
-        by_start = self._from_long_ago()
-        page = yield from self._reader.ask(by_start)
-        missed = yield from self._reader.still_missed(self._reader.missed(page))
-        if page is None or missed or not self._reader.is_more(page.total):
+        reader = self._reader
+        first = self._first_of_all_times()
+        page = yield from reader.ask(first)
+        if page is None and reader.main.ends is None:
+            first = first.variant(ends=None)
+            page = yield from reader.ask(first)
+        if (page is None or not page.rows) and reader.number != 0:
+            # It is refused, or it cannot be true: a list of so long a time may be more than Jicoo lists.
+            missed = yield from self._left_out_before_the_first()
+            if not missed:
+                reader.doubt(
+                    "the list from 1970 to 2100 was expected to have all bookings, but has none, so that it cannot be "
+                    "told whether the list without startedAt has those of long ago.",
+                    f"{SHORTER} {IF_KNOWN}",
+                )
+            return missed
+        missed = yield from reader.still_missed(reader.missed(page))
+        if page is None or missed or not reader.is_more(page.total):
             return missed
         # By the numbers it has more; but they may be of different moments.
-        yield from self._reader.count_again()
-        page = (yield from self._reader.ask(by_start)) or page
-        return [row["uid"] for row in page.rows] if self._reader.is_more(page.total) else []
+        yield from reader.count_again()
+        page = (yield from reader.ask(first)) or page
+        return [row["uid"] for row in page.rows] if reader.is_more(page.total) else []
+
+    def _left_out_without_end(self) -> Generator[Ask | list[Booking], Any, list[str]]:
+        """Return bookings that only a list with a last end has, however far ahead that is."""
+        reader, span = self._reader, self._reader.span
+        behind = self._behind_the_last(FAR_AHEAD)
+        page = yield from reader.ask(behind)
+        if span is not None and (page is None or not page.rows):
+            page = yield from reader.ask(self._behind_the_last(times.moment(span[1]) + NEXT_TO[0]))
+        elif span is not None and page is not None and reader.number is not None and not behind.descending:
+            is_filtered = times.as_wire(page.rows[0]["startedAt"]) >= span[1]
+            if not is_filtered:
+                page = yield from reader.ask(behind, reader.number // reader.sweep.size + 1)
+        return (yield from reader.still_missed(reader.missed(page)))
+
+    # --- by a start or an end -----------------------------------------------------------------------------------------
 
     def _left_out_by_start(self, other: BookingListing, number: int | None) -> Generator[Ask, Any, list[str]]:
         """Return bookings that the filter by start leaves out although they start in time.

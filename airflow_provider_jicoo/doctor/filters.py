@@ -18,10 +18,12 @@ CAP = "The list goes on to its end"
 START = "The filter startedAt lets through what starts at that moment or later"
 END = "The filter endedAt lets through what ends at that moment or earlier"
 PAST = "A list without dates has the bookings of the past too"
+AHEAD = "A list without dates has all bookings to come"
 ALL = "A list without a status has those of every status"
 ONE = "A list by status has those of that status, and only those"
 REQUESTS = "A list without a status has those that await approval"
 
+LONG_AGO, FAR_AHEAD = "1970-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z"
 MS = timedelta(milliseconds=1)
 DAY = timedelta(days=1)
 KNOWN = ("open", "cancel", "request")
@@ -126,13 +128,14 @@ def look_at_window(look: Look, pages: Pages) -> list[Finding]:
     booking = _in_the_middle(pages)
     if booking is None:
         why = "there are too few bookings that differ in their times"
-        return [untold(START, why), untold(END, why), _past(look)]
+        return [untold(START, why), untold(END, why), _past(look), _ahead(look)]
     start, end = times.moment(booking["startedAt"]), times.moment(booking["endedAt"])
     wide = {"startedAt": times.wire(start - DAY), "endedAt": times.wire(end + DAY)}
     return [
         _edge(look, START, booking, wide, "startedAt", start, +MS),
         _edge(look, END, booking, wide, "endedAt", end, -MS),
         _past(look),
+        _ahead(look),
     ]
 
 
@@ -183,7 +186,7 @@ def _edge(
 
 def _past(look: Look) -> Finding:
     """Compare the beginning of the list with that of one that begins long ago."""
-    plain, long_ago = look.page(), look.page(startedAt=times.wire(datetime(1970, 1, 1, tzinfo=timezone.utc)))
+    plain, long_ago = look.page(), look.page(startedAt=LONG_AGO, endedAt=FAR_AHEAD)
     if long_ago.refused is not None:
         return untold(PAST, f"startedAt=1970 is refused ({status_of(long_ago.refused)})")
     if not long_ago.rows or not plain.rows:
@@ -197,6 +200,23 @@ def _past(look: Look) -> Finding:
             "A plan reads both lists; ListBookingsOperator fails without started_at, so give one.",
         )
     return holds(PAST, "With startedAt=1970 the list begins with the same bookings.")
+
+
+def _ahead(look: Look) -> Finding:
+    """Compare the end of the list with that of one that ends far ahead."""
+    plain, far = look.page(sort="desc"), look.page(sort="desc", startedAt=LONG_AGO, endedAt=FAR_AHEAD)
+    if far.refused is not None:
+        return untold(AHEAD, f"endedAt=2100 is refused ({status_of(far.refused)})")
+    if not far.rows or not plain.rows:
+        told = "with startedAt=1970 and endedAt=2100 none comes" if plain.rows else "no row can be used"
+        return untold(AHEAD, told)
+    if set(far.uids) - set(plain.uids) and max(far.column("startedAt")) > max(plain.column("startedAt")):
+        return differs(
+            AHEAD,
+            "With endedAt=2100 later bookings come than without.",
+            "A plan reads both lists; ListBookingsOperator fails without ended_at, so give one.",
+        )
+    return holds(AHEAD, "With endedAt=2100 the list ends with the same bookings.")
 
 
 # --- the status -------------------------------------------------------------------------------------------------------

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def seconds(value: str | float) -> float:
-    """Read a length of time: a number of seconds, or a text such as ``50ms``, ``0.5s``, ``5m`` or ``9h``.
+    """Read a length of time: a number of seconds, or a text such as ``50ms``, ``0.5s``, ``5m``, ``9h`` or ``30d``.
 
     :raises ValueError: it is none, or below 0.
     """

@@ -33,7 +33,12 @@ def booking(number, start, status="open", created=None):
 
 @dataclass
 class Ways:
-    """How it lists; the defaults are the documented ways. ``largest`` refuses a larger ``perPage`` than that."""
+    """How it lists; the defaults are the documented ways. ``largest`` refuses a larger ``perPage`` than that.
+
+    ``window`` is which times it lists: ``near`` lists ten days back and fifteen ahead where no times are asked for,
+    ``ends`` ends so wherever one of them is not, ``from start`` lists fifteen days from the start, or from today, where
+    no end is asked for, and ``span`` lists thirty days from there at the most.
+    """
 
     cap: int | None = None
     offset_by_asked: bool = False
@@ -51,6 +56,7 @@ class Ways:
     requests: str = "refused"
     list_cap: int | None = None
     future_only: bool = False
+    window: str = "all"
 
 
 class Imagined:
@@ -135,8 +141,25 @@ class Imagined:
             return row["status"] not in left_out[self.ways.without_status]
         return row["status"] == asked
 
+    def _window(self, after, before):
+        """Return the times that are listed, where these are asked for."""
+        early, late = (times.wire(BEGIN + timedelta(days=days)) for days in (-10, 15))
+        if self.ways.window == "near":
+            return (early, late) if after is before is None else (after, before)
+        if self.ways.window == "ends":
+            return after or early, before or late
+        if self.ways.window in ("from start", "span"):
+            after = after or times.wire(BEGIN)
+            days = 15 if self.ways.window == "from start" else 30
+            end = times.wire(times.moment(after) + timedelta(days=days))
+            if self.ways.window == "from start":
+                return after, before or end
+            return after, min(before or end, end)
+        return after, before
+
     def _is_in_time(self, row, after, before):
         ways = self.ways
+        after, before = self._window(after, before)
         if ways.future_only and after is before is None:
             return row["startedAt"] >= times.wire(BEGIN)
         if after is not None and ways.start != "ignored":

@@ -40,6 +40,7 @@ DANGEROUS = {
     "without_status": ["open", "no cancel"],
     "list_cap": [11],
     "future_only": [True],
+    "window": ["near", "ends", "from start"],
     "totals": ["of page", "capped", "all"],
 }
 """Ways that would cost rows where they were not noticed."""
@@ -381,6 +382,65 @@ def test_a_list_that_ends_at_a_cap_of_its_own(totals):
 
 def test_a_list_without_times_that_has_what_is_to_come_only():
     assert uids(read_all(Imagined(ROWS, Ways(future_only=True)), everything())) == uids(ROWS)
+
+
+WINDOWS = [
+    {},
+    {"status": "open"},
+    {"starts": BEGIN - timedelta(days=20)},
+    {"starts": BEGIN + timedelta(days=5), "status": "request"},
+    {"starts": BEGIN + timedelta(days=20)},
+    {"before": BEGIN + timedelta(days=40)},
+    {"before": BEGIN - timedelta(days=12)},
+    {"starts": BEGIN - timedelta(days=3), "before": BEGIN + timedelta(days=33)},
+]
+
+
+@pytest.mark.parametrize("fields", WINDOWS, ids=str)
+@pytest.mark.parametrize("totals", ["true", "none", "text", "of page"])
+@pytest.mark.parametrize("window", ["near", "ends", "from start"])
+def test_a_list_that_has_only_what_is_near_where_no_times_are_asked_for(window, totals, fields):
+    server = Imagined(ROWS, Ways(window=window, totals=totals))
+    before = fields.get("before")
+    listing = replace(
+        list_bookings(order_by="createdAt" if before is None else "startedAt"),
+        any_order=True,
+        **fields,
+    )
+
+    found = read_all(server, listing, paging=Paging(5, lists_requests=True))
+
+    def means(row):
+        start = times.moment(row["startedAt"])
+        in_time = start >= fields.get("starts", start) and (before is None or start < before)
+        return in_time and fields.get("status") in (None, row["status"])
+
+    assert uids(found) == uids(filter(means, ROWS))
+
+
+def test_where_the_order_matters_it_says_so():
+    words = unproven(Ways(window="ends"), list_bookings(started_at=BEGIN))
+    assert "leaves out bookings" in words
+
+
+@pytest.mark.parametrize("fields", WINDOWS, ids=str)
+def test_a_list_of_a_limited_time_is_whole_or_says_so(fields):
+    """The rows are so dense that there are some in each such time."""
+    before = fields.get("before")
+    column = "createdAt" if before is None else "startedAt"
+    listing = replace(list_bookings(order_by=column), any_order=True, **fields)
+    warnings = []
+    found = read_all(
+        Imagined(ROWS, Ways(window="span")),
+        listing,
+        paging=Paging(5, lists_requests=True),
+        warnings=warnings,
+        on_unproven="warn",
+    )
+
+    whole = read_all(Imagined(ROWS, Ways()), listing, paging=Paging(5, lists_requests=True))
+    assert set(uids(found)) <= set(uids(whole))
+    assert uids(found) == uids(whole) or warnings
 
 
 @pytest.mark.parametrize("totals", ["of page", "one page", "text", "total only", "pages only", "none"])

@@ -36,6 +36,12 @@ WHOLE = (
     "filter-shifted",
     "no-cancelled",
     "future-only",
+    "near-only",
+    "near-only no-totals",
+    "near-only open-only request-filter",
+    "near-ends",
+    "near-ends=3d total-of-page",
+    "near-ends page-cap",
     "status-ignored",
     "request-filter",
     "open-only request-filter",
@@ -63,7 +69,17 @@ WHOLE = (
     "null-errors",
 )
 """With these, every plan is whole."""
-PERHAPS = ("open-only", "no-requests", "list-cap=120", "list-cap-told=120", "endless-pages", "no-totals open-only")
+PERHAPS = (
+    "open-only",
+    "no-requests",
+    "span-limit",
+    "near-only open-only",
+    "span-limit near-only",
+    "list-cap=120",
+    "list-cap-told=120",
+    "endless-pages",
+    "no-totals open-only",
+)
 """With these, a plan is whole, or says that it may not be."""
 
 

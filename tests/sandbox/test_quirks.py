@@ -646,6 +646,29 @@ class TestSelecting:
         assert all(row["startedAt"] > "2026-01-15T03:29" for row in rows)
         assert jicoo.list(startedAt="2000-01-01T00:00:00.000Z")["totalCount"] == 60
 
+    @pytest.mark.parametrize(
+        ("quirk", "plain", "ahead", "all_times"),
+        [
+            ("near-only=2d", "bcd", "cde", "abcde"),
+            ("near-ends=2d", "bcd", "cd", "abcde"),
+            ("span-limit=2d", "cd", "cd", ""),
+        ],
+    )
+    def test_what_is_near(self, start: Start, quirk: str, plain: str, ahead: str, all_times: str) -> None:
+        jicoo = start(quirk)
+        for name, day in zip("abcde", (10, 14, 15, 16, 20), strict=True):
+            jicoo.add(name=name, startedAt=f"2026-01-{day}T04:00:00Z", endedAt=f"2026-01-{day}T05:00:00Z")
+        today, long_ago, far = "2026-01-15T03:30:00.000Z", "1970-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z"
+
+        def names(**times: str) -> str:
+            found = jicoo.list(**times)
+            assert found["totalCount"] == len(found["data"])
+            return "".join(row["name"] for row in found["data"])
+
+        assert names() == plain
+        assert names(startedAt=today) == ahead
+        assert names(startedAt=long_ago, endedAt=far) == all_times
+
 
 class TestLag:
     def test_of_the_list(self, start: Start) -> None:

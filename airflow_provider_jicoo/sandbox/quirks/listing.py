@@ -174,6 +174,44 @@ class FutureOnly(Quirk):
         return replace(asked, started=f"{now[:16]}:00.000Z") if asked.started is asked.ended is None else asked
 
 
+class _Days(Quirk):
+    default = "7d"
+
+    @classmethod
+    def read(cls, text: str) -> timedelta:
+        return timedelta(seconds=values.seconds(text))
+
+    def around(self, now: str) -> tuple[str, str]:
+        """Return the moments so long ago, and so far ahead. To the minute, so that one sweep is one list."""
+        minute = f"{now[:16]}:00.000Z"
+        return _moved(minute, -self.value), _moved(minute, self.value)
+
+
+class NearOnly(_Days):
+    """A list without ``startedAt`` and ``endedAt`` has, and counts, only what is so near to now."""
+
+    def select(self, asked: Asked, now: str) -> Asked:
+        early, late = self.around(now)
+        return replace(asked, started=early, ended=late) if asked.started is asked.ended is None else asked
+
+
+class NearEnds(_Days):
+    """A list without ``startedAt`` begins so long ago, and one without ``endedAt`` ends so far ahead."""
+
+    def select(self, asked: Asked, now: str) -> Asked:
+        early, late = self.around(now)
+        return replace(asked, started=asked.started or early, ended=asked.ended or late)
+
+
+class SpanLimit(_Days):
+    """A list ends so long after ``startedAt`` at the latest; without ``startedAt`` it begins now."""
+
+    def select(self, asked: Asked, now: str) -> Asked:
+        started = asked.started or f"{now[:16]}:00.000Z"
+        latest = _moved(started, self.value)
+        return replace(asked, started=started, ended=min(asked.ended or latest, latest))
+
+
 class StatusIgnored(Quirk):
     """The filter ``status`` is ignored."""
 
@@ -401,6 +439,9 @@ QUIRKS: tuple[type[Quirk], ...] = (
     NoRequests,
     CancelledGone,
     FutureOnly,
+    NearOnly,
+    NearEnds,
+    SpanLimit,
     StatusIgnored,
     RequestFilter,
     LateList,
