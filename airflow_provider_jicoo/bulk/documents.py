@@ -215,7 +215,7 @@ class StopNote(TypedDict):
 
 
 class IntentLine(TypedDict):
-    """Changes that are about to be sent: in doubt, until an outcome follows."""
+    """Changes that are about to be sent, each time anew: in doubt, until an outcome follows."""
 
     intent: list[str]
     """The ids of the bookings."""

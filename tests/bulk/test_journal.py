@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 
@@ -9,10 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_jicoo.bulk.apply.change import Change
 from airflow_provider_jicoo.bulk.apply.journal import History, Journal, history, outcome_line
+from airflow_provider_jicoo.bulk.apply.ledger import Ledger
+from airflow_provider_jicoo.bulk.apply.way import Event
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.journal_files import journal_of
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
+from airflow_provider_jicoo.bulk.plan import PlannedChange
 
 
 @pytest.fixture
@@ -90,6 +95,35 @@ def test_it_is_in_doubt_again_when_it_is_announced_again(folder):
     journal.write([], ["a"])
     journal.write([{"uid": "a", "outcome": None}], ["a"])
     assert known(folder) == {"a": None}
+
+
+def test_each_intent_may_be_one_more_sending(folder):
+    first = claimed(folder)
+    first.write([], ["a", "b", "c"])
+    first.write([done("b", "failed", sends=1), {"uid": "c", "outcome": None}], [])
+    first.write([], ["a", "b", "c"])
+    claimed(folder).write([], ["a"])
+    assert {uid: entry.sends for uid, entry in history(folder).entries.items()} == {"a": 3, "b": 2, "c": 1}
+
+
+def test_an_intent_that_was_withdrawn_does_not_count_though_an_earlier_one_may_have_been_sent(folder):
+    claimed(folder).write([], ["a"])
+
+    async def announce_and_withdraw():
+        journal = claimed(folder)
+        ledger = Ledger(journal, asyncio.to_thread, history(folder).entries, ())
+        planned = PlannedChange("a", "update", {}, {"priority": "high"}, "u", "s", "e")
+        change = Change(planned, messages=False, doubt=ledger.entries["a"])
+        change.happens(Event.AS_PLANNED)
+        await ledger.announce([change])
+        assert history(folder).entries["a"].sends == 2, "it may be killed now"
+        ledger.record(change, change.withheld())
+        await ledger.flush()
+
+    asyncio.run(announce_and_withdraw())
+
+    entry = history(folder).entries["a"]
+    assert (entry.outcome, entry.sends) == (Outcome.UNKNOWN, 1)
 
 
 def test_later_words_go_before_earlier_ones(folder):

@@ -195,6 +195,17 @@ def _not_in_doubt(ledger, uid):
     return entry is not None and entry.outcome in (None, Outcome.UNKNOWN)
 
 
+_read_back = journal._take
+
+
+@fault("found: a second sending of a worker that was killed is not counted", journal, "_take")
+def _count_once(entries, line):
+    before = {uid: entries[uid].sends for uid in line.get("intent", ()) if uid in entries}
+    _read_back(entries, line)
+    for uid, sends in before.items():
+        entries[uid].sends = max(1, sends)
+
+
 @fault("found: two threads write one segment", Ledger, "_write")
 async def _write_twice(ledger):
     outcomes, ledger._outcomes = ledger._outcomes, []

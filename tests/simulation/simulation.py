@@ -632,7 +632,17 @@ class World:
             self._check_truth(phase, uid, Outcome(outcome), words)
             if outcome == "applied":
                 self._check_shows(phase, uid, words)
+        self._check_sends(phase)
         self.check()
+
+    def _check_sends(self, phase):
+        """What was made more than once must be counted so, whoever of its senders was killed."""
+        if phase.report is None:
+            return
+        for line in map(json.loads, self._outcomes(phase)[1].splitlines()):
+            made = len(self.server.effects[phase.name, line["uid"]])
+            if made > max(1, line.get("sends", 1)):
+                self.violated(f"{line['uid']} was made {made} times, and the report says {line}")
 
     def _check_shows(self, phase, uid, words):
         row, after = self.server.rows.get(uid), phase.changes[uid].after

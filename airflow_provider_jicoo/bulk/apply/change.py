@@ -15,6 +15,8 @@ from airflow_provider_jicoo.bulk.plan.file import PlannedChange
 _LEFT = (State.LEFT_IN_DOUBT, State.TO_REPEAT, State.ANNOUNCED_AGAIN)
 """Where a change is that an earlier try may have made, and that this one has not sent."""
 
+_NOT_ANNOUNCED = (State.PLANNED, State.JUDGED, State.LEFT_IN_DOUBT, State.TO_REPEAT, State.NOT_MADE)
+
 
 class Change:
     """A planned change, from its turn to its outcome. Its state is changed by :meth:`happens` alone.
@@ -57,8 +59,8 @@ class Change:
 
     @property
     def is_announced(self) -> bool:
-        """Whether this try has said in the journal that it may be sent."""
-        return self.state not in (State.PLANNED, State.JUDGED, State.LEFT_IN_DOUBT, State.TO_REPEAT)
+        """Whether this try has said in the journal that it may be sent, as often as it has to be."""
+        return self.state not in _NOT_ANNOUNCED
 
     @property
     def is_over(self) -> bool:
@@ -105,7 +107,7 @@ class Change:
 
     def withheld(self) -> Entry:
         """Return what it has come to where the run ends before it can leave."""
-        if self.state in (State.REFUSED, State.NOT_MADE):
+        if self.state in (State.REFUSED, State.NOT_MADE, State.TO_SEND_AGAIN):
             return self.entry(Outcome.FAILED, "it was not made, and the run ended before it could be sent again")
         if self.state is State.LEFT_IN_DOUBT and self.is_inherited:
             return self.entry(Outcome.UNKNOWN, "an earlier try may have sent it, and the run ended before its turn")

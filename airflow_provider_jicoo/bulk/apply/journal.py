@@ -9,8 +9,9 @@ cannot append:
   then: of two with the same number, each who sees the other one gives up, also where a listing that lags shows it late.
 - ``taken-000001.json``: the token of the claim with that number, for storage whose listings lag behind its files.
 - ``000001-<token>-000001.jsonl``: a segment of that claim. A line ``{"intent": [uid, ...]}`` is durable before any of
-  these is sent; a line ``{"uid": ..., "outcome": ...}`` follows. The last segment of a claim may lack its last line,
-  ``{"end": true}``: it was being written when its worker died, and nothing in it was acted on.
+  these is sent, and again before one is sent once more; a line ``{"uid": ..., "outcome": ...}`` follows. The last
+  segment of a claim may lack its last line, ``{"end": true}``: it was being written when its worker died, and nothing
+  in it was acted on.
 - ``released-000001.json``: that worker sends nothing more; tells how many segments it wrote.
 - ``stopped-000001.json``: somebody stopped that worker for good.
 
@@ -189,7 +190,7 @@ def _is_outcome(line: dict[str, Any]) -> bool:
 
 def _take(entries: dict[str, Entry], line: dict[str, Any]) -> None:
     for uid in line.get("intent", ()):
-        entries[uid] = Entry(sends=max(1, entries[uid].sends) if uid in entries else 1)
+        entries[uid] = Entry(sends=1 + (entries[uid].sends if uid in entries else 0))
     if "uid" in line:
         outcome = line["outcome"]
         if outcome is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_jicoo.api.exhaustive import assert_never
@@ -81,8 +82,12 @@ class Ledger:
         match entry.outcome:
             case Outcome.NOT_ATTEMPTED:
                 self.entries.pop(change.uid, None)
-                # What an earlier try left in doubt was read as not made, but may be made yet: it stays in doubt.
-                if was_announced and not may_have_arrived:
+                if was_announced and may_have_arrived:
+                    # What an earlier try left in doubt was read as not made, but may be made yet: it stays in doubt.
+                    # The intent of this try, which has not sent it, would count as one sending more.
+                    entry = replace(entry, outcome=Outcome.UNKNOWN)
+                    self._outcomes.append(outcome_line(change.uid, entry))
+                elif was_announced:
                     self._outcomes.append({"uid": change.uid, "outcome": None})
                 return
             case Outcome.REJECTED | Outcome.FAILED:

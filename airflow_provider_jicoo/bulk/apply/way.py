@@ -32,6 +32,8 @@ class State(enum.Enum):
     """The same, and the journal says, durably, that this try may send it."""
     NOT_MADE = "not made"
     """It was sent, its booking does not show it, and it may be sent again."""
+    TO_SEND_AGAIN = "to be sent again"
+    """The same, and the journal says, durably, that it may be sent once more."""
     SENT_AGAIN = "sent again"
     """It is under way, though an earlier sending may have arrived."""
     IN_DOUBT = "in doubt"
@@ -85,7 +87,7 @@ ENDS = frozenset(State(outcome.value) for outcome in Outcome)
 """States in which a change has its outcome."""
 MAY_HAVE_ARRIVED = frozenset(
     {
-        *(State.LEFT_IN_DOUBT, State.TO_REPEAT, State.ANNOUNCED_AGAIN, State.NOT_MADE),
+        *(State.LEFT_IN_DOUBT, State.TO_REPEAT, State.ANNOUNCED_AGAIN, State.NOT_MADE, State.TO_SEND_AGAIN),
         *(State.SENT, State.SENT_AGAIN, State.IN_DOUBT, State.ANSWERED, State.DENIED, State.WATCHED),
     }
 )
@@ -156,13 +158,20 @@ ARROWS: dict[State, dict[Event, tuple[State, str]]] = {
     },
     _S.NOT_MADE: {
         _E.AS_PLANNED: (_S.NOT_MADE, "It was read too long ago, and is read once more."),
+        _E.ANNOUNCE: (_S.TO_SEND_AGAIN, "A worker that is killed must leave behind how often it may have sent it."),
+        _E.APPLIED: (_S.APPLIED, "Read once more, it was made after all."),
+        _E.FAILED: (_S.FAILED, "The tries are used up, or the run ended: read back, it was not made."),
+        _E.UNKNOWN: (_S.UNKNOWN, "It cannot be told; or an earlier try too may have made it."),
+    },
+    _S.TO_SEND_AGAIN: {
+        _E.AS_PLANNED: (_S.TO_SEND_AGAIN, "It was read too long ago, and is read once more."),
         _E.LEAVE: (_S.SENT_AGAIN, "It is quiet, or the server cannot be at work on the first sending any more."),
         _E.APPLIED: (_S.APPLIED, "Read once more, it was made after all."),
         _E.FAILED: (_S.FAILED, "The tries are used up, or the run ended: read back, it was not made."),
         _E.UNKNOWN: (_S.UNKNOWN, "It cannot be told; or an earlier try too may have made it."),
     },
     _S.SENT_AGAIN: {
-        _E.HELD_BACK: (_S.NOT_MADE, "This sending certainly changed nothing."),
+        _E.HELD_BACK: (_S.TO_SEND_AGAIN, "This sending certainly changed nothing."),
         _E.LOST: (_S.IN_DOUBT, "It may have been made, now or in a moment."),
         _E.ANSWER: (_S.ANSWERED, "The server has taken it."),
         _E.DENIAL: (_S.DENIED, "This sending changed nothing."),
