@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import re
 import ssl
+import sys
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
@@ -195,5 +195,6 @@ def _checked(base_url: str) -> str:
 
 
 def _positive(name: str, value: object, unit: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-        raise InvalidRequestError(f"{name}: {value!r} is not a positive number of {unit}")
+    # JSON has integers that no float can hold.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= sys.float_info.max:
+        raise InvalidRequestError(f"{name}: {value!r:.100} is not a positive number of {unit}")

@@ -153,9 +153,18 @@ class ShiftTime(Change):
 
     def _moved(self, clock: datetime) -> datetime:
         if self.minutes is not None:
-            return clock + timedelta(minutes=int(self.minutes))
+            return clock + timedelta(minutes=_whole(self.minutes))
         day = self.to_date if isinstance(self.to_date, date) else date.fromisoformat(str(self.to_date))
         return clock.replace(year=day.year, month=day.month, day=day.day)
+
+
+def _whole(minutes: object) -> int:
+    if isinstance(minutes, (int, str)) and not isinstance(minutes, bool):
+        try:
+            return int(minutes)
+        except ValueError:
+            pass  # said below
+    raise ValueError(f"minutes: {minutes!r:.100} is not a whole number")
 
 
 def _offset(clock: datetime) -> timedelta:

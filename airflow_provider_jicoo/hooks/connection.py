@@ -54,8 +54,8 @@ def settings(connection: ConnectionLike) -> Settings:
             given["lists_requests"] = _flag("lists_requests", extras["lists_requests"])
         start, end = Settings.period_parameters
         given["period_parameters"] = (
-            str(extras.get("period_start_parameter", start)),
-            str(extras.get("period_end_parameter", end)),
+            _text("period_start_parameter", extras.get("period_start_parameter", start)),
+            _text("period_end_parameter", extras.get("period_end_parameter", end)),
         )
         return Settings(**given)
     except InvalidRequestError as error:
@@ -87,7 +87,7 @@ def _check_type(conn_type: str | None) -> None:
 def team_slug(connection: ConnectionLike) -> str | None:
     """Return the team's part of the booking pages' address, where the connection knows it."""
     slug = _extras(connection.extra_dejson).get("team_slug")
-    return None if slug is None else str(slug)
+    return None if slug is None else _text("team_slug", slug)
 
 
 def base_url(connection: ConnectionLike) -> str:
@@ -132,9 +132,11 @@ def _extras(given: Any) -> dict[str, Any]:
 
 def _number(name: str, value: Any) -> float:
     try:
+        if isinstance(value, bool):
+            raise ValueError  # to Python, True is 1
         return float(value)
-    except (TypeError, ValueError):
-        raise InvalidRequestError(f"{name}: {value!r} is not a number") from None
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidRequestError(f"{name}: {value!r:.100} is not a number") from None
 
 
 def _whole(name: str, value: Any) -> int:
@@ -142,6 +144,12 @@ def _whole(name: str, value: Any) -> int:
     if not number.is_integer():  # also infinity and NaN
         raise InvalidRequestError(f"{name}: {value!r} is not a whole number")
     return int(number)
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise InvalidRequestError(f"{name}: {value!r:.100} is not a text")
+    return str(value)
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -108,9 +108,11 @@ def as_float(name: str, value: Any) -> float:
     :raises ValueError: it is none.
     """
     try:
+        if isinstance(value, bool):
+            raise ValueError  # to Python, True is 1
         return float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} is not a number") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name}: {value!r:.100} is not a number") from None
 
 
 def as_span(name: str, value: Any) -> timedelta | None:

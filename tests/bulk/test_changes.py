@@ -249,7 +249,9 @@ def test_to_date_is_that_day(zone, at, day):
     [
         ({}, "either minutes or to_date"),
         ({"minutes": 5, "to_date": "2027-03-16"}, "either minutes or to_date"),
-        ({"minutes": "an hour"}, "invalid literal"),
+        ({"minutes": "an hour"}, "minutes: 'an hour' is not a whole number"),
+        ({"minutes": 7.9}, "minutes: 7.9 is not a whole number"),
+        ({"minutes": True}, "minutes: True is not a whole number"),
         ({"to_date": "16 March"}, "Invalid isoformat"),
         ({"to_date": "2027-02-30"}, "day"),
     ],

@@ -254,10 +254,16 @@ class TestExtras:
         with pytest.raises(InvalidRequestError, match="unknown extra 'zzz'; known are timeout, server_grace, max_"):
             settings(extra={"zzz": 3})
 
-    @pytest.mark.parametrize("value", ["soon", "0", -1, "nan", "inf", [1], {}])
-    @pytest.mark.parametrize("name", ["timeout", "server_grace", "max_requests_per_second"])
+    @pytest.mark.parametrize("value", ["soon", "0", -1, "nan", "inf", [1], {}, True, 10**400])
+    @pytest.mark.parametrize("name", ["timeout", "server_grace", "max_requests_per_second", "page_size"])
     def test_no_number(self, settings, name, value):
         with pytest.raises(InvalidRequestError, match=f"connection 'jicoo_default': {name}: "):
+            settings(extra={name: value})
+
+    @pytest.mark.parametrize("name", ["period_start_parameter", "period_end_parameter"])
+    @pytest.mark.parametrize("value", [True, ["a"], {}])
+    def test_no_text(self, settings, name, value):
+        with pytest.raises(InvalidRequestError, match=f"connection 'jicoo_default': {name}: .* is not a text"):
             settings(extra={name: value})
 
     @pytest.mark.parametrize("extra", [[1], "text", None])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -88,8 +88,8 @@ class Options:
             raise PlanError(f"concurrency: {self.concurrency!r} is no whole number")
         if self.concurrency < 1:
             raise PlanError(f"concurrency: {self.concurrency!r} is not 1 or more")
-        if not _is_number(self.lease, int, float) or not math.isfinite(self.lease) or self.lease <= 0:
-            raise PlanError(f"lease: {self.lease!r} is not a positive number of seconds")
+        if not _is_number(self.lease, int, float) or not 0 < self.lease <= sys.float_info.max:
+            raise PlanError(f"lease: {self.lease!r:.100} is not a positive number of seconds")
 
     def reads_each(self, *, messages: bool) -> bool:
         """Tell whether a booking is read by itself right before its change.
