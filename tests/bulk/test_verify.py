@@ -308,6 +308,22 @@ class TestCannotBeTold:
         assert found.exit_code == 2, str(found)
         assert found.verdict_of(WHOLE) is Verdict.UNTOLD
 
+    @pytest.mark.parametrize("start", ["taken-", "claim-", "released-"])
+    @pytest.mark.parametrize("content", ["", "{}", '{"token": "'])
+    def test_a_small_file_of_the_journal_that_was_emptied(self, applied, verify, start, content):
+        path = applied()
+        (file,) = journal_of(path).glob(f"{start}*")
+        file.write_text(content)
+        found = verify(path)
+        assert found.exit_code == 2, str(found)
+        assert f"{file.name} does not say whose it is" in str(found)
+
+    def test_a_claim_that_was_being_written_when_its_worker_was_killed_is_no_damage(self, applied, verify):
+        path = applied()
+        for name in (f"claim-000002-{'e' * 32}.json", "taken-000002.json"):
+            (journal_of(path) / name).touch()
+        assert "does not say whose it is" not in str(verify(path))
+
     def test_another_try_has_begun(self, applied, verify):
         path = applied()
         last = segments(path)[-1]
