@@ -200,8 +200,11 @@ class BookingReader:
             yield from self._read_tail(listing, sweep)  # they may have joined the list since
 
     def _read_tail(self, listing: BookingListing, sweep: Sweep[Booking]) -> Steps:
-        """Read the end of a list again, from the last page that had rows."""
-        page, last = sweep.last_page, None
+        """Read the end of a list again, from the page before the last one that had rows.
+
+        Where a row has left the list meanwhile, another one has gone from page to page.
+        """
+        page, last = max(1, sweep.last_page - 1), None
         while (found := (yield from self.ask(listing, page))) is not None and found.rows:
             yield from self._take_in(found)
             uids = [row["uid"] for row in found.rows]
