@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
 from airflow_provider_jicoo.api.errors import InvalidRequestError
-from airflow_provider_jicoo.api.secret import discreet
+from airflow_provider_jicoo.api.secret import Secret, discreet
 from airflow_provider_jicoo.api.settings import BASE_URL, Settings
+from airflow_provider_jicoo.api.signature import DOCUMENTED, Variant
 from airflow_provider_jicoo.hooks.forms import EXTRA_FIELDS
 
 _KEY = re.compile(r"sk_live_[^\s'\"]*")
@@ -82,6 +85,88 @@ def _check_type(conn_type: str | None) -> None:
             f"it is of type {conn_type[:40]!r}, not 'jicoo', and its password would be sent as the API key; name a "
             "connection of type Jicoo in jicoo_conn_id"
         )
+
+
+DeliveryMode = Literal["dag_run", "partitioned_asset", "asset"]
+
+
+@dataclass(frozen=True)
+class Signing:
+    """How the webhooks of a connection are signed.
+
+    :param secrets: the endpoint's secret; several while it is being changed.
+    :param variant: how signatures are made of it.
+    """
+
+    secrets: tuple[Secret, ...]
+    variant: Variant
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a webhook of a connection does.
+
+    :param mode: start DAGs, or make an event of the connection's asset.
+    :param dag_ids: the DAGs to start; empty for the other modes.
+    """
+
+    mode: DeliveryMode
+    dag_ids: tuple[str, ...]
+
+
+@discreet
+def signing(connection: ConnectionLike) -> Signing | None:
+    """Return how the webhooks of a connection are signed; None where it is to receive none.
+
+    ``webhook_secret`` is one secret, or several: with white space or commas between them, or as a JSON list.
+
+    :raises InvalidRequestError: names the connection and what is wrong with it, without the secret.
+    """
+    try:
+        _check_type(getattr(connection, "conn_type", None))
+        extras = _extras(connection.extra_dejson)
+        secrets = _listed("webhook_secret", extras.get("webhook_secret"))
+        variant = extras.get("webhook_variant")
+        variant = DOCUMENTED if variant is None else Variant.parse(str(variant).strip())
+    except InvalidRequestError as error:
+        said = str(error)
+    else:
+        return Signing(tuple(map(Secret, secrets)), variant) if secrets else None
+    raise InvalidRequestError(f"connection {connection.conn_id!r}: {_without_key(said, connection.password)}")
+
+
+def delivery(connection: ConnectionLike) -> Delivery:
+    """Return what a webhook of a connection does.
+
+    :raises InvalidRequestError: names the connection and what is wrong with it.
+    """
+    extras = _extras(connection.extra_dejson)
+    mode = str(extras.get("webhook_delivery", "dag_run")).strip()
+    known: dict[str, DeliveryMode] = {each: each for each in get_args(DeliveryMode)}
+    if mode not in known:
+        raise InvalidRequestError(
+            f"connection {connection.conn_id!r}: webhook_delivery: {mode[:40]!r} is none of {', '.join(known)}"
+        )
+    dag_ids = tuple(dict.fromkeys(_listed("webhook_dag_ids", extras.get("webhook_dag_ids"))))
+    if mode == "dag_run" and not dag_ids:
+        raise InvalidRequestError(
+            f"connection {connection.conn_id!r}: webhook_dag_ids is empty, so that webhooks start nothing: name the "
+            "DAGs to start, or choose another webhook_delivery"
+        )
+    return Delivery(known[mode], dag_ids if mode == "dag_run" else ())
+
+
+def _listed(name: str, given: Any) -> list[str]:
+    """Return the texts of an extra that may have several; its value shows in no error, since it may be a secret."""
+    if isinstance(given, str) and given.lstrip().startswith("["):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            given = [None]
+    texts = re.split(r"[\s,]+", given) if isinstance(given, str) else [] if given is None else given
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise InvalidRequestError(f"{name}: neither a text nor a list of texts")
+    return [text.strip() for text in texts if text.strip()]
 
 
 def team_slug(connection: ConnectionLike) -> str | None:

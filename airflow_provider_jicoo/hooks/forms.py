@@ -95,10 +95,30 @@ EXTRA_FIELDS = (
     ExtraField(
         "webhook_secret",
         "Webhook secret",
-        "Leave it empty: nothing reads it yet. It will be the signing secret of a webhook endpoint, as Jicoo shows it "
-        "where the endpoint is made.",
+        "The signing secret of the webhook endpoint, as Jicoo shows it where the endpoint is made. Two with a space "
+        "between them while it is being changed. Empty means that no webhooks are received.",
         "string",
         masked=True,
+    ),
+    ExtraField(
+        "webhook_delivery",
+        "Webhooks: what an event does",
+        "dag_run starts the DAGs below; partitioned_asset (Airflow 3.2 and later) and asset make an event of the asset "
+        "jicoo://<connection id>/bookings. Empty means dag_run.",
+        "string",
+    ),
+    ExtraField(
+        "webhook_dag_ids",
+        "Webhooks: DAGs to start",
+        "Ids of the DAGs that dag_run starts, for example on_booking, notify_sales.",
+        "string",
+    ),
+    ExtraField(
+        "webhook_variant",
+        "Webhooks: variant of the signature",
+        "How Jicoo signs, where the diagnosis in the documentation has found it to be another way than the documented "
+        "one, for example secret=base64. Empty means the documented one.",
+        "string",
     ),
     ExtraField(
         "team_slug",

@@ -1,0 +1,53 @@
+"""What an event does in Airflow: it starts DAGs, or is an event of the connection's asset.
+
+What is handed on is ids, the event's name and times: a guest's name, e-mail and answers are read by the DAG.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from airflow_provider_jicoo.api.webhooks import WebhookEvent
+from airflow_provider_jicoo.hooks.connection import Delivery
+from airflow_provider_jicoo.plugins import airflow_internals
+from airflow_provider_jicoo.plugins.airflow_internals import NotStoredError
+
+RUN_ID = "jicoo__{}"
+
+
+def deliver(conn_id: str, delivery: Delivery, event: WebhookEvent) -> None:
+    """Store an event in Airflow's database, unless it is there; committed when it returns. It blocks.
+
+    :param conn_id: the connection that it came for.
+    :param delivery: what it is to do.
+    :param event: the event.
+    :raises NotStoredError: not all of it is stored; the same event again stores the rest.
+    """
+    if delivery.mode == "dag_run":
+        _start_dags(conn_id, delivery.dag_ids, event)
+    else:
+        raise NotStoredError(f"webhook_delivery {delivery.mode} is not there yet")
+
+
+def letter(conn_id: str, event: WebhookEvent) -> dict[str, Any]:
+    """Return what a DAG is told: ``conf`` of its run, or ``extra`` of the asset's event.
+
+    ``jicoo_conn_id``, ``event_id``, ``event`` (its name), and as in
+    :class:`~airflow_provider_jicoo.api.webhooks.WebhookEvent` ``booking_uid``, ``event_type_uid``, ``created_at``,
+    ``started_at``, ``ended_at``, ``updated_at`` and ``cancelled_at``, which are None where the event does not say.
+    """
+    told = asdict(event)
+    return {"jicoo_conn_id": conn_id, "event_id": event.id, "event": told.pop("name"), **told}
+
+
+def _start_dags(conn_id: str, dag_ids: tuple[str, ...], event: WebhookEvent) -> None:
+    problems = []
+    for dag_id in dag_ids:
+        # One that cannot be started does not keep the others waiting: those are there when the event comes again.
+        try:
+            airflow_internals.start_dag_run(dag_id, RUN_ID.format(event.id), letter(conn_id, event))
+        except NotStoredError as error:
+            problems.append(str(error))
+    if problems:
+        raise NotStoredError("; ".join(problems))

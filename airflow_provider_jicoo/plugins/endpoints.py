@@ -1,0 +1,124 @@
+"""Which connections receive webhooks, remembered for some seconds: else each forged request would cost a look-up."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_jicoo.api.errors import InvalidRequestError
+from airflow_provider_jicoo.hooks import connection as connections
+from airflow_provider_jicoo.plugins.sparing_log import SparingLog
+
+FRESH = 5.0
+"""Seconds that a connection, and that there is none, is remembered: how long a changed secret takes to count."""
+REMEMBERED = 1024
+"""How many ids are remembered that are no endpoint; whoever asks for more of them drives out the oldest."""
+LOOKUPS = 2
+"""Look-ups at once. Each holds a connection to the database, of which the API server has few."""
+WAITING = 64
+"""How many ids that were no endpoint lately may wait for their look-up; further ones are refused without one.
+
+Else whoever asks for ever new ids would keep the look-ups of real ones waiting.
+"""
+
+log = SparingLog(logging.getLogger(__name__))
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A connection that receives webhooks.
+
+    :param conn_id: its id.
+    :param signing: how they are signed.
+    :param delivery: what they do, or why that cannot be told.
+    """
+
+    conn_id: str
+    signing: connections.Signing
+    delivery: connections.Delivery | InvalidRequestError
+
+
+class LookupFailedError(Exception):
+    """It cannot be told now whether there is such a connection."""
+
+
+class Endpoints:
+    """The endpoints by the id of their connection.
+
+    :param find: returns the connection of an id, None where there is none. It may block.
+    :param clock: seconds, of a clock that does not go back.
+    """
+
+    def __init__(self, find: Callable[[str], Any], clock: Callable[[], float] = time.monotonic) -> None:
+        self._find = find
+        self._clock = clock
+        self._known: dict[str, tuple[float, Endpoint]] = {}
+        self._others: OrderedDict[str, float] = OrderedDict()
+        self._waiting: dict[str, asyncio.Future[Endpoint | None]] = {}
+        self._pool = ThreadPoolExecutor(LOOKUPS, "jicoo-webhook-lookup")
+
+    async def get(self, conn_id: str) -> Endpoint | None:
+        """Return the endpoint of a connection; None where there is none.
+
+        :raises LookupFailedError: it cannot be told now.
+        """
+        known = self._known.get(conn_id)
+        if known is not None and known[0] > self._clock():
+            return known[1]
+        if known is None and self._others.get(conn_id, 0.0) > self._clock():
+            return None
+        waiting = self._waiting.get(conn_id)
+        if waiting is None:
+            if known is None and len(self._waiting) >= WAITING:
+                log.warning("busy", "too many webhooks for unknown connections: some were refused without a look-up")
+                return None
+            waiting = asyncio.get_running_loop().run_in_executor(self._pool, self._look_up, conn_id)
+            self._waiting[conn_id] = waiting
+            waiting.add_done_callback(functools.partial(self._keep, conn_id))
+        # Whoever gives up must not take the answer from the others.
+        return await asyncio.shield(waiting)
+
+    def _look_up(self, conn_id: str) -> Endpoint | None:
+        try:
+            found = self._find(conn_id)
+        except Exception as error:
+            # What a backend says may hold its credentials.
+            log.error(f"lookup {type(error).__name__}", f"a connection could not be looked up: {type(error).__name__}")
+            raise LookupFailedError from None
+        return None if found is None else _endpoint(conn_id, found)
+
+    def _keep(self, conn_id: str, done: asyncio.Future[Endpoint | None]) -> None:
+        del self._waiting[conn_id]
+        if done.cancelled() or done.exception() is not None:
+            return
+        endpoint = done.result()
+        if endpoint is not None:
+            self._known[conn_id] = self._clock() + FRESH, endpoint
+            return
+        self._known.pop(conn_id, None)
+        self._others[conn_id] = self._clock() + FRESH
+        self._others.move_to_end(conn_id)
+        while len(self._others) > REMEMBERED:
+            self._others.popitem(last=False)
+
+
+def _endpoint(conn_id: str, connection: Any) -> Endpoint | None:
+    try:
+        signing = connections.signing(connection)
+    except InvalidRequestError as error:
+        # Of another type, or wrong beyond telling what its secret is.
+        log.warning(f"signing {conn_id}", f"webhooks are refused: {error}")
+        return None
+    if signing is None:
+        return None
+    try:
+        return Endpoint(conn_id, signing, connections.delivery(connection))
+    except InvalidRequestError as error:
+        return Endpoint(conn_id, signing, error)

@@ -1,0 +1,64 @@
+"""An endpoint of the throw-away Airflow, and signed requests to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SECRET = "whsec_of_the_tests"
+DAGS = Path(__file__).parent / "dags"
+
+
+@pytest.fixture(scope="session")
+def webhook_dags(airflow_database: Path, dags: Any) -> None:
+    """The DAGs of the tests in Airflow's database, as the DAG processor puts them there."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    try:
+        from airflow.dag_processing.dagbag import sync_bag_to_db
+    except ImportError:  # Airflow 3.1
+        from airflow.models.dagbag import sync_bag_to_db
+
+    bag = dags(DAGS)
+    assert not bag.import_errors
+    with create_session() as session:
+        session.merge(DagBundleModel(name="webhooks"))
+    sync_bag_to_db(bag, "webhooks", None)
+    with create_session() as session:
+        is_paused = DagModel.dag_id == "webhook_paused"
+        session.execute(update(DagModel).where(DagModel.dag_id.startswith("webhook_")).values(is_paused=is_paused))
+
+
+@pytest.fixture
+def runs(webhook_dags: None) -> Any:
+    """The runs of a DAG: its ids, and the conf of each."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    def read(dag_id: str) -> dict[str, Any]:
+        with create_session() as session:
+            return {run.run_id: run.conf for run in session.scalars(select(DagRun).where(DagRun.dag_id == dag_id))}
+
+    with create_session() as session:
+        session.execute(delete(DagRun).where(DagRun.dag_id.startswith("webhook_")))
+    return read
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let a connection receive webhooks; call it to change its extras, or another one's."""
+
+    def make(conn_id: str = "jicoo_default", /, **extras: Any) -> None:
+        given = {"webhook_secret": SECRET, "webhook_dag_ids": "webhook_first", **extras}
+        fields = {"conn_type": "jicoo", "password": "sk_live_tests", "extra": given}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
+
+    make()
+    return make

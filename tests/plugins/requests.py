@@ -1,0 +1,53 @@
+"""Requests to the receiver: as ASGI sees them, and bodies as Jicoo sends them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+
+PATH = "/jicoo/webhooks/jicoo_default"
+GUEST = {"name": "Hanako Yamada", "email": "hanako@example.com"}
+
+
+def body(uid="mzgdPJVBb7RE", event="guest_booked", created="2026-01-15T03:30:00.000Z", **more):
+    content = {
+        "createdAt": created,
+        "event": event,
+        "object": {"uid": uid, "startedAt": "2026-01-20T01:00:00.000Z", "contact": GUEST, "answers": [], **more},
+    }
+    return json.dumps(content).encode()
+
+
+def signed(raw_body, secret="whsec_of_the_tests", at=None):
+    moment = int(time.time()) if at is None else at
+    digest = hmac.new(secret.encode(), b"%d." % moment + raw_body, hashlib.sha256).hexdigest()
+    return f"t={moment},v1={digest}"
+
+
+async def post(app, raw_body, signature=None, path=PATH, method="POST", headers=(), parts=None):
+    """Send a request, and return status and text of the answer."""
+    own = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(raw_body))]
+    if signature is not None:
+        own.append((b"jicoo-webhook-signature", signature.encode("latin-1")))
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "root_path": "/jicoo/webhooks",
+        "headers": [*own, *headers],
+    }
+    left = [raw_body] if parts is None else list(parts)
+    sent = []
+
+    async def receive():
+        if not left:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+    async def send(message):
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent[0]["status"], b"".join(each.get("body", b"") for each in sent[1:])
