@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from airflow_provider_jicoo.assets.jicoo import bookings_asset, bookings_uri
+from airflow_provider_jicoo.assets.jicoo import batched, bookings_asset, bookings_uri
 
-__all__ = ["bookings_asset", "bookings_uri"]
+__all__ = ["batched", "bookings_asset", "bookings_uri"]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from airflow.sdk import Asset
 
-from airflow_provider_jicoo.assets import bookings_asset, bookings_uri
+from airflow_provider_jicoo.assets import batched, bookings_asset, bookings_uri
 from airflow_provider_jicoo.assets.jicoo import convert_asset_to_openlineage, create_asset, sanitize_uri
 
 URI = "jicoo://jicoo_default/bookings"
@@ -107,3 +107,17 @@ def test_openlineage_gets_a_name_within_the_connection(monkeypatch):
 
 def test_openlineage_without_its_client():
     assert convert_asset_to_openlineage(bookings_asset(), None) is None
+
+
+def test_a_draining_dag_is_started_once_for_many_events_where_airflow_can_be_told_so():
+    from airflow import sdk
+
+    asset = bookings_asset()
+    schedule = batched(asset)
+    dag = sdk.DAG("draining", schedule=schedule)
+    if hasattr(sdk, "AssetTriggeredTimetable"):  # Airflow 3.4
+        assert dag.timetable.batch_asset_events is True
+        assert sdk.AssetTriggeredTimetable(assets=asset).batch_asset_events is False, "it need be told"
+    else:
+        assert schedule == [asset]
+    assert URI in repr(dag.timetable.asset_condition)
