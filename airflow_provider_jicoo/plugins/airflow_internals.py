@@ -6,6 +6,7 @@ when it returns.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jicoo.api.errors import JicooError
 
 if TYPE_CHECKING:
+    from airflow.models.asset import AssetModel
     from airflow.models.connection import Connection
     from sqlalchemy.orm import Session
 
 USER = "jicoo webhook"
 """Who started a run, as Airflow's UI shows it."""
+
+_ONE_PARTITION_AT_A_TIME = threading.Lock()
+"""For SQLite, which locks no rows; elsewhere the lock on the asset's row holds for all processes."""
 
 
 class NotStoredError(JicooError):
@@ -116,3 +121,109 @@ def _run_exists(dag_id: str, run_id: str, session: Session) -> bool:
     from sqlalchemy import select
 
     return session.scalar(select(DagRun.id).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)) is not None
+
+
+def has_partitions() -> bool:
+    """Say whether this Airflow has partitioned assets: since 3.2."""
+    from airflow.models import asset
+
+    return hasattr(asset, "PartitionedAssetKeyLog")
+
+
+def emit_partition(uri: str, partition_key: str, extra: Mapping[str, Any], since: datetime) -> bool:
+    """Make a partitioned event of an asset, unless there is one of this key; return whether there was none.
+
+    Airflow itself takes a second event of a key for the same only as long as the run for the first is not made.
+
+    :param uri: the asset; whatever name it has.
+    :param partition_key: the key.
+    :param extra: what the event tells.
+    :param since: how far back an event of this key is looked for: its rows have an index by time, not by key.
+    :raises NotStoredError: no DAG would start.
+    """
+    from airflow.models.asset import AssetEvent, PartitionedAssetKeyLog
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import func, select
+
+    with _ONE_PARTITION_AT_A_TIME, create_session(scoped=False) as session:
+        assets = _assets(uri, session, lock=True)
+        ids = [asset.id for asset in assets]
+        known = select(AssetEvent.id).where(
+            AssetEvent.asset_id.in_(ids), AssetEvent.partition_key == partition_key, AssetEvent.timestamp >= since
+        )
+        if session.scalar(known.limit(1)) is not None:
+            return False
+        # To be found by the number of their rows: there is no other index, and Airflow removes none of them.
+        last = session.scalar(select(func.max(PartitionedAssetKeyLog.id))) or 0
+        events = [_register(asset, extra, session, partition_key=partition_key) for asset in assets]
+        started = (
+            select(PartitionedAssetKeyLog.id)
+            .join(DagModel, DagModel.dag_id == PartitionedAssetKeyLog.target_dag_id)
+            .where(
+                PartitionedAssetKeyLog.id > last,
+                PartitionedAssetKeyLog.asset_event_id.in_(events),
+                DagModel.is_stale.is_(False),
+            )
+        )
+        if session.scalar(started.limit(1)) is None:
+            raise NotStoredError(
+                f"no DAG that is switched on has a PartitionedAssetTimetable on the asset {uri!r}: deploy or unpause it"
+            )
+    return True
+
+
+def wake(uri: str, extra: Mapping[str, Any]) -> None:
+    """Make a plain event of an asset. It is no message: Airflow may start one run for several.
+
+    :param uri: the asset; whatever name it has.
+    :param extra: what the event tells.
+    :raises NotStoredError: no DAG would start.
+    """
+    from airflow.models.asset import AssetDagRunQueue
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session(scoped=False) as session:
+        assets = _assets(uri, session, lock=False)
+        for asset in assets:
+            _register(asset, extra, session)
+        queued = (
+            select(AssetDagRunQueue.target_dag_id)
+            .join(DagModel, DagModel.dag_id == AssetDagRunQueue.target_dag_id)
+            .where(
+                AssetDagRunQueue.asset_id.in_([asset.id for asset in assets]),
+                DagModel.is_stale.is_(False),
+                DagModel.is_paused.is_(False),
+            )
+        )
+        if session.scalar(queued.limit(1)) is None:
+            raise NotStoredError(f"no DAG that is switched on is scheduled on the asset {uri!r}: deploy or unpause it")
+
+
+def _assets(uri: str, session: Session, *, lock: bool) -> list[AssetModel]:
+    """Return the assets of a uri: they are told apart by name and uri.
+
+    :param lock: keep others from doing the same until the end of the transaction.
+    :raises NotStoredError: there is none.
+    """
+    from airflow.models.asset import AssetModel
+    from sqlalchemy import select
+
+    wanted = select(AssetModel).where(AssetModel.uri == uri).order_by(AssetModel.id)
+    # The lock that Airflow takes itself for a partition: one of another kind would wait for those that add events.
+    found = list(session.scalars(wanted.with_for_update(key_share=True) if lock else wanted))
+    if not found:
+        raise NotStoredError(f"no DAG uses the asset {uri!r}: deploy one that is scheduled on it")
+    return found
+
+
+def _register(asset: AssetModel, extra: Mapping[str, Any], session: Session, **more: Any) -> int:
+    from airflow.assets.manager import asset_manager
+
+    event = asset_manager.register_asset_change(asset=asset, extra=dict(extra), session=session, **more)
+    if event is None:
+        raise NotStoredError(f"Airflow took no event of the asset {asset.uri!r}")
+    session.flush()
+    return event.id

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import re
 import secrets
+import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ DELIVERIES = 4
 """Events that are stored at once: each holds a connection to the database, of which the API server has 15."""
 WAITING = 256
 """Events that wait to be stored; a further one is to come again later."""
+
+NO_SUCH_ID = (
+    "webhooks were refused whose address does not end in a connection's id of the characters A-Z a-z 0-9 _ . -: a "
+    "connection with others in its id cannot receive any"
+)
 
 _CONN_ID = re.compile(r"/([A-Za-z0-9_.-]{1,200})")
 _HEADER = HEADER.lower().encode()
@@ -109,13 +115,7 @@ class Receiver:
         if head is None or body is None:
             await _send(REFUSED_UNREAD, send)
             return
-        try:
-            answer = await self._answer(head, body)
-        except Exception as error:
-            # Its text and its frames may hold what the guest told.
-            log.error(f"bug {type(error).__name__}", f"a webhook could not be handled: {type(error).__name__}")
-            answer = NOT_STORED
-        await _send(answer, send)
+        await _send(await self._answer(head, body), send)
 
     async def _answer(self, head: Head, body: bytes) -> Answer:
         try:
@@ -154,6 +154,13 @@ class Receiver:
         except NotStoredError as error:
             log.error(f"{endpoint.conn_id} {error}", f"webhook for {endpoint.conn_id!r} not stored: {error}")
             return NOT_STORED
+        except Exception as error:
+            # What it says, and its frames, may hold anything.
+            log.error(
+                f"{endpoint.conn_id} {type(error).__name__}",
+                f"webhook for {endpoint.conn_id!r} not stored: {type(error).__name__}{_place(error)}",
+            )
+            return NOT_STORED
         return STORED
 
     def _done(self, stored: asyncio.Future[None]) -> None:
@@ -162,12 +169,22 @@ class Receiver:
             stored.exception()  # else asyncio complains of one that nobody waited for
 
 
+def _place(error: BaseException) -> str:
+    """Return where an error was raised, and the kind of the database's own behind it."""
+    frames = [f"{frame.f_code.co_filename}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)]
+    behind = getattr(error, "orig", None)
+    kind = "" if behind is None else f" of {type(behind).__name__}"
+    return f"{kind}, raised at {frames[-1]}" if frames else kind
+
+
 def read_head(scope: Scope) -> Head | None:
     """Read what is needed of a request; None where it is to be refused without being read further."""
     path, root = scope["path"], scope.get("root_path", "")
     # The server leaves the path as it is, and says what of it belongs to others.
     found = _CONN_ID.fullmatch(path[len(root) :] if root and path.startswith(f"{root}/") else path)
     if scope["method"] != "POST" or found is None or not found[1].strip("."):
+        if scope["method"] == "POST":
+            log.warning("path", NO_SUCH_ID)
         return None
     signatures, length = [], None
     for name, value in scope["headers"]:

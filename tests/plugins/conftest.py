@@ -62,3 +62,41 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     make()
     return make
+
+
+@pytest.fixture
+def asset_events(webhook_dags: None) -> Any:
+    """The events of the asset: partition key and extra of each; and the DAGs that are to start for them."""
+    from airflow.models import asset as models
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, select
+
+    queues = [models.AssetDagRunQueue, getattr(models, "AssetPartitionDagRun", models.AssetDagRunQueue)]
+    logs = [models.PartitionedAssetKeyLog] if hasattr(models, "PartitionedAssetKeyLog") else []
+
+    def read() -> tuple[list[tuple[str | None, dict[str, Any]]], list[str]]:
+        with create_session() as session:
+            events = session.scalars(select(models.AssetEvent).order_by(models.AssetEvent.id))
+            made = [(getattr(event, "partition_key", None), event.extra) for event in events]
+            queued = [each.target_dag_id for queue in dict.fromkeys(queues) for each in session.scalars(select(queue))]
+        return made, sorted(queued)
+
+    with create_session() as session:
+        for table in (*logs, *dict.fromkeys(queues), models.AssetEvent):
+            session.execute(delete(table))
+    return read
+
+
+@pytest.fixture
+def pause(webhook_dags: None) -> Any:
+    """Pause DAGs, or unpause them, until the end of the test."""
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    def change(*dag_ids: str, paused: bool = True) -> None:
+        with create_session() as session:
+            session.execute(update(DagModel).where(DagModel.dag_id.in_(dag_ids)).values(is_paused=paused))
+
+    yield change
+    change("webhook_first", "webhook_woken", "webhook_partitioned", paused=False)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_provider_jicoo.plugins.jicoo import WebhookApp
-from tests.plugins.requests import body, post, signed
+from tests.plugins.sending import body, post, signed
 
 pytestmark = pytest.mark.asyncio
 STORED, REFUSED = (200, b"stored\n"), (401, b"refused\n")
