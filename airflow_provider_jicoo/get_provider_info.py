@@ -53,6 +53,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_jicoo.triggers.bookings",
                     "airflow_provider_jicoo.triggers.event_types",
+                    "airflow_provider_jicoo.triggers.events",
                 ],
             }
         ],

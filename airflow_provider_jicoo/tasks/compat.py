@@ -23,11 +23,21 @@ __all__ = [
     "AirflowFailException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "SharedStreamProducer",
     "XCom",
+    "asset_stores",
     "conf",
     "get_async_connection",
     "stored_form",
 ]
+
+try:
+    from airflow.triggers.shared_stream import SharedStreamProducer
+except ImportError:  # before Airflow 3.3, which knows no shared streams
+
+    class SharedStreamProducer:  # type: ignore[no-redef]
+        """Stands for the base class of what sweeps for several triggers."""
+
 
 WAITS: tuple[type[BaseException], ...] = (
     TaskDeferred,
@@ -64,3 +74,14 @@ def stored_form(operator: Any, context: Context) -> tuple[list[str], set[str]] |
         )
     )
     return list(stored.options), {user.id for user in stored.assigned_users or ()}
+
+
+def asset_stores(trigger: Any) -> list[Any]:
+    """Return the state stores of the assets that a trigger watches, by name; none before Airflow 3.3.
+
+    Airflow's own way to one of them is for a trigger with a single asset, and raises where triggers with the same
+    arguments watch several.
+    """
+    stores = getattr(trigger, "asset_state_store", None)
+    by_name = getattr(stores, "_by_name", {})
+    return [by_name[name] for name in sorted(by_name)]

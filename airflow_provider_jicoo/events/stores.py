@@ -1,0 +1,163 @@
+"""Where a cursor is kept: in the state store of the asset that is watched (Airflow 3.3), else in Variables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from airflow_provider_jicoo.events.parts import Get, Steps, load, save
+
+VARIABLE_PREFIX = "jicoo_cursor_"
+"""What the names of the Variables begin with. No word in it makes Airflow take the value for a secret to be masked."""
+
+
+class Store(Protocol):
+    """Texts by name, for coroutines."""
+
+    async def read(self, name: str) -> str | None:
+        """Return a text; None where there is none."""
+
+    async def write(self, name: str, text: str) -> None:
+        """Write a text."""
+
+
+class Cursors:
+    """A cursor in a store.
+
+    :param store: where it is.
+    :param name: what its names begin with.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
+        self._name = name
+
+    async def load(self) -> dict[str, Any] | None:
+        """Read it; None where there is none.
+
+        :raises CursorLostError: it cannot be read.
+        """
+        found: dict[str, Any] | None = await self._run(load(self._name))
+        return found
+
+    async def save(self, cursor: dict[str, Any]) -> None:
+        """Write it."""
+        await self._run(save(self._name, cursor))
+
+    async def _run(self, steps: Steps) -> Any:
+        came: str | None = None
+        while True:
+            try:
+                step = steps.send(came)
+            except StopIteration as end:
+                return end.value
+            came = await self._store.read(step.name) if isinstance(step, Get) else None
+            if not isinstance(step, Get):
+                await self._store.write(step.name, step.text)
+
+
+class AssetStore:
+    """The state stores of the assets that a trigger watches.
+
+    Airflow lets triggers with the same arguments be one, which then watches several assets: what is written goes to
+    all, what is read comes from the first that has it, so that it stays when one of the assets goes.
+
+    :param accessors: one for each asset (``AssetStateStoreAccessor``).
+    """
+
+    def __init__(self, accessors: Sequence[Any]) -> None:
+        self._accessors = accessors
+
+    async def read(self, name: str) -> str | None:
+        """Return a text; None where there is none."""
+        from asgiref.sync import sync_to_async
+
+        for store in self._accessors:
+            # aget came with Airflow 3.3.2.
+            found = await (store.aget(name) if hasattr(store, "aget") else sync_to_async(store.get)(name))
+            if found is not None:
+                return str(found)
+        return None
+
+    async def write(self, name: str, text: str) -> None:
+        """Write a text."""
+        from asgiref.sync import sync_to_async
+
+        for store in self._accessors:
+            await (store.aset(name, text) if hasattr(store, "aset") else sync_to_async(store.set)(name, text))
+
+
+class VariableStore:
+    """Airflow's Variables, for a trigger.
+
+    :param description: what Airflow's UI shows beside them.
+    """
+
+    def __init__(self, description: str) -> None:
+        self._variables = Variables(description)
+
+    async def read(self, name: str) -> str | None:
+        """Return a text; None where there is none."""
+        from asgiref.sync import sync_to_async
+
+        # A thread of asgiref's: in another Airflow 3.1 would not find the way back to the triggerer's loop.
+        return await sync_to_async(self._variables.read)(name)
+
+    async def write(self, name: str, text: str) -> None:
+        """Write a text."""
+        from asgiref.sync import sync_to_async
+
+        await sync_to_async(self._variables.write)(name, text)
+
+
+class Variables:
+    """Airflow's Variables, for a task.
+
+    :param description: what Airflow's UI shows beside them.
+    """
+
+    def __init__(self, description: str) -> None:
+        self._description = description
+
+    def read(self, name: str) -> str | None:
+        """Return a text; None where there is none."""
+        from airflow.sdk import Variable
+
+        found = Variable.get(name, default=None)
+        return None if found is None else str(found)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a text."""
+        from airflow.sdk import Variable
+
+        Variable.set(name, text, description=self._description)
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """Read a cursor; None where there is none.
+
+        :raises CursorLostError: it cannot be read.
+        """
+        found: dict[str, Any] | None = self._run(load(name))
+        return found
+
+    def save(self, name: str, cursor: dict[str, Any]) -> None:
+        """Write a cursor."""
+        self._run(save(name, cursor))
+
+    def _run(self, steps: Steps) -> Any:
+        came: str | None = None
+        while True:
+            try:
+                step = steps.send(came)
+            except StopIteration as end:
+                return end.value
+            came = self.read(step.name) if isinstance(step, Get) else None
+            if not isinstance(step, Get):
+                self.write(step.name, step.text)
+
+
+def variable_name(*parts: Any) -> str:
+    """Return the name of a Variable for something: always the same, and of a length that Airflow takes."""
+    return VARIABLE_PREFIX + hashlib.blake2b(json.dumps(parts).encode(), digest_size=10).hexdigest()
