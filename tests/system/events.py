@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -17,6 +16,8 @@ from airflow_provider_jicoo.sandbox import Sandbox
 from tests.system.stack import AirflowStack
 
 FINAL = ("success", "failed")
+RETRIES = (1.0, 2.0, *[4.0] * 75)
+"""Seconds after which a webhook is sent again. For five minutes: a receiver that was killed is back by then."""
 
 
 class Rung(NamedTuple):
@@ -97,11 +98,6 @@ class Burst:
         assert len(self.rung) == self.events
         return self
 
-    @property
-    def last_states(self) -> list[State]:
-        """The last state of each booking."""
-        return [State(*each) for each in dict(self.states).items()]
-
     def _complain(self) -> None:
         if self._error is not None:
             raise self._error
@@ -137,12 +133,65 @@ class Burst:
         self.states.append(State(booking["uid"], booking["updatedAt"]))
 
 
+class Account:
+    """A Jicoo that a connection of the running Airflow leads to, and all that ever happened in it.
+
+    :param stack: the running Airflow.
+    :param conn_id: the connection, which is stored.
+    :param dag_id: the DAG that is to hear of it, which is unpaused.
+    :param faults: of the webhooks.
+    :param extra: of the connection. Without one there are no webhooks.
+    """
+
+    def __init__(
+        self, stack: AirflowStack, conn_id: str, dag_id: str, faults: Iterable[str] = (), **extra: Any
+    ) -> None:
+        self.dag_id = dag_id
+        url = f"{stack.api.base_url}/jicoo/webhooks/{conn_id}" if extra else None
+        self.jicoo = Sandbox(bookings=0, webhook_url=url, webhook_faults=faults, webhook_retries=RETRIES).start()
+        self.bursts: list[Burst] = []
+        connection = self.jicoo.connection()
+        stack.add_connection(conn_id, {**connection, "extra": {**connection.get("extra", {}), **extra}})
+        unpause(stack, dag_id)
+
+    def burst(self, events: int, per_second: float) -> Burst:
+        """Begin a burst."""
+        self.bursts.append(Burst(self.jicoo, events, per_second))
+        return self.bursts[-1].start()
+
+    def close(self, stack: AirflowStack) -> None:
+        """End it; its DAG hears of nothing any more."""
+        unpause(stack, self.dag_id, is_paused=True)
+        self.jicoo.stop()
+
+    @property
+    def rung(self) -> list[Rung]:
+        """Every event so far."""
+        return [each for burst in self.bursts for each in burst.rung]
+
+    @property
+    def states(self) -> list[State]:
+        """Every state that a booking was in."""
+        return [each for burst in self.bursts for each in burst.states]
+
+    @property
+    def last_states(self) -> list[State]:
+        """The last state of each booking."""
+        return [State(*each) for each in dict(self.states).items()]
+
+
 def runs(stack: AirflowStack, dag_id: str) -> Iterator[dict[str, Any]]:
     """Yield what the API says of each run of a DAG."""
+    return pages(stack, f"/dags/{quote(dag_id)}/dagRuns", order_by="id")
+
+
+def pages(stack: AirflowStack, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+    """Yield all rows of a list of the API."""
     offset, total = 0, 1
     while offset < total:
-        page = stack.api.get(f"/dags/{quote(dag_id)}/dagRuns", limit=100, offset=offset, order_by="id")
-        yield from page["dag_runs"]
+        page = stack.api.get(path, limit=100, offset=offset, **query)
+        (rows,) = (value for value in page.values() if isinstance(value, list))
+        yield from rows
         offset, total = offset + 100, page["total_entries"]
 
 
@@ -156,21 +205,49 @@ def ended_runs(stack: AirflowStack, dag_id: str, timeout: float) -> list[dict[st
         found = list(runs(stack, dag_id))
         return found if all(run["state"] in FINAL for run in found) else None
 
-    def explain() -> str:
-        return str(Counter(run["state"] for run in runs(stack, dag_id)))
-
-    return stack.poll(f"all runs of {dag_id} have ended", probe, timeout, explain)
+    return stack.poll(f"all runs of {dag_id} have ended", probe, timeout, lambda: states_of_runs(stack, dag_id))
 
 
-def table(stack: AirflowStack, name: str) -> list[dict[str, Any]]:
-    """Return the lines that a consumer has written."""
-    path = consumers_table(stack.home, name)
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+def started_for(stack: AirflowStack, dag_id: str, timeout: float) -> list[Rung]:
+    """Return the events that the runs of a DAG were started for, all of which have succeeded by then."""
+    found = ended_runs(stack, dag_id, timeout)
+    assert Counter(run["state"] for run in found) == {"success": len(found)}
+    return [Rung(run["conf"]["event"], run["conf"]["booking_uid"]) for run in found]
 
 
-def consumers_table(home: Path, name: str) -> Path:
-    """Return where a consumer writes to."""
-    return home / f"{name}.consumer.jsonl"
+def started_for_partitions(stack: AirflowStack, dag_id: str, uri: str, timeout: float) -> list[Rung]:
+    """The same for a DAG that is started for the partitions of an asset, one for each event."""
+    (asset,) = stack.api.get("/assets", uri_pattern=uri)["assets"]
+    told = {event["partition_key"]: event["extra"] for event in pages(stack, "/assets/events", asset_id=asset["id"])}
+    found = ended_runs(stack, dag_id, timeout)
+    assert Counter(run["state"] for run in found) == {"success": len(found)}
+    return [Rung(told[key]["event"], told[key]["booking_uid"]) for key in (run["partition_key"] for run in found)]
+
+
+def wait_for_states(stack: AirflowStack, dag_id: str, wanted: Iterable[State], timeout: float) -> list[State]:
+    """Wait until a consumer has written all of these states, and its runs have ended; return all it has written."""
+    expected = set(wanted)
+    stack.poll(
+        f"{dag_id} has handled {len(expected)} states",
+        lambda: True if expected <= set(handled(stack, dag_id)) else None,
+        timeout,
+        lambda: f"{len(expected - set(handled(stack, dag_id)))} are missing; {states_of_runs(stack, dag_id)}",
+    )
+    found = ended_runs(stack, dag_id, timeout)
+    assert Counter(run["state"] for run in found) == {"success": len(found)}
+    return handled(stack, dag_id)
+
+
+def handled(stack: AirflowStack, dag_id: str) -> list[State]:
+    """Return what a consumer has written so far."""
+    path = stack.home / f"{dag_id}.consumer.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [State(line["uid"], line["updated_at"]) for line in lines]
+
+
+def states_of_runs(stack: AirflowStack, dag_id: str) -> str:
+    """Return how many runs of a DAG are in which state."""
+    return str(dict(Counter(run["state"] for run in runs(stack, dag_id))))
 
 
 def unpause(stack: AirflowStack, *dag_ids: str, is_paused: bool = False) -> None:

@@ -1,67 +1,146 @@
 """Webhooks and the poller on a running Airflow: nothing gets lost, whatever fails.
 
-A tenth of the events; with ``JICOO_LOAD=1`` (``make test-load``) all of them.
+A tenth of the events; with ``JICOO_LOAD=1`` (``make test-load``) all of them. The bookings of one account are not those
+of another: in the first each event starts a run, in the second it is a partition of the asset, in the third it wakes a
+DAG that drains, and of the fourth nobody rings but the poller.
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from airflow_provider_jicoo.sandbox import Sandbox
-from tests.system.events import Burst, Rung, Verdict, ended_runs, unpause
-from tests.system.stack import AirflowStack
+from tests.system.events import (
+    Account,
+    Verdict,
+    started_for,
+    started_for_partitions,
+    wait_for_states,
+)
+from tests.system.stack import AirflowStack, tail
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("running Airflow"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("running Airflow"), pytest.mark.timeout(1200)]
 
 DAGS = Path(__file__).parent / "event_dags"
-EVENTS = 500 if os.environ.get("JICOO_LOAD") else 50
+WHOLE = bool(os.environ.get("JICOO_LOAD"))
+EVENTS = 500 if WHOLE else 50
 PER_SECOND = 50
+IN_A_KILL = 100 if WHOLE else 20
+"""Events while a component is killed, and of each account."""
 FAULTS = ["duplicate=10%", "reorder=20%,seconds=2"]
 """Sent twice, and out of order."""
-PATIENCE = 120 + EVENTS
+PATIENCE = 180 + EVENTS
 """Seconds that a busy machine may take for what is to come."""
 
 
 @pytest.fixture(scope="module")
 def stack(airflow_stack: AirflowStack) -> AirflowStack:
-    """Airflow with the DAGs of the proofs, which are paused until a test wants them."""
+    """Airflow with the DAGs of the proofs, which are paused until an account wants them."""
     airflow_stack.add_dags(DAGS)
     return airflow_stack
 
 
-def listening(stack: AirflowStack, conn_id: str, faults: list[str], **extra: Any) -> Sandbox:
-    """Return a sandbox that rings for a connection, and store the connection."""
-    url = f"{stack.api.base_url}/jicoo/webhooks/{conn_id}"
-    jicoo = Sandbox(bookings=0, webhook_url=url, webhook_faults=faults).start()
-    connection = jicoo.connection()
-    stack.add_connection(conn_id, {**connection, "extra": {**connection["extra"], **extra}})
-    return jicoo
+@pytest.fixture(scope="module")
+def each(stack: AirflowStack) -> Iterator[Account]:
+    """Each event starts a run."""
+    account = Account(
+        stack, "jicoo_each", "events_each", FAULTS, webhook_delivery="dag_run", webhook_dag_ids="events_each"
+    )
+    yield account
+    account.close(stack)
 
 
 @pytest.fixture(scope="module")
-def each(stack: AirflowStack) -> Iterator[Sandbox]:
-    """A Jicoo whose every event starts a run."""
-    unpause(stack, "events_each")
-    jicoo = listening(stack, "jicoo_each", FAULTS, webhook_delivery="dag_run", webhook_dag_ids=["events_each"])
-    yield jicoo
-    jicoo.stop()
+def partitioned(stack: AirflowStack) -> Iterator[Account]:
+    """Each event is a partition of the asset."""
+    account = Account(stack, "jicoo_partitioned", "events_partitioned", FAULTS, webhook_delivery="partitioned_asset")
+    yield account
+    account.close(stack)
 
 
-def started(stack: AirflowStack, dag_id: str) -> list[Rung]:
-    """Return the events that the runs of a DAG were started for, all of which have succeeded by then."""
-    runs = ended_runs(stack, dag_id, PATIENCE)
-    assert Counter(run["state"] for run in runs) == {"success": len(runs)}
-    return [Rung(run["conf"]["event"], run["conf"]["booking_uid"]) for run in runs]
+@pytest.fixture(scope="module")
+def drained(stack: AirflowStack) -> Iterator[Account]:
+    """Each event wakes a DAG that drains."""
+    account = Account(stack, "jicoo_drained", "events_drained", FAULTS, webhook_delivery="asset")
+    yield account
+    account.close(stack)
 
 
-def test_each_event_is_one_run(stack: AirflowStack, each: Sandbox) -> None:
-    burst = Burst(each, EVENTS, PER_SECOND).start().finish()
-    each.settle(PATIENCE)
-    assert len(each.deliveries) > EVENTS, "some were sent twice"
-    assert Verdict.of(burst.rung, started(stack, "events_each")) == Verdict()
+@pytest.fixture(scope="module")
+def watched(stack: AirflowStack) -> Iterator[Account]:
+    """Nobody rings but the poller, which begins with what is there: the first bookings are made when it has begun."""
+    account = Account(stack, "jicoo_watched", "events_watched")
+    stack.poll(
+        "the poller has begun",
+        lambda: True if account.jicoo.count("GET", "/v1/bookings") > 1 else None,
+        PATIENCE,
+        lambda: tail(stack.logs / "triggerer.log"),
+    )
+    yield account
+    account.close(stack)
+
+
+def check_each(stack: AirflowStack, account: Account) -> None:
+    """Each event so far has started one run, which has succeeded."""
+    account.jicoo.settle(PATIENCE)
+    assert Verdict.of(account.rung, started_for(stack, account.dag_id, PATIENCE)) == Verdict()
+
+
+def check_partitioned(stack: AirflowStack, account: Account) -> None:
+    """Each event so far was a partition with one run, which has succeeded."""
+    account.jicoo.settle(PATIENCE)
+    uri = "jicoo://jicoo_partitioned/bookings"
+    assert Verdict.of(account.rung, started_for_partitions(stack, account.dag_id, uri, PATIENCE)) == Verdict()
+
+
+def check_drained(stack: AirflowStack, account: Account, *, at_least_once: bool = False) -> None:
+    """Each booking was handled as it is now, and none twice as it is or was."""
+    account.jicoo.settle(PATIENCE)
+    found = wait_for_states(stack, account.dag_id, account.last_states, PATIENCE)
+    verdict = Verdict.of(account.states, found)
+    assert verdict.unknown == []
+    assert at_least_once or verdict.doubled == []
+    # A state that was over before anybody looked is not to be missed.
+    assert not set(verdict.missing) & set(account.last_states)
+
+
+def test_each_event_is_one_run(stack: AirflowStack, each: Account) -> None:
+    burst = each.burst(EVENTS, PER_SECOND).finish()
+    check_each(stack, each)
+    sent = [(one.event, one.uid) for one in each.jicoo.deliveries]
+    assert len(sent) > EVENTS, "some were sent twice"
+    assert sent != sorted(sent, key=burst.rung.index), "some were out of order"
+
+
+def test_each_event_is_one_partition(stack: AirflowStack, partitioned: Account) -> None:
+    partitioned.burst(EVENTS, PER_SECOND).finish()
+    check_partitioned(stack, partitioned)
+
+
+def test_each_booking_is_handled_once_by_a_dag_that_drains(stack: AirflowStack, drained: Account) -> None:
+    drained.burst(EVENTS, PER_SECOND).finish()
+    check_drained(stack, drained)
+
+
+def test_the_poller_finds_every_change(stack: AirflowStack, watched: Account) -> None:
+    watched.burst(EVENTS, PER_SECOND / 5).finish()
+    check_drained(stack, watched)
+
+
+@pytest.mark.parametrize("component", ["triggerer", "api-server", "scheduler"])
+def test_killed_in_the_middle_of_a_burst(
+    stack: AirflowStack, each: Account, partitioned: Account, drained: Account, watched: Account, component: str
+) -> None:
+    bursts = [account.burst(IN_A_KILL, 10) for account in (each, partitioned, drained, watched)]
+    bursts[0].wait_for_half()
+    stack.kill(component)
+    for burst in bursts:
+        burst.finish()
+    stack.start(component)
+    check_each(stack, each)
+    check_partitioned(stack, partitioned)
+    check_drained(stack, drained, at_least_once=True)
+    check_drained(stack, watched, at_least_once=True)

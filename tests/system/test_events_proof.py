@@ -32,7 +32,7 @@ def test_a_burst_is_what_jicoo_has_sent(httpserver):
             "guest_rescheduled": 10,
             "guest_cancelled": 5,
         }
-        assert {each["uid"]: each["updatedAt"] for each in jicoo.bookings()} == dict(burst.last_states)
+        assert {each["uid"]: each["updatedAt"] for each in jicoo.bookings()} == dict(burst.states)
         assert len(set(burst.states)) == 50
 
 
