@@ -829,3 +829,58 @@ class TestDailyReconcile:
 
         assert run.state == "success"
         assert run.states == {"find": "success", "ring": "skipped"}
+
+
+# The DAG asks for what was changed lately; the sandbox has to have the same time.
+@pytest.mark.jicoo_sandbox(now=None, bookings=20)
+class TestWatchBookings:
+    FILE = FOLDER / "jicoo_watch_bookings.py"
+
+    @pytest.fixture(autouse=True)
+    def nothing_handled(self, airflow_database):
+        """What was handled of another test's Jicoo is of no use here."""
+        with contextlib.closing(sqlite3.connect(airflow_database)) as database:
+            database.execute("delete from variable where key like 'jicoo_cursor_%'")
+            database.commit()
+
+    def test_one_line_for_each_booking_that_it_has_not_handled(self, jicoo_sandbox, run_dag, tmp_path):
+        soon = datetime.now(timezone.utc) + timedelta(days=3)
+        made, moved = (
+            jicoo_sandbox.add_booking(status="open", startedAt=soon, endedAt=soon + timedelta(minutes=30))["uid"]
+            for _ in range(2)
+        )
+
+        first = run_dag(self.FILE, folder=str(tmp_path))
+        again = run_dag(self.FILE, folder=str(tmp_path))
+        jicoo_sandbox.edit(moved, startedAt=soon + timedelta(days=1), endedAt=soon + timedelta(days=1, minutes=30))
+        jicoo_sandbox.edit(made, status="cancel")
+        last = run_dag(self.FILE, folder=str(tmp_path))
+
+        assert [run.state for run in (first, again, last)] == ["success"] * 3
+        # The others were changed long ago: they count as handled.
+        assert [run.xcom("write") for run in (first, again, last)] == [2, 0, 2]
+        lines = [json.loads(file.read_text()) for file in tmp_path.iterdir()]
+        assert {(line["uid"], line["event"], line["status"]) for line in lines} == {
+            (made, "booked", "open"),
+            (moved, "booked", "open"),
+            (moved, "rescheduled", "open"),
+            (made, "cancelled", "cancel"),
+        }
+        assert len(lines) == 4
+        (guest,) = jicoo_sandbox.contacts(made)
+        assert {"name": guest["name"], "email": guest["email"]} in [line["guests"][0] for line in lines]
+        assert {request.method for request in jicoo_sandbox.requests} == {"GET"}
+
+    @pytest.mark.jicoo_sandbox(now=None, bookings=0)
+    def test_its_lines_are_those_that_the_daily_reconcile_knows(self, jicoo_sandbox, run_dag, tmp_path):
+        soon = datetime.now(timezone.utc) + timedelta(days=3)
+        jicoo_sandbox.add_booking(status="open", startedAt=soon, endedAt=soon + timedelta(minutes=30))
+        before = run_dag(TestDailyReconcile.FILE, folder=str(tmp_path), minutes=0).xcom("find")
+        run_dag(self.FILE, folder=str(tmp_path))
+        after = run_dag(TestDailyReconcile.FILE, folder=str(tmp_path), minutes=0).xcom("find")
+        assert before
+        assert after == []
+
+    def test_one_run_at_a_time(self, dags):
+        (dag,) = dags(self.FILE).dags.values()
+        assert dag.max_active_runs == 1
