@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from airflow_provider_jicoo.api.errors import JicooError
+
 ChangeName = Literal["booked", "updated", "rescheduled", "cancelled"]
 CHANGES: tuple[ChangeName, ...] = ("booked", "updated", "rescheduled", "cancelled")
 
@@ -26,6 +28,10 @@ GONE = "gone"
 LOOKBACK = timedelta(days=1)
 """How long a booking that has begun is still looked at. Before the last look, so that what began while nobody looked is
 found; a day, so that neither clocks nor time zones matter."""
+
+GONE_AT_MOST = 10
+"""How many bookings may stop to exist between two looks. Jicoo documents no way to delete one: where many are gone at
+once, it is the API key that sees others now, and nobody has cancelled anything."""
 
 _FIELDS = (
     "eventTypeId",
@@ -46,6 +52,28 @@ _FIELDS = (
     "updatedAt",
 )
 """What Jicoo documents of a booking, beside what an entry says itself. Another field may change with every answer."""
+
+
+class VanishedError(JicooError):
+    """Many of the bookings that were there do not exist any more.
+
+    :param count: how many.
+    :param known: of how many.
+    """
+
+    permanent = True
+
+    def __init__(self, count: int, known: int) -> None:
+        self.count = count
+        self.known = known
+        super().__init__(count, known)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.count:,} of the {self.known:,} bookings known do not exist any more for this API key, so that it "
+            "may be another team's: nothing is told as cancelled. Put the right key into the connection; where they "
+            "are gone indeed, delete the stored cursor"
+        )
 
 
 class Seen(NamedTuple):
@@ -172,6 +200,18 @@ def absent(entries: Mapping[str, str], rows: Iterable[str], asked: Period) -> li
     """
     came = set(rows)
     return [uid for uid, entry in entries.items() if uid not in came and asked.has(start_of(entry))]
+
+
+def check_gone(entries: Mapping[str, str], now: Mapping[str, Any]) -> None:
+    """Refuse to take many bookings that do not exist any more for cancelled.
+
+    :param entries: the entries of the last look, by uid.
+    :param now: what is seen of them now; None for one that does not exist any more.
+    :raises VanishedError: they are more than :data:`GONE_AT_MOST`.
+    """
+    gone = sum(row is None for row in now.values())
+    if gone > GONE_AT_MOST:
+        raise VanishedError(gone, len(entries))
 
 
 def changes(entries: Mapping[str, str], now: Mapping[str, Seen | None]) -> Iterator[BookingChange]:

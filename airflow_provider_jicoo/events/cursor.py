@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from airflow_provider_jicoo.events.parts import CursorLostError
+
+REFRESH = timedelta(hours=1)
+"""How old the stored cursor may become while nothing happens: the next process then asks for that much more."""
 
 
 class Cursor(NamedTuple):

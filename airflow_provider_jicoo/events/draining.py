@@ -16,6 +16,7 @@ from airflow_provider_jicoo.api.booking_changes import (
     Seen,
     absent,
     change_of,
+    check_gone,
     past,
     period,
     seen,
@@ -23,9 +24,9 @@ from airflow_provider_jicoo.api.booking_changes import (
 from airflow_provider_jicoo.api.errors import InvalidRequestError
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.events.arguments import checked_events, checked_ids, checked_number
-from airflow_provider_jicoo.events.cursor import Cursor
+from airflow_provider_jicoo.events.cursor import REFRESH, Cursor
 from airflow_provider_jicoo.events.handled import Handled
-from airflow_provider_jicoo.events.stores import Variables, variable_name
+from airflow_provider_jicoo.events.stores import Variables, cursor_name
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.api.client import JicooClient
@@ -103,6 +104,7 @@ def new_bookings_since(
     :raises RequestError: the bookings cannot be read.
     :raises TakenOverError: another process has taken over.
     :raises CursorLostError: what was handled cannot be read.
+    :raises VanishedError: many bookings that were there do not exist any more; none is told as cancelled.
     """
     if context is None:
         from airflow.sdk import get_current_context
@@ -115,7 +117,7 @@ def new_bookings_since(
     new_from = _new_from(begin, context)
     note = f"Which bookings the task {task_id} of the DAG {dag_id} has handled; airflow-provider-jicoo writes it."
     owner = str(getattr(context["ti"], "id", None) or uuid.uuid4())
-    name = variable_name("handled", dag_id, task_id, jicoo_conn_id)
+    name = cursor_name("handled", dag_id, task_id, jicoo_conn_id)
     handled = Handled(Variables(note), name, owner)
 
     def is_wanted(change: BookingChange) -> bool:
@@ -202,10 +204,11 @@ def _drain(
                 yield booking
                 handled.note(booking.change)
             is_whole = not look.is_cut
-            if is_whole:
-                for uid in past(cursor.entries, asked.lower):
-                    del cursor.entries[uid]
-            handled.write(Cursor(began if is_whole else cursor.since, cursor.entries))
+            old = past(cursor.entries, asked.lower) if is_whole else []
+            for uid in old:
+                del cursor.entries[uid]
+            if look.is_news or old or began - cursor.since >= REFRESH:
+                handled.write(Cursor(began if is_whole else cursor.since, cursor.entries))
 
 
 def _entries_before(client: JicooClient, asked: Period, new_from: str) -> dict[str, str]:
@@ -246,6 +249,7 @@ class _Look:
         self._is_wanted = is_wanted
         self._found: list[ChangedBooking] = []
         self.is_cut = False
+        self.is_news = False
 
     def look(self, asked: Period) -> None:
         """Find what is new."""
@@ -255,7 +259,9 @@ class _Look:
             self._take(row["uid"], row)
         missing = absent(self._entries, came, asked)
         if missing:
-            for uid, found in self._look_up(missing).items():
+            looked_up = self._look_up(missing)
+            check_gone(self._entries, looked_up)
+            for uid, found in looked_up.items():
                 self._take(uid, found)
 
     def found(self) -> Iterator[ChangedBooking]:
@@ -265,6 +271,7 @@ class _Look:
     def _take(self, uid: str, row: Mapping[str, Any] | None) -> None:
         now: Seen | None = None if row is None else seen(row)
         change = change_of(uid, self._entries.get(uid), now)
+        self.is_news = self.is_news or change is not None
         if change is not None and self._is_wanted(change):
             if len(self._found) >= HELD_AT_ONCE:
                 self.is_cut = True

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from airflow_provider_jicoo.events.parts import Get, Steps, load, save
 
-VARIABLE_PREFIX = "jicoo_cursor_"
-"""What the names of the Variables begin with. No word in it makes Airflow take the value for a secret to be masked."""
+PREFIX = "jicoo_cursor_"
+"""What the names of cursors begin with. No word in it makes Airflow take the value for a secret to be masked."""
 
 
 class Store(Protocol):
@@ -158,6 +158,6 @@ class Variables:
                 self.write(step.name, step.text)
 
 
-def variable_name(*parts: Any) -> str:
-    """Return the name of a Variable for something: always the same, and of a length that Airflow takes."""
-    return VARIABLE_PREFIX + hashlib.blake2b(json.dumps(parts).encode(), digest_size=10).hexdigest()
+def cursor_name(*parts: Any) -> str:
+    """Return the name of a cursor: for the same always the same, and of a length that Airflow takes."""
+    return PREFIX + hashlib.blake2b(json.dumps(parts).encode(), digest_size=10).hexdigest()

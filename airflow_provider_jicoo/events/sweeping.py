@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,7 @@ class Sweep:
 @discreet
 async def sweeps(
     jicoo_conn_id: str, poll_interval: float, horizon_days: int | None, max_failures: int
-) -> AsyncIterator[Sweep]:
+) -> AsyncGenerator[Sweep, None]:
     """Sweep for ever.
 
     After an error the connection is read anew. The waits begin with the interval and double up to an hour.
@@ -84,11 +84,12 @@ async def sweeps(
 
     failures = 0
     since: datetime | None = None
+    told: set[str] = set()
     async with JicooAsyncHook(jicoo_conn_id) as hook:
         while True:
             began = datetime.now(timezone.utc)
             try:
-                sweep = await _sweep(hook, began, period(since or began, began, horizon_days))
+                sweep = await _sweep(hook, began, period(since or began, began, horizon_days), told)
             except Exception as error:
                 failures += 1
                 if failures >= max_failures:
@@ -123,7 +124,7 @@ def _what_to_do(error: Exception) -> str:
     return str(error) if isinstance(error, JicooError) else f"{type(error).__name__}: {error}"
 
 
-async def _sweep(hook: JicooAsyncHook, began: datetime, asked: Period) -> Sweep:
+async def _sweep(hook: JicooAsyncHook, began: datetime, asked: Period, told: set[str]) -> Sweep:
     from airflow_provider_jicoo.events.listing import bookings_in
 
     warnings: list[str] = []
@@ -132,7 +133,9 @@ async def _sweep(hook: JicooAsyncHook, began: datetime, asked: Period) -> Sweep:
     async for row in client.iterate(bookings_in(asked), on_unproven="warn", warnings=warnings):
         rows[row["uid"]] = seen(row)
     for text in warnings:
-        log.warning("%s", text)
+        # What cannot be proved of the list is the same with each sweep.
+        log.log(logging.DEBUG if text in told else logging.WARNING, "%s", text)
+    told.update(warnings)
     return Sweep(began, asked, rows, hook)
 
 

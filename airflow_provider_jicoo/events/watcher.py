@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_provider_jicoo.api.booking_changes import BookingChange, absent, changes, past, period
-from airflow_provider_jicoo.events.cursor import Cursor, cursor_of
+from airflow_provider_jicoo.api.booking_changes import BookingChange, absent, changes, check_gone, past, period
+from airflow_provider_jicoo.events.cursor import REFRESH, Cursor, cursor_of
 from airflow_provider_jicoo.events.parts import CursorLostError
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ log = logging.getLogger(__name__)
 TOLD_AT_ONCE = 500
 """Events told of one sweep at the most; the next sweep follows at once. Airflow stores them one by one, and takes a
 watcher for dead whose events of one sweep are not all stored after five minutes."""
-
-_REFRESH = timedelta(hours=1)
-"""How old the stored cursor may become while nothing happens: a restart then asks for that much more."""
 
 
 class Watcher:
@@ -76,7 +72,9 @@ class Watcher:
             log.info("Begins with %d bookings: of these only what happens from now on is told", len(sweep.rows))
             self._move(sweep, Cursor(sweep.began, {uid: row.entry for uid, row in sweep.rows.items()}))
             return []
-        rows = {**sweep.rows, **await sweep.look_up(absent(before.entries, sweep.rows, sweep.asked))}
+        looked_up = await sweep.look_up(absent(before.entries, sweep.rows, sweep.asked))
+        check_gone(before.entries, looked_up)
+        rows = {**sweep.rows, **looked_up}
         found = sorted(changes(before.entries, rows), key=lambda change: change.updated_at or "~")
         wanted = [change for change in found if self._wants(change)]
         told, left = wanted[:TOLD_AT_ONCE], wanted[TOLD_AT_ONCE:]
@@ -118,7 +116,7 @@ class Watcher:
     async def _save(self, cursor: Cursor) -> None:
         stored = self._stored
         if self._cursors is None or (
-            stored is not None and stored.entries is cursor.entries and cursor.since - stored.since < _REFRESH
+            stored is not None and stored.entries is cursor.entries and cursor.since - stored.since < REFRESH
         ):
             return
         try:

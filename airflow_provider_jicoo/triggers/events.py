@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Hashable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_jicoo.api.booking_changes import CHANGES, BookingChange
 from airflow_provider_jicoo.api.secret import discreet
-from airflow_provider_jicoo.events.stores import Cursors, variable_name
+from airflow_provider_jicoo.events.stores import Cursors, cursor_name
 from airflow_provider_jicoo.tasks.compat import SharedStreamProducer, asset_stores
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.events.sweeping import Sweep
     from airflow_provider_jicoo.events.watcher import Watcher
-
-CURSOR = "jicoo_bookings"
-"""What the names of the cursor in an asset's state store begin with."""
 
 
 class BookingEventTrigger(BaseEventTrigger):
@@ -87,18 +85,17 @@ class BookingEventTrigger(BaseEventTrigger):
         """Sweep alone, and tell: Airflow before 3.3."""
         watcher = self._watcher()
         last: Sweep | None = None
-        async for sweep in _sweeps(self.serialize()[1]):
-            if last is not None:
-                # Airflow has had the events of that one for an interval.
-                await _commit(last)
-            told = await watcher.take(sweep)
-            for change in told:
-                yield self._event(change)
-            if told:
-                last = sweep
-            else:
-                await _commit(sweep)
-                last = None
+        async with aclosing(_sweeps(self.serialize()[1])) as found:
+            async for sweep in found:
+                if last is not None:
+                    # Airflow has had the events of that one for an interval.
+                    await _commit(last)
+                told = await watcher.take(sweep)
+                for change in told:
+                    yield self._event(change)
+                last = sweep if told else None
+                if last is None:
+                    await _commit(sweep)
 
     def shared_stream_key(self) -> Hashable | None:
         """Return what the watchers that share a sweep have in common (Airflow 3.3)."""
@@ -122,11 +119,13 @@ class BookingEventTrigger(BaseEventTrigger):
         from airflow_provider_jicoo.events.watcher import Watcher
 
         stores = asset_stores(self)
+        # Triggers that tell different things, on the same asset, have each a cursor of its own.
+        what = (self.jicoo_conn_id, self.events, self.event_type_ids, self.horizon_days)
         if stores:
-            cursors = Cursors(AssetStore(stores), CURSOR)
+            cursors = Cursors(AssetStore(stores), cursor_name("trigger", *what))
         else:
             note = f"What a BookingEventTrigger of the connection {self.jicoo_conn_id} has told; the package's own."
-            cursors = Cursors(VariableStore(note), variable_name("trigger", self.serialize()[1]))
+            cursors = Cursors(VariableStore(note), cursor_name("trigger", *what))
         return Watcher(cursors, self._wants, self.horizon_days, self.max_failures)
 
     def _wants(self, change: BookingChange) -> bool:
@@ -161,8 +160,9 @@ class SweepProducer(SharedStreamProducer):
     @discreet
     async def open_stream(self) -> AsyncIterator[tuple[Any, Any]]:
         """Yield the sweeps."""
-        async for sweep in _sweeps(self._kwargs):
-            yield sweep, sweep
+        async with aclosing(_sweeps(self._kwargs)) as found:
+            async for sweep in found:
+                yield sweep, sweep
 
     async def advance(self, batch: Sequence[Any]) -> None:
         """Let the watchers store their cursors."""
@@ -172,7 +172,7 @@ class SweepProducer(SharedStreamProducer):
                 await _commit(sweep)
 
 
-def _sweeps(kwargs: dict[str, Any]) -> AsyncIterator[Sweep]:
+def _sweeps(kwargs: dict[str, Any]) -> AsyncGenerator[Sweep, None]:
     from airflow_provider_jicoo.events.sweeping import sweeps
 
     return sweeps(kwargs["jicoo_conn_id"], kwargs["poll_interval"], kwargs["horizon_days"], kwargs["max_failures"])
