@@ -7,9 +7,11 @@ DAG that drains, and of the fourth nobody rings but the poller.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow import sdk
@@ -17,8 +19,10 @@ from airflow import sdk
 from tests.system.events import (
     Account,
     Verdict,
+    ended_runs,
     started_for,
     started_for_partitions,
+    unpause,
     wait_for_states,
 )
 from tests.system.stack import AirflowStack, tail
@@ -26,6 +30,7 @@ from tests.system.stack import AirflowStack, tail
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("running Airflow"), pytest.mark.timeout(1200)]
 
 DAGS = Path(__file__).parent / "event_dags"
+EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
 WHOLE = bool(os.environ.get("JICOO_LOAD"))
 EVENTS = 500 if WHOLE else 50
 PER_SECOND = 50
@@ -156,6 +161,49 @@ def test_the_poller_finds_every_change(stack: AirflowStack, watched: Account) ->
     """Made, moved and cancelled while it sweeps, each second."""
     watched.burst(EVENTS, PER_SECOND / 5).finish()
     check_drained(stack, watched)
+
+
+def test_the_examples_write_a_line_for_each_booking_though_webhooks_get_lost(
+    stack: AirflowStack, tmp_path: Path
+) -> None:
+    """Half of them do; the reconcile of the next morning finds those."""
+    folder = tmp_path / "lines"
+    for name in ("jicoo_on_booking", "jicoo_daily_reconcile"):
+        copy = tmp_path / f"{name}.py"
+        copy.write_text((EXAMPLES / copy.name).read_text().replace("/tmp/jicoo-events", str(folder)))
+        stack.add_dags(copy)
+    # An earlier file of the same DAG may be there, which writes elsewhere.
+    stack.poll(
+        "the copies are read",
+        lambda: True if str(folder) in json.dumps(stack.api.get("/dags/jicoo_on_booking/details")) else None,
+        PATIENCE,
+        lambda: str(stack.import_errors()),
+    )
+    account = Account(stack, "jicoo_default", "jicoo_on_booking", ["drop=50%"], webhook_dag_ids=["jicoo_on_booking"])
+    burst = account.burst(6, 10).finish()
+    account.jicoo.settle(PATIENCE)
+    ended_runs(stack, account.dag_id, PATIENCE)
+    made = {each.uid for each in burst.rung}
+    assert set(lines(folder)) < made, "some webhooks get lost"
+
+    run = stack.run_dag("jicoo_daily_reconcile", {"minutes": 0})
+    stack.wait_for_run("jicoo_daily_reconcile", run)
+    ended_runs(stack, account.dag_id, PATIENCE)
+    unpause(stack, "jicoo_daily_reconcile", is_paused=True)
+    account.close(stack)
+
+    found = lines(folder)
+    assert set(found) == made
+    for uid, line in found.items():
+        booking = account.jicoo.booking(uid)
+        assert (line["status"], line["startedAt"]) == (booking["status"], booking["startedAt"])
+        assert [guest["email"] for guest in line["guests"]] == [guest["email"] for guest in account.jicoo.contacts(uid)]
+
+
+def lines(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the last line of each booking."""
+    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns) if folder.exists() else []
+    return {line["uid"]: line for line in map(json.loads, (file.read_text() for file in files))}
 
 
 # The first kills nobody who handles a booking; each of the others may.
