@@ -140,20 +140,26 @@ def delivery(connection: ConnectionLike) -> Delivery:
 
     :raises InvalidRequestError: names the connection and what is wrong with it.
     """
-    extras = _extras(connection.extra_dejson)
+    try:
+        return _delivery(_extras(connection.extra_dejson))
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"connection {connection.conn_id!r}: {error}") from None
+
+
+def _delivery(extras: Mapping[str, Any]) -> Delivery:
     mode = str(extras.get("webhook_delivery", "dag_run")).strip()
     known: dict[str, DeliveryMode] = {each: each for each in get_args(DeliveryMode)}
     if mode not in known:
-        raise InvalidRequestError(
-            f"connection {connection.conn_id!r}: webhook_delivery: {mode[:40]!r} is none of {', '.join(known)}"
-        )
+        raise InvalidRequestError(f"webhook_delivery: {mode[:40]!r} is none of {', '.join(known)}")
     dag_ids = tuple(dict.fromkeys(_listed("webhook_dag_ids", extras.get("webhook_dag_ids"))))
-    if mode == "dag_run" and not dag_ids:
+    if mode != "dag_run":
+        return Delivery(known[mode], ())
+    if not dag_ids:
         raise InvalidRequestError(
-            f"connection {connection.conn_id!r}: webhook_dag_ids is empty, so that webhooks start nothing: name the "
-            "DAGs to start, or choose another webhook_delivery"
+            "webhook_dag_ids is empty, so that webhooks start nothing: name the DAGs to start, or choose another "
+            "webhook_delivery"
         )
-    return Delivery(known[mode], dag_ids if mode == "dag_run" else ())
+    return Delivery("dag_run", dag_ids)
 
 
 def _listed(name: str, given: Any) -> list[str]:

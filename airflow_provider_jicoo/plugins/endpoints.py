@@ -114,7 +114,7 @@ def _endpoint(conn_id: str, connection: Any) -> Endpoint | None:
         signing = connections.signing(connection)
     except InvalidRequestError as error:
         # Of another type, or wrong beyond telling what its secret is.
-        log.warning(f"signing {conn_id}", f"webhooks are refused: {error}")
+        log.warning(f"{conn_id} {error}", f"webhooks are refused: {error}")
         return None
     if signing is None:
         return None

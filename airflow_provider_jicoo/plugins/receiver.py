@@ -141,7 +141,7 @@ class Receiver:
     async def _stored(self, endpoint: Endpoint, event: WebhookEvent) -> Answer:
         delivery = endpoint.delivery
         if isinstance(delivery, JicooError):
-            log.error(f"{endpoint.conn_id} settings", f"webhooks are not stored: {delivery}")
+            log.error(f"{endpoint.conn_id} {delivery}", f"webhooks are not stored: {delivery}")
             return NOT_STORED
         if self._at_work >= WAITING:
             log.error("busy", f"{WAITING} webhooks wait to be stored: further ones are to come again later")
