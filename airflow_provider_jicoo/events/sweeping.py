@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ from airflow_provider_jicoo.api.booking_changes import Period, Seen, period, see
 from airflow_provider_jicoo.api.secret import discreet
 
 if TYPE_CHECKING:
+    from airflow_provider_jicoo.events.cursor import Cursor
+    from airflow_provider_jicoo.events.watcher import Watcher
     from airflow_provider_jicoo.hooks.jicoo import JicooAsyncHook
 
 log = logging.getLogger(__name__)
@@ -23,18 +25,22 @@ LONGEST_WAIT = 3600.0
 class Sweep:
     """What one look at the bookings saw.
 
+    :param number: how many there were before it, from the same source.
     :param began: when it began.
     :param asked: the starts it asked for.
     :param rows: the bookings, by uid. It may lack some: what is not in it is looked up before anything is said of it.
     :param hook: what lacking ones are looked up with.
     """
 
-    def __init__(self, began: datetime, asked: Period, rows: dict[str, Seen], hook: JicooAsyncHook) -> None:
+    def __init__(
+        self, number: int, began: datetime, asked: Period, rows: dict[str, Seen], hook: JicooAsyncHook
+    ) -> None:
+        self.number = number
         self.began = began
         self.asked = asked
         self.rows = rows
-        self.commits: list[Callable[[], Awaitable[None]]] = []
-        """What watchers have to do when what they told is in the database."""
+        self.takers: list[tuple[Watcher, Cursor]] = []
+        """Who told of it, and the cursor to store when what was told is in the database."""
         self.wanted_since: datetime | None = None
         self._hook = hook
         self._looked_up: dict[str, Seen | None] = {}
@@ -85,11 +91,12 @@ async def sweeps(
     failures = 0
     since: datetime | None = None
     told: set[str] = set()
+    number = 0
     async with JicooAsyncHook(jicoo_conn_id) as hook:
         while True:
             began = datetime.now(timezone.utc)
             try:
-                sweep = await _sweep(hook, began, period(since or began, began, horizon_days), told)
+                sweep = await _sweep(number, hook, period(since or began, began, horizon_days), began, told)
             except Exception as error:
                 failures += 1
                 if failures >= max_failures:
@@ -103,6 +110,7 @@ async def sweeps(
                 await asyncio.sleep(wait)
                 continue
             failures = 0
+            number += 1
             yield sweep
             await sweep.wait(poll_interval)
             since = sweep.wanted_since or sweep.began
@@ -124,7 +132,7 @@ def _what_to_do(error: Exception) -> str:
     return str(error) if isinstance(error, JicooError) else f"{type(error).__name__}: {error}"
 
 
-async def _sweep(hook: JicooAsyncHook, began: datetime, asked: Period, told: set[str]) -> Sweep:
+async def _sweep(number: int, hook: JicooAsyncHook, asked: Period, began: datetime, told: set[str]) -> Sweep:
     from airflow_provider_jicoo.events.listing import bookings_in
 
     warnings: list[str] = []
@@ -136,7 +144,7 @@ async def _sweep(hook: JicooAsyncHook, began: datetime, asked: Period, told: set
         # What cannot be proved of the list is the same with each sweep.
         log.log(logging.DEBUG if text in told else logging.WARNING, "%s", text)
     told.update(warnings)
-    return Sweep(began, asked, rows, hook)
+    return Sweep(number, began, asked, rows, hook)
 
 
 async def _look_up(hook: JicooAsyncHook, uids: list[str]) -> dict[str, Seen | None]:

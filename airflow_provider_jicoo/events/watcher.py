@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_jicoo.api.booking_changes import BookingChange, absent, changes, check_gone, past, period
@@ -25,7 +24,8 @@ watcher for dead whose events of one sweep are not all stored after five minutes
 class Watcher:
     """Tells what happened to bookings since it last did, from sweep to sweep.
 
-    The cursor in memory moves with what is told; the stored one when somebody calls the sweep's ``commits``.
+    The cursor in memory moves with what is told. The stored one follows when :meth:`store` is called for one of the
+    sweep's ``takers``.
 
     :param cursors: where the cursor is kept; None to keep it in memory alone.
     :param wants: tells which changes are to be told.
@@ -47,6 +47,7 @@ class Watcher:
         self._failures = 0
         self._cursor: Cursor | None = None
         self._stored: Cursor | None = None
+        self._doubted: int | None = None
 
     async def take(self, sweep: Sweep) -> list[BookingChange]:
         """Return what is to be told of a sweep.
@@ -67,6 +68,8 @@ class Watcher:
         return told
 
     async def _take(self, sweep: Sweep) -> list[BookingChange]:
+        if self._doubted is not None and sweep.number > self._doubted:
+            self._doubted = None
         before = self._cursor or await self._load()
         if before is None:
             log.info("Begins with %d bookings: of these only what happens from now on is told", len(sweep.rows))
@@ -111,13 +114,22 @@ class Watcher:
 
     def _move(self, sweep: Sweep, cursor: Cursor) -> None:
         self._cursor = cursor
-        sweep.commits.append(partial(self._save, cursor))
+        sweep.takers.append((self, cursor))
 
-    async def _save(self, cursor: Cursor) -> None:
+    def doubt(self, number: int) -> None:
+        """Store nothing before a sweep with a higher number than this was seen.
+
+        Where events did not reach the database, Airflow does not say whose. It shows no further sweep to the watcher
+        that it takes for dead. But sweeps which that one had seen already count as accepted, and their cursors say that
+        it told what was lost.
+        """
+        self._doubted = number
+
+    async def store(self, cursor: Cursor) -> None:
+        """Store a cursor whose events are in the database."""
         stored = self._stored
-        if self._cursors is None or (
-            stored is not None and stored.entries is cursor.entries and cursor.since - stored.since < REFRESH
-        ):
+        is_stored = stored is not None and stored.entries is cursor.entries and cursor.since - stored.since < REFRESH
+        if self._cursors is None or self._doubted is not None or is_stored:
             return
         try:
             await self._cursors.save(cursor.stored())

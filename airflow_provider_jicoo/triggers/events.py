@@ -156,20 +156,24 @@ class SweepProducer(SharedStreamProducer):
 
     def __init__(self, kwargs: dict[str, Any]) -> None:
         self._kwargs = kwargs
+        self._newest = 0
 
     @discreet
     async def open_stream(self) -> AsyncIterator[tuple[Any, Any]]:
         """Yield the sweeps."""
         async with aclosing(_sweeps(self._kwargs)) as found:
             async for sweep in found:
+                self._newest = sweep.number
                 yield sweep, sweep
 
     async def advance(self, batch: Sequence[Any]) -> None:
         """Let the watchers store their cursors."""
         for sweep, outcome in batch:
-            # Of one that failed nobody knows which watcher did: they store with the next sweep, or tell it again.
             if outcome.is_clean:
                 await _commit(sweep)
+                continue
+            for watcher, _ in sweep.takers:
+                watcher.doubt(self._newest)
 
 
 def _sweeps(kwargs: dict[str, Any]) -> AsyncGenerator[Sweep, None]:
@@ -179,5 +183,5 @@ def _sweeps(kwargs: dict[str, Any]) -> AsyncGenerator[Sweep, None]:
 
 
 async def _commit(sweep: Sweep) -> None:
-    for commit in sweep.commits:
-        await commit()
+    for watcher, cursor in sweep.takers:
+        await watcher.store(cursor)

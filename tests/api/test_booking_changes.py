@@ -116,7 +116,9 @@ def test_nothing_that_the_guest_told_is_in_it():
 class TestPeriod:
     def test_it_begins_a_day_before_the_last_look(self):
         assert period(NOW, NOW, None) == Period("2026-02-28T12:00:00.000Z", None)
-        assert period(NOW - timedelta(days=9), NOW, 30) == Period("2026-02-19T12:00:00.000Z", "2026-03-31T12:00:00.000Z")
+        assert period(NOW - timedelta(days=9), NOW, 30) == Period(
+            "2026-02-19T12:00:00.000Z", "2026-03-31T12:00:00.000Z"
+        )
 
     def test_a_clock_that_was_put_back(self):
         assert period(NOW + timedelta(days=9), NOW, None).lower == "2026-02-28T12:00:00.000Z"

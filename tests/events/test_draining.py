@@ -1,0 +1,323 @@
+"""The bookings that a task has not handled yet: each once, whoever rang, and whenever the task is killed."""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_provider_jicoo.api.booking_changes import VanishedError
+from airflow_provider_jicoo.api.errors import InvalidRequestError, RequestError
+from airflow_provider_jicoo.events import draining, handled, new_bookings_since
+from airflow_provider_jicoo.events.handled import TakenOverError
+from airflow_provider_jicoo.events.parts import CursorLostError
+from tests.events.airflow_like import task_context
+
+FULL = os.environ.get("JICOO_LOAD") == "1"
+pytestmark = pytest.mark.usefixtures("jicoo_connection", "variables")
+
+
+@pytest.fixture
+def jicoo_sandbox_options():
+    return {"bookings": 12}
+
+
+def drain(context=None, **more):
+    return [(booking.event, booking["uid"]) for booking in new_bookings_since(context or task_context(), **more)]
+
+
+def test_what_happens_is_handled_once(jicoo_sandbox):
+    assert drain() == []
+    first, second = (jicoo_sandbox.add_booking()["uid"] for _ in range(2))
+    assert sorted(drain()) == sorted([("booked", first), ("booked", second)])
+    assert drain() == []
+    jicoo_sandbox.edit(first, status="cancel")
+    jicoo_sandbox.edit(second, startedAt="2027-01-04T01:00:00.000Z", endedAt="2027-01-04T01:30:00.000Z")
+    assert sorted(drain()) == sorted([("cancelled", first), ("rescheduled", second)])
+    jicoo_sandbox.edit(second, name="Another")
+    assert drain() == [("updated", second)]
+    jicoo_sandbox.delete(second)
+    (booking,) = new_bookings_since(task_context())
+    assert booking == {"uid": second, "status": "gone", "startedAt": "2027-01-04T01:00:00.000Z"}
+    assert booking.event == "cancelled"
+    assert drain() == []
+
+
+def test_a_booking_is_as_jicoo_gives_it(jicoo_sandbox):
+    drain()
+    made = jicoo_sandbox.add_booking()
+    (booking,) = new_bookings_since(task_context())
+    assert booking == jicoo_sandbox.booking(made["uid"])
+    assert isinstance(booking, dict)
+    assert (booking.event, len(booking.event_id)) == ("booked", 32)
+
+
+def test_what_is_not_wanted_counts_as_handled(jicoo_sandbox):
+    drain()
+    uid = jicoo_sandbox.add_booking(eventTypeId="one")["uid"]
+    assert drain(events=["cancelled"]) == []
+    assert drain() == []
+    jicoo_sandbox.edit(uid, name="Another")
+    assert drain(event_type_ids=["two"]) == []
+    assert drain() == []
+
+
+def test_each_task_and_each_connection_has_its_own(jicoo_sandbox, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_JICOO_DEFAULT"])
+    kinds = [
+        {},
+        {"context": task_context(task_id="b")},
+        {"context": task_context(dag_id="c")},
+        {"jicoo_conn_id": "other"},
+    ]
+    assert [drain(**kind) for kind in kinds] == [[]] * 4
+    uid = jicoo_sandbox.add_booking()["uid"]
+    assert [drain(**kind) for kind in kinds] == [[("booked", uid)]] * 4
+
+
+class TestCrash:
+    def test_it_repeats_the_one_under_way_and_no_other(self, jicoo_sandbox):
+        drain()
+        made = [jicoo_sandbox.add_booking()["uid"] for _ in range(5)]
+        table = []
+
+        def handle():
+            for booking in new_bookings_since(task_context()):
+                table.append(booking["uid"])
+                if len(table) == 3:
+                    raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            handle()
+        again = [uid for _, uid in drain()]
+        assert again[0] == table[2]
+        assert sorted(table[:2] + again) == sorted(made)
+
+    def test_a_break_leaves_the_last_one(self, jicoo_sandbox):
+        drain()
+        uid = jicoo_sandbox.add_booking()["uid"]
+        for _ in new_bookings_since(task_context()):
+            break
+        assert drain() == [("booked", uid)]
+
+    def test_a_second_crash_does_not_forget_what_the_first_had_handled(self, jicoo_sandbox):
+        drain()
+        made = {jicoo_sandbox.add_booking()["uid"] for _ in range(4)}
+        table = []
+        for count in (3, 1):
+            for number, booking in enumerate(new_bookings_since(task_context()), 1):
+                if number == count:
+                    break
+                table.append(booking["uid"])
+        table += [uid for _, uid in drain()]
+        assert sorted(table) == sorted(made)
+
+    def test_the_list_of_those_handled_is_kept_short(self, jicoo_sandbox, monkeypatch, variables):
+        monkeypatch.setattr(handled, "NOTED_AT_MOST", 3)
+        drain()
+        made = [jicoo_sandbox.add_booking()["uid"] for _ in range(10)]
+        seen = []
+        for booking in new_bookings_since(task_context()):
+            seen.append(booking["uid"])
+            if len(seen) == 9:
+                break
+        assert [uid for _, uid in drain()] == [*seen[8:], *set(made) - set(seen)]
+
+    @pytest.mark.timeout(600 if FULL else 120)
+    def test_killed_at_any_write(self, jicoo_sandbox, variables, monkeypatch):
+        """None is lost; and only that one comes twice whose handling could not be written down."""
+        monkeypatch.setattr(handled, "NOTED_AT_MOST", 2)
+        dice = random.Random(5)
+        drain()
+        table, state, kills = [], {}, 0
+        for _ in range(150 if FULL else 25):
+            for _ in range(dice.randrange(3)):
+                uid = jicoo_sandbox.add_booking()["uid"]
+                state[uid] = jicoo_sandbox.booking(uid)["updatedAt"]
+            if state and dice.random() < 0.4:
+                uid = dice.choice(sorted(state))
+                jicoo_sandbox.edit(uid, name=f"Name {dice.random()}")
+                state[uid] = jicoo_sandbox.booking(uid)["updatedAt"]
+            variables.fail_at = dice.choice([None, *range(1, 12)])
+            try:
+                for booking in new_bookings_since(task_context()):
+                    table.append((booking["uid"], booking["updatedAt"]))
+            except ConnectionError:
+                kills += 1
+            variables.fail_at = None
+        table += [(booking["uid"], booking["updatedAt"]) for booking in new_bookings_since(task_context())]
+        assert set(state.items()) <= set(table)
+        assert len(table) - len(set(table)) <= kills
+        assert kills > 3
+        assert drain() == []
+
+
+class TestFirstUse:
+    def test_what_rang_is_new(self, jicoo_sandbox):
+        """The run was started by an event that waited for an hour; what came before is not handled."""
+        now = datetime.now(timezone.utc)
+        old = times(now - timedelta(hours=3))
+        rang = times(now - timedelta(hours=1))
+        for booking in jicoo_sandbox.bookings():
+            jicoo_sandbox.edit(booking["uid"], updatedAt=old)
+        uid = jicoo_sandbox.add_booking(updatedAt=rang, createdAt=rang)["uid"]
+        event = SimpleNamespace(timestamp=now, extra={"from_trigger": True, "payload": {"updated_at": rang}})
+        context = task_context(triggering_asset_events={"asset": [event]})
+        assert drain(context) == [("booked", uid)]
+
+    def test_what_rang_by_a_webhook_is_new(self, jicoo_sandbox):
+        now = datetime.now(timezone.utc)
+        for booking in jicoo_sandbox.bookings():
+            jicoo_sandbox.edit(booking["uid"], updatedAt=times(now - timedelta(hours=3)))
+        rang = times(now - timedelta(hours=1))
+        uid = jicoo_sandbox.add_booking(updatedAt=rang)["uid"]
+        event = SimpleNamespace(timestamp=now, extra={"created_at": rang, "uid": uid})
+        assert drain(task_context(triggering_asset_events={"asset": [event]})) == [("booked", uid)]
+
+    def test_a_little_earlier_is_new(self, jicoo_sandbox):
+        """Clocks differ, and what rings may take a while."""
+        now = datetime.now(timezone.utc)
+        for booking in jicoo_sandbox.bookings():
+            jicoo_sandbox.edit(booking["uid"], updatedAt=times(now - timedelta(minutes=7)))
+        uid = jicoo_sandbox.add_booking(updatedAt=times(now - timedelta(minutes=3)))["uid"]
+        assert drain() == [("booked", uid)]
+
+    def test_all(self, jicoo_sandbox):
+        coming = [
+            row["uid"] for row in jicoo_sandbox.bookings() if row["startedAt"] > times(datetime.now(timezone.utc))
+        ]
+        assert {uid for _, uid in drain(begin="all")} >= set(coming)
+        assert drain(begin="all") == []
+
+    def test_from_a_moment_on(self, jicoo_sandbox):
+        jicoo_sandbox.add_booking(updatedAt="2026-01-01T00:00:00.000Z")
+        uid = jicoo_sandbox.add_booking(updatedAt="2026-01-03T00:00:00.000Z")["uid"]
+        found = [uid for _, uid in drain(begin="2026-01-02T00:00:00Z")]
+        assert uid in found
+        assert all(jicoo_sandbox.booking(uid)["updatedAt"] >= "2026-01-02" for uid in found)
+
+    def test_a_kill_at_the_first_use_does_not_begin_anew(self, jicoo_sandbox):
+        uid = jicoo_sandbox.add_booking()["uid"]
+        for _ in new_bookings_since(task_context(), begin="all"):
+            break
+        assert ("booked", uid) in drain(begin="now")
+
+
+def times(moment):
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("context", "said"),
+        [
+            (task_context(max_active_runs=16), "give the task max_active_tis_per_dag=1, or the DAG max_active_runs=1"),
+            (task_context(ti=SimpleNamespace(map_index=0)), "is mapped"),
+        ],
+    )
+    def test_two_at_once_would_handle_twice(self, jicoo_sandbox, context, said):
+        with pytest.raises(InvalidRequestError, match=said):
+            new_bookings_since(context)
+        assert jicoo_sandbox.count() == 0
+
+    def test_one_of_the_task_is_enough(self):
+        drain(task_context(max_active_runs=16, max_active_tis_per_dag=1))
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            ({"begin": "yesterday"}, "begin: neither 'now' nor 'all'"),
+            ({"begin": "2026-01-01T00:00:00"}, "has no offset"),
+            ({"events": ["moved"]}, "events: 'moved' is none of"),
+            ({"horizon_days": 0}, "horizon_days: 0 is not a number of 1 or more"),
+            ({"event_type_ids": [""]}, "event_type_ids: '' is not an id"),
+        ],
+    )
+    def test_arguments(self, jicoo_sandbox, arguments, said):
+        with pytest.raises(InvalidRequestError, match=said):
+            new_bookings_since(task_context(), **arguments)
+        assert jicoo_sandbox.count() == 0
+
+    def test_a_second_process_takes_over_and_the_first_one_stops(self, jicoo_sandbox):
+        """As after a lost heartbeat: Airflow starts the task anew, and the first process is still at work."""
+        drain()
+        made = {jicoo_sandbox.add_booking()["uid"] for _ in range(4)}
+        first = new_bookings_since(task_context())
+        table = [next(first)["uid"], next(first)["uid"]]
+        second = [uid for _, uid in drain()]
+        with pytest.raises(TakenOverError, match="another process of this task"):
+            next(first)
+        assert set(table + second) == made
+        assert set(table) & set(second) == {table[1]}  # the one under way
+
+    def test_a_cursor_that_is_lost_is_no_first_use(self, jicoo_sandbox, variables):
+        """Or everybody who has a booking would be handled again, or nobody."""
+        drain()
+        for name in variables.texts:
+            if not name.endswith(".since"):
+                variables.texts[name] = "{}"
+        with pytest.raises(CursorLostError):
+            drain()
+
+    def test_another_teams_key_cancels_nothing(self, jicoo_sandbox):
+        drain()
+        made = [jicoo_sandbox.add_booking()["uid"] for _ in range(12)]
+        drain()
+        for uid in made:
+            jicoo_sandbox.delete(uid)
+        with pytest.raises(VanishedError):
+            drain()
+
+    def test_a_list_that_cannot_be_read_handles_nothing(self, jicoo_sandbox, quick_retries):
+        drain()
+        uid = jicoo_sandbox.add_booking()["uid"]
+        jicoo_sandbox.fail("server_error", times=quick_retries)
+        with pytest.raises(RequestError):
+            drain()
+        assert drain() == [("booked", uid)]
+
+
+def test_more_than_are_held_at_once(jicoo_sandbox, monkeypatch):
+    monkeypatch.setattr(draining, "HELD_AT_ONCE", 3)
+    drain()
+    made = {jicoo_sandbox.add_booking()["uid"] for _ in range(10)}
+    found = [uid for _, uid in drain()]
+    assert len(found) == 10
+    assert set(found) == made
+
+
+def test_what_began_while_nothing_ran_is_handled(jicoo_sandbox, variables, monkeypatch):
+    """The task did not run for a week; what was booked and began in between is not lost."""
+    week_ago = datetime.now(timezone.utc) - timedelta(days=7)
+
+    class Then(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return week_ago
+
+    with monkeypatch.context() as patch:
+        patch.setattr(draining, "datetime", Then)
+        drain()
+    start = datetime.now(timezone.utc) - timedelta(days=3)
+    uid = jicoo_sandbox.add_booking(startedAt=times(start), endedAt=times(start + timedelta(hours=1)))["uid"]
+    assert drain() == [("booked", uid)]
+
+
+def test_nothing_that_a_guest_told_is_in_the_variables(jicoo_sandbox, variables):
+    drain()
+    jicoo_sandbox.add_booking(name="Hanako Yamada")
+    drain()
+    shown = "".join([*variables.texts.values(), *map(str, variables.descriptions.values())])
+    assert "Hanako" not in shown
+    assert jicoo_sandbox.api_key not in shown
+    assert all("DAG drain" in text for text in variables.descriptions.values())
+
+
+def test_nothing_is_written_where_nothing_happened(jicoo_sandbox, variables):
+    drain()
+    before = variables.writes
+    drain()
+    assert variables.writes == before + 1  # who is at work
