@@ -21,10 +21,11 @@ help:
 	@echo "make test         all checks and tests, with a running Airflow 3.3 on PostgreSQL"
 	@echo "make coverage     the tests, and which lines they reach"
 	@echo "make test-matrix  the tests and the example DAGs on Airflow $(MATRIX)"
+	@echo "make test-events  webhooks and the poller on a running Airflow $(MATRIX)"
 	@echo "make test-newest  the tests of what needs no Airflow, with all that Airflow $(NEWEST) brings"
 	@echo "make test-floors  the tests with the lowest versions that pyproject.toml allows"
 	@echo "make test-dates   the sandbox's tests at each hour of a week: takes half an hour"
-	@echo "make test-load    the long proofs of the bulk change, whole"
+	@echo "make test-load    the long proofs, whole"
 	@echo "make bench        measure, and write benchmarks/results.md"
 	@echo "make clean        remove what these made"
 
@@ -78,6 +79,15 @@ test-dates: setup
 test-load: setup
 	JICOO_LOAD=1 $(PY) -m pytest tests/bulk --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest $(PARALLEL) tests/simulation --timeout 3600
+	JICOO_LOAD=1 $(PY) -m pytest tests/system/test_events.py --timeout 3600
+
+# Webhooks and the poller on a running Airflow of each other version.
+EVENTS := $(MATRIX:%=test-events-%)
+.PHONY: test-events $(EVENTS)
+test-events: $(EVENTS)
+
+$(EVENTS): test-events-%: setup-%
+	.venvs/$*/bin/python -m pytest tests/system/test_events.py
 
 bench: setup
 	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py

@@ -70,5 +70,13 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"name": "jicoo_plan", "class-name": "airflow_provider_jicoo.decorators.bulk.jicoo_plan_task"}
         ],
+        "asset-uris": [
+            {
+                "schemes": ["jicoo"],
+                "handler": "airflow_provider_jicoo.assets.jicoo.sanitize_uri",
+                "factory": "airflow_provider_jicoo.assets.jicoo.create_asset",
+                "to_openlineage_converter": "airflow_provider_jicoo.assets.jicoo.convert_asset_to_openlineage",
+            }
+        ],
         "extra-links": ["airflow_provider_jicoo.links.bookings.EventTypeLink"],
     }

@@ -756,3 +756,131 @@ class TestRebalanceHosts:
         run = run_dag(self.FILE, event_type_id=jicoo_sandbox.event_types[0]["uid"])
         assert run.state == "success"
         assert jicoo_sandbox.count("PATCH") == 0
+
+
+class TestOnBooking:
+    FILE = FOLDER / "jicoo_on_booking.py"
+
+    def test_one_line_with_what_holds_now(self, jicoo_sandbox, run_dag, tmp_path):
+        booking = jicoo_sandbox.add_booking(status="open")
+        told = {"booking_uid": booking["uid"], "event": "guest_booked", "event_id": "a" * 32}
+        told |= {"jicoo_conn_id": "jicoo_default", "started_at": None}
+        jicoo_sandbox.edit(booking["uid"], status="cancel")  # since then
+
+        run = run_dag(self.FILE, **told, folder=str(tmp_path / "events"))
+        run_dag(self.FILE, **told, folder=str(tmp_path / "events"))
+
+        assert run.states == {"write": "success"}
+        (file,) = (tmp_path / "events").iterdir()
+        start = booking["startedAt"].replace("-", "").replace(":", "").replace(".", "")
+        assert file.name == f"{booking['uid']}.cancel.{start}.{'a' * 32}.jsonl"
+        (line,) = file.read_text().splitlines()
+        (guest,) = jicoo_sandbox.contacts(booking["uid"])
+        assert json.loads(line) == {
+            "event": "guest_booked",
+            "uid": booking["uid"],
+            "status": "cancel",
+            "eventTypeId": booking["eventTypeId"],
+            "startedAt": booking["startedAt"],
+            "endedAt": booking["endedAt"],
+            "guests": [{"name": guest["name"], "email": guest["email"]}],
+        }
+        assert {request.method for request in jicoo_sandbox.requests} == {"GET"}
+        # Whoever may see the DAG can read what it returned, and what was rendered.
+        assert run.xcom("write") == str(file)
+        assert guest["email"] not in json.dumps(run.rendered("write"))
+
+    def test_a_booking_that_is_not_there_fails_at_once(self, jicoo_sandbox, run_dag, tmp_path):
+        run = run_dag(self.FILE, booking_uid="mzgdPJVBb7RE", folder=str(tmp_path))
+        assert (run.states, run.tries) == ({"write": "failed"}, {"write": 1})
+
+
+# The DAG asks for what was changed lately; the sandbox has to have the same time.
+@pytest.mark.jicoo_sandbox(now=None, bookings=0)
+class TestDailyReconcile:
+    FILE = FOLDER / "jicoo_daily_reconcile.py"
+
+    def test_finds_what_nobody_has_rung_for(self, jicoo_sandbox, run_dag, tmp_path):
+        soon = datetime.now(timezone.utc) + timedelta(days=3)
+        rung, moved, missed, waiting = (
+            jicoo_sandbox.add_booking(status=status, startedAt=soon, endedAt=soon + timedelta(minutes=30))["uid"]
+            for status in ("open", "open", "open", "request")
+        )
+        jicoo_sandbox.add_booking(status="open", startedAt=soon, updatedAt=soon - timedelta(days=30))  # long ago
+        for uid in (rung, moved):
+            run_dag(TestOnBooking.FILE, booking_uid=uid, folder=str(tmp_path))
+        jicoo_sandbox.edit(moved, startedAt=soon + timedelta(days=1), endedAt=soon + timedelta(days=1, minutes=30))
+        assert waiting
+
+        run = run_dag(self.FILE, folder=str(tmp_path), minutes=0)
+
+        assert run.state == "success"
+        found = run.xcom("find")
+        assert sorted(each.pop("booking_uid") for each in found) == sorted([moved, missed])
+        assert found == [{"event": "reconciled", "folder": str(tmp_path)}] * 2
+        assert (run.states["ring[0]"], run.states["ring[1]"]) == ("success", "success")
+        assert {request.method for request in jicoo_sandbox.requests} == {"GET"}
+
+    def test_what_may_be_on_its_way_is_left(self, jicoo_sandbox, run_dag, tmp_path):
+        soon = datetime.now(timezone.utc) + timedelta(days=3)
+        jicoo_sandbox.add_booking(status="open", startedAt=soon, endedAt=soon + timedelta(minutes=30))
+
+        run = run_dag(self.FILE, folder=str(tmp_path / "none"))
+
+        assert run.state == "success"
+        assert run.states == {"find": "success", "ring": "skipped"}
+
+
+# The DAG asks for what was changed lately; the sandbox has to have the same time.
+@pytest.mark.jicoo_sandbox(now=None, bookings=20)
+class TestWatchBookings:
+    FILE = FOLDER / "jicoo_watch_bookings.py"
+
+    @pytest.fixture(autouse=True)
+    def nothing_handled(self, airflow_database):
+        """What was handled of another test's Jicoo is of no use here."""
+        with contextlib.closing(sqlite3.connect(airflow_database)) as database:
+            database.execute("delete from variable where key like 'jicoo_cursor_%'")
+            database.commit()
+
+    def test_one_line_for_each_booking_that_it_has_not_handled(self, jicoo_sandbox, run_dag, tmp_path):
+        soon = datetime.now(timezone.utc) + timedelta(days=3)
+        made, moved = (
+            jicoo_sandbox.add_booking(status="open", startedAt=soon, endedAt=soon + timedelta(minutes=30))["uid"]
+            for _ in range(2)
+        )
+
+        first = run_dag(self.FILE, folder=str(tmp_path))
+        again = run_dag(self.FILE, folder=str(tmp_path))
+        jicoo_sandbox.edit(moved, startedAt=soon + timedelta(days=1), endedAt=soon + timedelta(days=1, minutes=30))
+        jicoo_sandbox.edit(made, status="cancel")
+        last = run_dag(self.FILE, folder=str(tmp_path))
+
+        assert [run.state for run in (first, again, last)] == ["success"] * 3
+        # The others were changed long ago: they count as handled.
+        assert [run.xcom("write") for run in (first, again, last)] == [2, 0, 2]
+        lines = [json.loads(file.read_text()) for file in tmp_path.iterdir()]
+        assert {(line["uid"], line["event"], line["status"]) for line in lines} == {
+            (made, "booked", "open"),
+            (moved, "booked", "open"),
+            (moved, "rescheduled", "open"),
+            (made, "cancelled", "cancel"),
+        }
+        assert len(lines) == 4
+        (guest,) = jicoo_sandbox.contacts(made)
+        assert {"name": guest["name"], "email": guest["email"]} in [line["guests"][0] for line in lines]
+        assert {request.method for request in jicoo_sandbox.requests} == {"GET"}
+
+    @pytest.mark.jicoo_sandbox(now=None, bookings=0)
+    def test_its_lines_are_those_that_the_daily_reconcile_knows(self, jicoo_sandbox, run_dag, tmp_path):
+        soon = datetime.now(timezone.utc) + timedelta(days=3)
+        jicoo_sandbox.add_booking(status="open", startedAt=soon, endedAt=soon + timedelta(minutes=30))
+        before = run_dag(TestDailyReconcile.FILE, folder=str(tmp_path), minutes=0).xcom("find")
+        run_dag(self.FILE, folder=str(tmp_path))
+        after = run_dag(TestDailyReconcile.FILE, folder=str(tmp_path), minutes=0).xcom("find")
+        assert before
+        assert after == []
+
+    def test_one_run_at_a_time(self, dags):
+        (dag,) = dags(self.FILE).dags.values()
+        assert dag.max_active_runs == 1

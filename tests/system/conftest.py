@@ -22,7 +22,13 @@ def airflow_stack_dags() -> list[Path]:
 @pytest.fixture(scope="session")
 def airflow_stack_env() -> dict[str, str]:
     """Environment variables that all components get, on top of the stack's own configuration."""
-    return {}
+    return {
+        # What a killed scheduler leaves behind is taken up within seconds, not after five minutes.
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    }
 
 
 @pytest.fixture(scope="session")
