@@ -259,7 +259,7 @@ def hosts_listing(event_type_id: str) -> Any:
     return list_event_type_hosts(event_type_id)
 
 
-def contact_rows(uid: str, contacts: Iterable[BookingContact]) -> list[Row]:
+def contact_rows(uid: str, contacts: list[BookingContact]) -> list[Row]:
     """Return the rows of the contacts of a booking.
 
     :param uid: the booking's.
