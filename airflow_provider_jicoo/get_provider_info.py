@@ -62,6 +62,11 @@ def get_provider_info() -> dict[str, Any]:
                 "target-integration-name": integration,
                 "python-module": "airflow_provider_jicoo.transfers.object_storage",
             },
+            {
+                "source-integration-name": integration,
+                "target-integration-name": integration,
+                "python-module": "airflow_provider_jicoo.transfers.sql_selection",
+            },
         ],
         "connection-types": [
             {
