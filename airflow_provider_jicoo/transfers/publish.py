@@ -60,11 +60,16 @@ def check_writable(name: str, path: StorePath) -> None:
 
 def _try_to_put(path: Any) -> None:
     """Put an object and remove it. No folder is made, which for some stores would be a bucket."""
-    probe = f"{path.parent.path}/.{path.name}.{uuid.uuid4().hex}.probe"
+    probe = _beside(path, "probe")
     path.fs.pipe_file(probe, b"A file is to be written here.\n")
     # Some may write and not remove.
     with contextlib.suppress(Exception):
         path.fs.rm_file(probe)
+
+
+def _beside(path: Any, what: str) -> str:
+    folder = str(path.parent.path).rstrip("/")
+    return f"{folder}/.{path.name}.{uuid.uuid4().hex}.{what}"
 
 
 def spool() -> IO[bytes]:
@@ -102,7 +107,7 @@ def publish(file: IO[bytes], path: StorePath) -> None:
     if store.protocol in _WHOLE_PUTS:
         store.fs.put_file(source, store.path)
         return
-    unfinished = f"{store.parent.path}/.{store.name}.{uuid.uuid4().hex}.partial"
+    unfinished = _beside(store, "partial")
     try:
         store.fs.put_file(source, unfinished)
         store.fs.mv(unfinished, store.path)

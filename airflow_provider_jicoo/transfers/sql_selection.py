@@ -117,6 +117,8 @@ class SqlToBookingSelection(_ToBookingSelection):
         if not isinstance(hook, DbApiHook):
             raise ValueError(f"sql_conn_id: {self.sql_conn_id!r} is no database: it is a {type(hook).__name__}")
 
+        hook.log_sql = False  # with the query it logs the parameters, which may be a guest's
+
         def check(cursor: Any) -> None:
             if cursor.description is None:
                 raise ValueError("sql: it returns no rows: give a query, as SELECT uid, priority FROM ...")

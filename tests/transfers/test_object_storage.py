@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_jicoo.bulk.selection import Selection
-from airflow_provider_jicoo.sandbox.faults import Fault
 from airflow_provider_jicoo.tasks.compat import AirflowFailException
 from airflow_provider_jicoo.transfers import formats
 from airflow_provider_jicoo.transfers.csv_text import original
@@ -100,7 +99,7 @@ class TestFull:
     def test_where_the_reading_fails_what_stood_there_stands(self, write, jicoo_sandbox, tmp_path, quick_retries):
         path = tmp_path / "bookings.jsonl"
         path.write_text("old")
-        jicoo_sandbox.fail(Fault(status=403), path="/v1/bookings")
+        jicoo_sandbox.fail("refused", status=403, path="/v1/bookings", share=1.0)
         with pytest.raises(AirflowFailException, match="403"):
             write(resource="bookings", path=str(path))
         assert path.read_text() == "old"
@@ -149,7 +148,7 @@ class TestRefused:
 
     def test_a_path_that_cannot_be_written(self, write, jicoo_sandbox, tmp_path):
         (tmp_path / "file").write_text("no folder")
-        with pytest.raises(OSError, match="path: .*/file/below cannot be written"):
+        with pytest.raises(OSError, match=r"path: .*/file/below cannot be written"):
             write(resource="bookings", path=str(tmp_path / "file" / "below"))
         assert jicoo_sandbox.count() == 0
 
