@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -59,6 +60,7 @@ def kills(load):
     """
 
     def killing(path_of, times, **order):
+        assert load(path_of("first"), **order)[1]() == "done"
         begin = time.monotonic()
         assert load(path_of("whole"), **order)[1]() == "done"
         lasts = time.monotonic() - begin
@@ -66,11 +68,9 @@ def kills(load):
         for number in range(times):
             child, end = load(path_of(number), **order)
             # Not a wait for something, but the moment of the kill: as many near the end, where the file gets its name.
-            time.sleep(lasts * (chance.random() if number % 2 else chance.uniform(0.8, 1.05)))
-            try:
+            time.sleep(lasts * (chance.uniform(0.7, 1.05) if number % 2 else chance.uniform(0.0, 0.8)))
+            with contextlib.suppress(ProcessLookupError):  # it has ended, which is a moment too
                 os.kill(child, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it has ended, which is a moment too
             yield end() == "failed"
 
     return killing
@@ -92,6 +92,7 @@ def test_a_file_is_whole_or_the_one_before(kind, load, kills, jicoo_sandbox, tmp
     states = [truth(jicoo_sandbox)]
     for was_killed in kills(lambda _: path, KILLS, format=kind):
         killed += was_killed
+        assert [name for name in os.listdir(tmp_path) if not name.startswith(".")] == [path.name]
         assert by_uid(read_file(path, kind)) in states
         uid = jicoo_sandbox.add_booking(name="new")["uid"]
         jicoo_sandbox.edit(uid, priority="high")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 
 import pytest
 
@@ -16,41 +15,6 @@ from airflow_provider_jicoo.transfers.sql_selection import FileToBookingSelectio
 
 pytestmark = pytest.mark.usefixtures("jicoo_connection")
 GUEST = "taro.yamada@example.com"
-
-
-@pytest.fixture
-def database(tmp_path, monkeypatch):
-    """A database that the connection ``warehouse`` is to, as a function that runs SQL there."""
-    from airflow.providers.common.sql.hooks.sql import DbApiHook
-    from airflow.sdk import Connection
-
-    class Sqlite(DbApiHook):
-        conn_name_attr = "sqlite_conn_id"
-
-        def get_conn(self):
-            return sqlite3.connect(tmp_path / "warehouse.db")
-
-        @property
-        def connection(self):
-            return None
-
-        connection_extra = {}  # noqa: RUF012
-
-    get_hook = Connection.get_hook
-
-    def hook(self, **kwargs):
-        return Sqlite(sqlite_conn_id="warehouse") if self.conn_id == "warehouse" else get_hook(self, **kwargs)
-
-    monkeypatch.setattr(Connection, "get_hook", hook)
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite"}))
-
-    def run(sql, *rows):
-        connection = sqlite3.connect(tmp_path / "warehouse.db")
-        connection.executemany(sql, rows) if rows else connection.execute(sql)
-        connection.commit()
-        connection.close()
-
-    return run
 
 
 @pytest.fixture
