@@ -1,0 +1,1 @@
+"""Jicoo's bookings, and what belongs to them, into files and databases, and back."""
