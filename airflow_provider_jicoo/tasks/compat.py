@@ -24,8 +24,10 @@ __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "XCom",
+    "add_partitions",
     "conf",
     "get_async_connection",
+    "hook_lineage",
     "stored_form",
 ]
 
@@ -64,3 +66,24 @@ def stored_form(operator: Any, context: Context) -> tuple[list[str], set[str]] |
         )
     )
     return list(stored.options), {user.id for user in stored.assigned_users or ()}
+
+
+def add_partitions(event: Any, keys: list[str]) -> bool:
+    """Let an event of an asset be one for each of its partitions; Airflow has them since 3.3.
+
+    :param event: of an outlet.
+    :return: whether this Airflow has them.
+    """
+    add = getattr(event, "add_partitions", None)
+    if add is None:
+        return False
+    if keys:
+        add(keys)
+    return True
+
+
+def hook_lineage() -> Any:
+    """Return Airflow's collector of what hooks read and write."""
+    from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+    return get_hook_lineage_collector()  # type: ignore[no-untyped-call]

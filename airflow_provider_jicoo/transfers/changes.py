@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-from airflow_provider_jicoo.transfers.cursor import ABSENT, Known, fingerprint
+from airflow_provider_jicoo.transfers.fingerprints import ABSENT, Known, fingerprint
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LATEST = 2**32 - 1

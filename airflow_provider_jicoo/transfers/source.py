@@ -18,10 +18,10 @@ fingerprints are in dlt's state, which dlt keeps beside the tables and which cou
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from airflow_provider_jicoo.transfers.changes import Changed, Comparison, Window, day, minutes
 from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, RESOURCES, Resource, Row, resource
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_jicoo.api.client import JicooClient
 
 Sync = Literal["changes", "full"]
-Write = Literal["upsert", "scd2"]
+Write = Literal["upsert", "delete-insert", "scd2"]
 
 NAME = "jicoo"
 """Of the source and of its schema."""
@@ -80,15 +80,20 @@ class Options:
     :param names: the resources.
     :param window: which bookings.
     :param everything: write every row, whether it changed or not.
-    :param history: keep every version of a row.
+    :param write: dlt's strategy.
     :param on_unproven: ``fail`` or ``warn``.
     """
 
     names: tuple[str, ...]
     window: Window
     everything: bool
-    history: bool
+    write: Write
     on_unproven: str
+
+    @property
+    def history(self) -> bool:
+        """Whether every version of a row is kept."""
+        return self.write == "scd2"
 
 
 class _Batch(NamedTuple):
@@ -122,8 +127,9 @@ def jicoo_source(
     :param lookback_days: only bookings that start at most so many days ago; older ones stay as they are.
     :param horizon_days: only bookings that start within so many days.
     :param sync: ``changes``, or ``full`` to write every row and read every contact anew.
-    :param write: ``upsert`` for the newest version of each row, ``scd2`` for all, with ``_dlt_valid_from`` and
-        ``_dlt_valid_to``; there a row that is gone has a last version with ``_deleted``.
+    :param write: ``upsert`` for the newest version of each row, or ``delete-insert`` for the same where a database has
+        no ``MERGE``; ``scd2`` for all versions, with ``_dlt_valid_from`` and ``_dlt_valid_to``: there a row that is
+        gone has a last version with ``_deleted``.
     :param on_unproven: what to do where a list may lack rows: ``fail``, and nothing is written, or ``warn``, and
         nothing is removed; by default as the client's settings say.
     :param report: is filled with what became of the rows.
@@ -135,8 +141,8 @@ def jicoo_source(
     dlt = _dlt()
     if sync not in ("changes", "full"):
         raise ValueError(f"sync: {sync!r:.100} is neither 'changes' nor 'full'")
-    if write not in ("upsert", "scd2"):
-        raise ValueError(f"write: {write!r:.100} is neither 'upsert' nor 'scd2'")
+    if write not in get_args(Write):
+        raise ValueError(f"write: {write!r:.100} is none of {', '.join(get_args(Write))}")
     names = checked_resources(resources)
     check_days(lookback_days, horizon_days)
     report = LoadReport() if report is None else report
@@ -147,9 +153,7 @@ def jicoo_source(
             None if lookback_days is None else at - timedelta(days=lookback_days),
             None if horizon_days is None else at + timedelta(days=horizon_days),
         )
-        options = Options(
-            names, window, sync == "full", write == "scd2", on_unproven or client.settings.on_unproven
-        )
+        options = Options(names, window, sync == "full", write, on_unproven or client.settings.on_unproven)
         report.begin(names)
         return _resources(dlt, _Reader(client, options, report, tell))
 
@@ -202,7 +206,7 @@ def _resources(dlt: Any, reader: _Reader) -> list[Any]:
         keys: dict[str, Any] = {"primary_key": wanted.primary_key}
         # The contacts of a booking are written together: those that it has no more go with that.
         together = wanted.primary_key[0] if wanted is CONTACTS else wanted.primary_key
-        strategy = "delete-insert" if wanted is CONTACTS else "upsert"
+        strategy = "delete-insert" if wanted is CONTACTS else reader.options.write
         if history:
             strategy, keys = "scd2", {"merge_key": together}
         elif wanted is CONTACTS:
@@ -253,10 +257,8 @@ class _Reader:
     :param tell: is told how far it got.
     """
 
-    def __init__(
-        self, client: JicooClient, options: Options, report: LoadReport, tell: Callable[[str], None]
-    ) -> None:
-        from airflow_provider_jicoo.transfers.cursor import digester
+    def __init__(self, client: JicooClient, options: Options, report: LoadReport, tell: Callable[[str], None]) -> None:
+        from airflow_provider_jicoo.transfers.fingerprints import digester
         from airflow_provider_jicoo.transfers.many import Many
 
         self.client = client
@@ -274,7 +276,7 @@ class _Reader:
     def _compare(self, name: str, wanted: int) -> Comparison:
         import dlt
 
-        from airflow_provider_jicoo.transfers.cursor import CursorError, unpack
+        from airflow_provider_jicoo.transfers.fingerprints import CursorError, unpack
 
         try:
             known = unpack(dlt.current.source_state().get(name))
@@ -287,11 +289,13 @@ class _Reader:
     def _keep(self, name: str, comparison: Comparison) -> None:
         import dlt
 
-        from airflow_provider_jicoo.transfers.cursor import pack
+        from airflow_provider_jicoo.transfers.fingerprints import pack
 
         dlt.current.source_state()[name] = pack(comparison.after)
 
-    def _is_whole(self, rows: Iterator[Row], take: Callable[[Row], Iterator[Any]], path: str) -> Iterator[Any]:
+    def _is_whole(
+        self, rows: Iterator[Row], take: Callable[[Row], Iterator[Any]], path: str
+    ) -> Generator[Any, None, bool]:
         """Yield what ``take`` makes of rows, and return whether they are proved to be all.
 
         :raises UnprovenListError: they are not, and that is not to be told only.
@@ -320,7 +324,6 @@ class _Reader:
         wanted = sum(_BIT[name] for name in options.names if name in _BIT)
         comparison = self._compare("bookings", wanted)
         batch = _Batch([], [], [])
-        whole = True
 
         def look(row: Row) -> Iterator[_Batch]:
             nonlocal batch
