@@ -73,18 +73,27 @@ class Comparison:
     everything: bool = False
     after: dict[str, Known] = field(default_factory=dict)
     """What the warehouse has after this load."""
+    written: set[str] = field(default_factory=set)
+    """The rows that this load writes: no row may be in it twice."""
 
     def see(self, key: str, digest: bytes, start: int = 0) -> tuple[int, Known | None]:
         """Take in a row.
 
         :return: the tables it is to be written to, and what was known of it.
         """
+        if key in self.written:  # what changed since then, the next load finds
+            if key in self.known:
+                self.after[key] = self.known.pop(key)
+            return 0, None
         before = self.known.pop(key, None)
         mark = fingerprint(digest)
         is_as_before = before is not None and before.fingerprint == mark
         loaded = before.loaded if before is not None and is_as_before else 0
         self.after[key] = Known(mark, start, loaded | self.wanted)
-        return (self.wanted if self.everything else self.wanted & ~loaded), before
+        todo = self.wanted if self.everything else self.wanted & ~loaded
+        if todo:
+            self.written.add(key)
+        return todo, before
 
     def missing(self) -> Iterator[tuple[str, Known]]:
         """Yield what the warehouse has and the sweep, having come to its end, has not shown."""
@@ -96,6 +105,9 @@ class Comparison:
         :return: the tables that it is to be removed from. Of others that have it, the cursor keeps that it is gone.
         """
         before = self.known.pop(key)
+        if key in self.written:
+            self.after[key] = before
+            return 0
         left = before.loaded & ~self.wanted
         if left:
             self.after[key] = Known(ABSENT, before.start, left)
@@ -105,6 +117,10 @@ class Comparison:
         """Take in that a row is not looked at any more."""
         self.known.pop(key, None)
         self.after.pop(key, None)
+
+    def begin_again(self) -> None:
+        """Go on with another sweep."""
+        self.known, self.after = {**self.known, **self.after}, {}
 
     def keep_missing(self) -> None:
         """Go on as if the rows that were not shown were there: the sweep does not prove that they are gone."""

@@ -294,23 +294,36 @@ class _Reader:
         dlt.current.source_state()[name] = pack(comparison.after)
 
     def _is_whole(
-        self, rows: Iterator[Row], take: Callable[[Row], Iterator[Any]], path: str
+        self,
+        rows: Callable[[], Iterator[Row]],
+        take: Callable[[Row], Iterator[Any]],
+        comparison: Comparison,
+        name: str,
     ) -> Generator[Any, None, bool]:
         """Yield what ``take`` makes of rows, and return whether they are proved to be all.
 
+        A list that moved while it was read, so that it could not be proved, is read once more.
+
         :raises UnprovenListError: they are not, and that is not to be told only.
         """
-        from airflow_provider_jicoo.api.errors import UnprovenListError
+        from airflow_provider_jicoo.api.errors import BrokenRowsError, ListingMovedError, UnprovenListError
 
-        try:
-            for row in rows:
-                yield from take(row)
-        except UnprovenListError as error:
-            if self.options.on_unproven == "fail":
-                raise
-            log.warning("%s Nothing is removed from the tables.", error)
-            self.report.unproven.append(path)
-            return False
+        for last in (False, True):
+            try:
+                for row in rows():
+                    yield from take(row)
+            except (ListingMovedError, UnprovenListError) as error:
+                if not last and not isinstance(error, BrokenRowsError):
+                    self._tell(f"{name}: the list could not be proved to be whole; it is read once more")
+                    comparison.begin_again()
+                    self.report.seen[name] = 0
+                    continue
+                if self.options.on_unproven == "fail" or isinstance(error, ListingMovedError):
+                    raise
+                log.warning("%s Nothing is removed from the tables.", error)
+                self.report.unproven.append(name)
+                return False
+            break
         return True
 
     def _digest(self, name: str, row: Row) -> bytes:
@@ -332,7 +345,7 @@ class _Reader:
                 yield batch
                 batch = _Batch([], [], [])
 
-        whole = yield from self._is_whole(self._bookings(), look, "bookings")
+        whole = yield from self._is_whole(self._bookings, look, comparison, "bookings")
         if whole:
             self._find_missing(comparison, batch)
         else:
@@ -451,8 +464,10 @@ class _Reader:
                     yield table(wanted, changes, history=self.options.history)
                     changes.clear()
 
-            rows = read(self.client, wanted, on_unproven="fail")
-            if (yield from self._is_whole(rows, look, wanted.name)):
+            def rows() -> Iterator[Row]:
+                return read(self.client, wanted, on_unproven="fail")
+
+            if (yield from self._is_whole(rows, look, comparison, wanted.name)):
                 for key, _ in comparison.missing():
                     self._remove(wanted, comparison, key, changes)
             else:
@@ -478,7 +493,8 @@ class _Reader:
             self._count(wanted.name, "added" if before is None else "changed")
 
     def _remove(self, wanted: Resource, comparison: Comparison, key: str, changes: list[Changed]) -> None:
-        comparison.remove(key)
+        if not comparison.remove(key):
+            return
         gone: Row = dict(zip(wanted.primary_key, key.split(_SEPARATOR), strict=True))
         changes.append(Changed(gone, self._digest(wanted.name, {**gone, "gone": True}), gone=True))
         self._count(wanted.name, "deleted")

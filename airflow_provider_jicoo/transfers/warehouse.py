@@ -177,7 +177,12 @@ def workplace() -> Iterator[str]:
     What dlt knows of a pipeline it gets from the destination: a worker may have died, and the next try may run on
     another machine. Its logger repeats what a database says, which may be a guest's words: it is silent.
     """
-    changed = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL"}
+    changed = {
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+        "RUNTIME__LOG_LEVEL": "CRITICAL",
+        # Else dlt asks Airflow's database for a Variable at every turn; whoever keeps its secrets there says "true".
+        "PROVIDERS__ENABLE_AIRFLOW_SECRETS": os.environ.get("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "false"),
+    }
     before = {name: os.environ.get(name) for name in (*changed, "DLT_DATA_DIR")}
     with tempfile.TemporaryDirectory(prefix="jicoo-dlt-", ignore_cleanup_errors=True) as folder:
         os.environ.update(changed, DLT_DATA_DIR=folder)
