@@ -105,7 +105,6 @@ def add_partitions(event: Any, keys: list[str]) -> bool:
 
 def hook_lineage() -> Any:
     """Return Airflow's collector of what hooks read and write."""
-    from airflow.providers.common.compat.lineage import hook
+    from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
-    compat: Any = hook  # typed on some versions, and not on others
-    return compat.get_hook_lineage_collector()
+    return get_hook_lineage_collector()
