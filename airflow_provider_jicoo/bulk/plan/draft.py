@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import IO
 
@@ -42,9 +42,9 @@ class Draft:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
-        self._index: list[tuple[str, str, int]] = []  # start, uid, offset: sorted, this is the plan's order
+        self._index: list[bytes] = []  # one for each change, as _entry makes it: sorted, this is the plan's order
         self._moves: dict[str, tuple[tuple[str, ...], tuple[str, str], tuple[str, str]]] = {}
-        self._messaging: set[str] = set()
+        self._messaging = 0
         self.unchanged = 0
         self.irreversible = 0
         self._tally = Tally()
@@ -80,15 +80,14 @@ class Draft:
 
         :param booking: as it is now.
         """
-        if self._terms.messages(planned):
-            self._messaging.add(planned.uid)
+        self._messaging += self._terms.messages(planned)
         self.irreversible += planned.is_irreversible
         slot = _slot(planned)
         if slot is not None:
             hosts = tuple(host["userId"] for host in booking.get("hosts", []))
             self._moves[planned.uid] = (hosts, (planned.started_at, planned.ended_at), slot)
         self._tally.add(planned, booking, slot)
-        self._index.append((planned.started_at, planned.uid, self._file.tell()))
+        self._index.append(_entry(planned, self._file.tell()))
         self._file.write(planned.dump())
 
     def read_names(self, client: JicooClient) -> None:
@@ -105,7 +104,7 @@ class Draft:
         """
         for name, most, count in (
             ("max_changes", max_changes, len(self._index)),
-            ("max_notified_guests", max_notified_guests, len(self._messaging)),
+            ("max_notified_guests", max_notified_guests, self._messaging),
         ):
             if most is not None and count > most:
                 told = "\n".join(changes(self._tally, self._names))
@@ -121,10 +120,13 @@ class Draft:
         :raises PlanError: the path cannot be written, or something stands there by now that must not be lost.
         """
         self._index.sort()
-        numbers = {uid: number for number, (_, uid, _) in enumerate(self._index)}
+        numbers = {uid: number for number, entry in enumerate(self._index) if (uid := _uid(entry)) in self._moves}
         moves = [order.Move(numbers[uid], *move) for uid, move in self._moves.items()]
         waits_for = order.waits(moves)
-        in_order, cycles = order.arrange(len(self._index), waits_for)
+        in_order: Sequence[int] = range(len(self._index))
+        cycles: list[list[int]] = []
+        if waits_for:
+            in_order, cycles = order.arrange(len(self._index), waits_for)
         parts = [in_order] if shards == 1 else split(in_order, waits_for, shards)
         manifest = self._manifest(path, [self._count(part, waits_for) for part in parts], about["warnings"])
         header: PlanHeader = {
@@ -140,7 +142,7 @@ class Draft:
             "madeAt": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             "owner": about["owner"],
             "warnings": about["warnings"],
-            "cycles": [[self._index[number][1] for number in cycle] for cycle in cycles],
+            "cycles": [[_uid(self._index[number]) for number in cycle] for cycle in cycles],
         }
         if "leftAlone" in about:
             header["leftAlone"] = about["leftAlone"]
@@ -153,18 +155,19 @@ class Draft:
             raise PlanError(f"the plan cannot be written to {path}: {error}; nothing was sent") from error
         return Plan(manifest, told)
 
-    def _count(self, in_order: list[int], waits_for: dict[int, list[int]]) -> Counts:
+    def _count(self, in_order: Sequence[int], waits_for: dict[int, list[int]]) -> Counts:
         """Return digest and counts of a part of the plan."""
         hashed = hashlib.sha256(dump(self._terms.json()))
-        irreversible = 0
+        messaging = irreversible = 0
         for planned in self._lines(in_order, waits_for):
             hashed.update(planned.dump())
+            messaging += self._terms.messages(planned)
             irreversible += planned.is_irreversible
         return {
             "digest": hashed.hexdigest(),
             "changes": len(in_order),
             "unchanged": 0,
-            "guests_notified": sum(self._index[number][1] in self._messaging for number in in_order),
+            "guests_notified": messaging,
             "irreversible": irreversible,
         }
 
@@ -194,7 +197,7 @@ class Draft:
         header: PlanHeader,
         told: str,
         manifest: Manifest,
-        parts: list[list[int]],
+        parts: Sequence[Sequence[int]],
         waits_for: dict[int, list[int]],
     ) -> None:
         if len(parts) == 1:
@@ -218,7 +221,7 @@ class Draft:
             file.write(dump_header({**header, "summary": told, "shards": [shard["name"] for shard in shards]}))
 
     def _write_lines(
-        self, path: StorePath, header: PlanHeader, in_order: list[int], waits_for: dict[int, list[int]]
+        self, path: StorePath, header: PlanHeader, in_order: Sequence[int], waits_for: dict[int, list[int]]
     ) -> None:
         with written_durably(path) as file:
             file.write(dump_header({**header, "terms": self._terms.json()}))
@@ -227,18 +230,31 @@ class Draft:
 
     def _lines(self, in_order: Iterable[int], waits_for: Mapping[int, list[int]]) -> Iterator[PlannedChange]:
         for number in in_order:
-            self._file.seek(self._index[number][2])
+            self._file.seek(_offset(self._index[number]))
             planned = DECODER.decode(self._file.readline())
             if number in waits_for:
-                planned.waits_for = tuple(self._index[other][1] for other in waits_for[number])
+                planned.waits_for = tuple(_uid(self._index[other]) for other in waits_for[number])
             yield planned
+
+
+def _entry(planned: PlannedChange, offset: int) -> bytes:
+    """Return start, id and offset of a change as one text, in a third of the memory that three would take."""
+    return b"%b\0%b\0%b" % (planned.started_at.encode(), planned.uid.encode(), offset.to_bytes(8, "big"))
+
+
+def _uid(entry: bytes) -> str:
+    return entry[entry.index(0) + 1 : -9].decode()
+
+
+def _offset(entry: bytes) -> int:
+    return int.from_bytes(entry[-8:], "big")
 
 
 def _shard(path: StorePath, number: int) -> str:
     return f"{path.name}.shard-{number}"
 
 
-def split(in_order: list[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:
+def split(in_order: Sequence[int], waits_for: Mapping[int, list[int]], shards: int) -> list[list[int]]:
     """Split lines into shards of about one size, in order; what waits for another's slot is in one shard with it."""
     leader = {line: line for line in in_order}
 

@@ -91,7 +91,7 @@ def arrange(count: int, waits_for: dict[int, list[int]]) -> tuple[list[int], lis
             ready.append(cycle[0])
         line = heapq.heappop(ready)
         order.append(line)
-        for blocked in blocks[line]:
+        for blocked in blocks.get(line, ()):
             if blocked in left:
                 left[blocked].discard(line)
                 if not left[blocked]:
