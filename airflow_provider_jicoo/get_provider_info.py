@@ -69,6 +69,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-module": "airflow_provider_jicoo.transfers.sql_selection",
             },
         ],
+        "queues": ["airflow_provider_jicoo.queues.jicoo.JicooMessageQueueProvider"],
         "connection-types": [
             {
                 "connection-type": "jicoo",

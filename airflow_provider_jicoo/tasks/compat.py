@@ -23,23 +23,15 @@ __all__ = [
     "AirflowFailException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
-    "SharedStreamProducer",
     "XCom",
     "add_partitions",
     "asset_stores",
     "conf",
     "get_async_connection",
     "hook_lineage",
+    "shared_stream_producer",
     "stored_form",
 ]
-
-try:
-    from airflow.triggers.shared_stream import SharedStreamProducer
-except ImportError:  # before Airflow 3.3, which knows no shared streams
-
-    class SharedStreamProducer:  # type: ignore[no-redef]
-        """Stands for the base class of what sweeps for several triggers."""
-
 
 WAITS: tuple[type[BaseException], ...] = (
     TaskDeferred,
@@ -108,3 +100,15 @@ def hook_lineage() -> Any:
     from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
     return get_hook_lineage_collector()
+
+
+def shared_stream_producer() -> type[Any]:
+    """Return the base class of what polls for several triggers; ``object`` before Airflow 3.3.
+
+    Imported when it is asked for: operators do without ``airflow.triggers``.
+    """
+    try:
+        from airflow.triggers.shared_stream import SharedStreamProducer
+    except ImportError:
+        return object
+    return SharedStreamProducer
