@@ -57,6 +57,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "queues": ["airflow_provider_jicoo.queues.jicoo.JicooMessageQueueProvider"],
         "connection-types": [
             {
                 "connection-type": "jicoo",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bulk
 import clients
+import events
 import imports
 import reading
 import running
@@ -23,7 +24,7 @@ LIBRARIES = ("apache-airflow", "aiohttp", "requests", "pydantic")
 def main() -> int:
     lines = ["| what | measured | to reach | reached |", "| --- | --- | --- | --- |"]
     missed = 0
-    for module in (imports, clients, trigger, webhooks, running, reading, bulk):
+    for module in (imports, clients, trigger, events, webhooks, running, reading, bulk):
         for what, measured, wanted, reached in module.run():
             lines.append(f"| {what} | {measured} | {wanted} | {'yes' if reached else '**no**'} |")
             print(lines[-1], flush=True)

@@ -64,6 +64,7 @@ LATER = {"startedAt": "2026-03-03T09:00:00.000Z", "endedAt": "2026-03-03T10:00:0
         ({"status": "cancel"}, {"status": "cancel"}, None),
         ({"status": "cancel"}, {"status": "cancel", "cancelReason": "ill"}, "updated"),
         ({"status": "cancel"}, {}, "booked"),
+        ({}, {"status": "cancelled"}, "cancelled"),
         ({"status": "new"}, {"status": "newer"}, "updated"),
     ],
 )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
 
 from airflow_provider_jicoo.api.booking_changes import VanishedError
-from airflow_provider_jicoo.api.errors import InvalidRequestError, RequestError
+from airflow_provider_jicoo.api.errors import InvalidRequestError, RequestError, UnexpectedAnswerError
 from airflow_provider_jicoo.events import draining, handled, new_bookings_since
 from airflow_provider_jicoo.events.handled import TakenOverError
 from airflow_provider_jicoo.events.parts import CursorLostError
+from airflow_provider_jicoo.sandbox.quirks import QUIRKS
 from tests.events.airflow_like import task_context
 
 FULL = os.environ.get("JICOO_LOAD") == "1"
@@ -321,3 +323,32 @@ def test_nothing_is_written_where_nothing_happened(jicoo_sandbox, variables):
     before = variables.writes
     drain()
     assert variables.writes == before + 1  # who is at work
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("quirk", sorted(set(QUIRKS) - {"endless-pages"}))
+def test_however_jicoo_writes_and_lists_them(jicoo_sandbox, quirk):
+    """What is made, moved and cancelled is handled under every quirk of the sandbox, and nothing twice."""
+    jicoo_sandbox.quirks = [quirk]
+    drain()
+    uid = jicoo_sandbox.add_booking()["uid"]
+    assert soon() == [("booked", uid)]
+    jicoo_sandbox.edit(uid, startedAt="2027-01-04T01:00:00.000Z", endedAt="2027-01-04T01:30:00.000Z")
+    assert soon() == [("rescheduled", uid)]
+    jicoo_sandbox.edit(uid, status="cancel")
+    assert soon() == [("cancelled", uid)]
+    assert drain() == []
+
+
+def soon():
+    """Drain until something comes: a list may lag behind."""
+    end = time.monotonic() + 30
+    while not (found := drain()):
+        assert time.monotonic() < end
+    return found
+
+
+def test_a_list_that_never_ends_fails_the_task(jicoo_sandbox):
+    jicoo_sandbox.quirks = ["endless-pages"]
+    with pytest.raises(UnexpectedAnswerError, match="page after page comes the same"):
+        drain()

@@ -1,0 +1,1 @@
+"""Jicoo as a queue of Airflow's ``MessageQueueTrigger``."""
