@@ -19,11 +19,11 @@ from airflow_provider_jicoo.plugins.sparing_log import SparingLog
 FRESH = 5.0
 """Seconds that a connection, and that there is none, is remembered: how long a changed secret takes to count."""
 REMEMBERED = 1024
-"""How many ids are remembered that are no endpoint; whoever asks for more of them drives out the oldest."""
+"""How many ids are remembered that nobody has proved to know the secret of; further ones drive out the oldest."""
 LOOKUPS = 2
 """Look-ups at once. Each holds a connection to the database, of which the API server has few."""
 WAITING = 64
-"""How many ids that were no endpoint lately may wait for their look-up; further ones are refused without one.
+"""How many ids that nobody has proved may wait for their look-up; further ones are refused without one.
 
 Else whoever asks for ever new ids would keep the look-ups of real ones waiting.
 """
@@ -45,12 +45,23 @@ class Endpoint:
     delivery: connections.Delivery | InvalidRequestError
 
 
+@dataclass(frozen=True)
+class _Remembered:
+    """What a look-up has found, and until when that counts."""
+
+    until: float
+    endpoint: Endpoint | None
+
+
 class LookupFailedError(Exception):
     """It cannot be told now whether there is such a connection."""
 
 
 class Endpoints:
     """The endpoints by the id of their connection.
+
+    Those for which a signed request came are kept apart, so that no stranger drives them out: there are endless ids
+    that are none, and for a connection in an environment variable endless ways to write the id of one, too.
 
     :param find: returns the connection of an id, None where there is none. It may block.
     :param clock: seconds, of a clock that does not go back.
@@ -59,8 +70,8 @@ class Endpoints:
     def __init__(self, find: Callable[[str], Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._find = find
         self._clock = clock
-        self._known: dict[str, tuple[float, Endpoint]] = {}
-        self._others: OrderedDict[str, float] = OrderedDict()
+        self._proved: dict[str, _Remembered] = {}
+        self._others: OrderedDict[str, _Remembered] = OrderedDict()
         self._waiting: dict[str, asyncio.Future[Endpoint | None]] = {}
         self._pool = ThreadPoolExecutor(LOOKUPS, "jicoo-webhook-lookup")
 
@@ -69,14 +80,12 @@ class Endpoints:
 
         :raises LookupFailedError: it cannot be told now.
         """
-        known = self._known.get(conn_id)
-        if known is not None and known[0] > self._clock():
-            return known[1]
-        if known is None and self._others.get(conn_id, 0.0) > self._clock():
-            return None
+        remembered = self._proved.get(conn_id) or self._others.get(conn_id)
+        if remembered is not None and remembered.until > self._clock():
+            return remembered.endpoint
         waiting = self._waiting.get(conn_id)
         if waiting is None:
-            if known is None and len(self._waiting) >= WAITING:
+            if conn_id not in self._proved and len(self._waiting) >= WAITING:
                 log.warning("busy", "too many webhooks for unknown connections: some were refused without a look-up")
                 return None
             waiting = asyncio.get_running_loop().run_in_executor(self._pool, self._look_up, conn_id)
@@ -84,6 +93,12 @@ class Endpoints:
             waiting.add_done_callback(functools.partial(self._keep, conn_id))
         # Whoever gives up must not take the answer from the others.
         return await asyncio.shield(waiting)
+
+    def prove(self, conn_id: str) -> None:
+        """Note that somebody knows the secret of an endpoint."""
+        remembered = self._others.pop(conn_id, None)
+        if remembered is not None:
+            self._proved[conn_id] = remembered
 
     def _look_up(self, conn_id: str) -> Endpoint | None:
         try:
@@ -98,12 +113,12 @@ class Endpoints:
         del self._waiting[conn_id]
         if done.cancelled() or done.exception() is not None:
             return
-        endpoint = done.result()
-        if endpoint is not None:
-            self._known[conn_id] = self._clock() + FRESH, endpoint
+        remembered = _Remembered(self._clock() + FRESH, done.result())
+        if conn_id in self._proved and remembered.endpoint is not None:
+            self._proved[conn_id] = remembered
             return
-        self._known.pop(conn_id, None)
-        self._others[conn_id] = self._clock() + FRESH
+        self._proved.pop(conn_id, None)
+        self._others[conn_id] = remembered
         self._others.move_to_end(conn_id)
         while len(self._others) > REMEMBERED:
             self._others.popitem(last=False)

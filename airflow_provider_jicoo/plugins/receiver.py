@@ -131,6 +131,7 @@ class Receiver:
             return REFUSED
         if endpoint is None:
             return REFUSED
+        self._endpoints.prove(endpoint.conn_id)
         try:
             event = parse(body)
         except WebhookPayloadError as error:

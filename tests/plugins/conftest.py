@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,12 @@ DAGS = Path(__file__).parent / "dags"
 
 
 @pytest.fixture(autouse=True)
-def nothing_said_yet(monkeypatch: pytest.MonkeyPatch, airflow_home: Path) -> None:
+def nothing_said_yet(airflow_home: Path) -> None:
     """Let each test hear what an earlier one has heard within the same minute."""
     from airflow_provider_jicoo.plugins import endpoints, receiver
 
     for module in (endpoints, receiver):
-        monkeypatch.setattr(module.log, "_said", OrderedDict())
+        module.log.forget()
 
 
 @pytest.fixture(scope="session")

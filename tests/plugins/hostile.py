@@ -147,6 +147,11 @@ def of_wrong_types(number, raw, good):
 
 def for_others(number, raw, good):
     """Yield what would be right for another connection than it is for."""
+    # For a connection in an environment variable it is the same id, written in another way.
+    letters = format(number % 4096, "012b")
+    written = "".join(a.upper() if b == "1" else a for a, b in zip("jicoodefault", letters, strict=True))
+    forged_one = signed(raw, "whsec_another")
+    yield {"signature": forged_one, "path": f"{PREFIX}/{written[:5]}_{written[5:]}"}
     for conn_id in (f"unknown{number}", "jicoo_plain", "other_type", "JICOO_DEFAUL", "jicoo_default.", "-", "_", "0"):
         for secret in (SECRET, "", "None"):
             yield {"signature": signed(raw, secret), "path": f"{PREFIX}/{conn_id}"}

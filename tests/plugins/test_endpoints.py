@@ -83,19 +83,40 @@ async def test_a_failure_is_not_remembered(connections):
 
 async def test_whoever_asks_for_ever_new_ids_takes_no_memory(connections):
     await connections.secret()
+    connections.endpoints.prove("known")
+    connections.endpoints.prove("unknown")
     for number in range(REMEMBERED + 500):
         assert await connections.secret(f"unknown{number}") is None
     assert len(connections.endpoints._others) == REMEMBERED
-    assert len(connections.endpoints._known) == 1
+    assert [*connections.endpoints._proved] == ["known"]
     assert not connections.endpoints._waiting
     # And does not drive out what there is.
     assert await connections.secret() == ["one"]
     assert connections.looked_up.count("known") == 1
 
 
+async def test_nor_does_whoever_writes_one_id_in_many_ways(connections):
+    """As those of connections in environment variables can be."""
+    connections.extras = {f"known{number}": {"webhook_secret": "one"} for number in range(REMEMBERED + 500)}
+    for conn_id in connections.extras:
+        assert await connections.secret(conn_id) == ["one"]
+    assert len(connections.endpoints._others) == REMEMBERED
+    assert not connections.endpoints._proved
+
+
+async def test_what_is_proved_counts_no_longer_than_it_is_there(connections):
+    await connections.secret()
+    connections.endpoints.prove("known")
+    del connections.extras["known"]
+    connections.now = FRESH
+    assert await connections.secret() is None
+    assert not connections.endpoints._proved
+
+
 async def test_nor_the_way_of_what_is_known(connections, monkeypatch, caplog):
     monkeypatch.setattr(endpoints, "WAITING", 4)
     await connections.secret()
+    connections.endpoints.prove("known")
     connections.now = FRESH
     go_on = threading.Event()
     find = connections.find
