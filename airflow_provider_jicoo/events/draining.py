@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -184,7 +184,7 @@ def _drain(
     handled: Handled,
     horizon_days: int | None,
     new_from: str,
-    is_wanted: Any,
+    is_wanted: Callable[[BookingChange], bool],
 ) -> Iterator[ChangedBooking]:
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
@@ -243,7 +243,9 @@ class _Look:
     :param entries: what was handled, by uid. What happened and is not wanted is entered there at once.
     """
 
-    def __init__(self, client: JicooClient, entries: dict[str, str], is_wanted: Any) -> None:
+    def __init__(
+        self, client: JicooClient, entries: dict[str, str], is_wanted: Callable[[BookingChange], bool]
+    ) -> None:
         self._client = client
         self._entries = entries
         self._is_wanted = is_wanted

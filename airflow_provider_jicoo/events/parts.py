@@ -83,12 +83,12 @@ def load(name: str) -> Generator[Get | Put, str | None, dict[str, Any] | None]:
     return unpack(text)
 
 
-def save(name: str, cursor: dict[str, Any]) -> Generator[Get | Put, str | None, None]:
+def save(name: str, text: str) -> Generator[Get | Put, str | None, None]:
     """Write a cursor.
 
     :param name: what its names begin with.
+    :param text: the cursor, as :func:`pack` returns it.
     """
-    text = pack(cursor)
     if len(text) <= PART:
         yield Put(name, json.dumps({"version": _VERSION, "data": text}))
         return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from airflow_provider_jicoo.events.parts import Get, Steps, load, save
+from airflow_provider_jicoo.events.parts import Get, Steps, load, pack, save
 
 PREFIX = "jicoo_cursor_"
 """What the names of cursors begin with. No word in it makes Airflow take the value for a secret to be masked."""
@@ -44,7 +45,9 @@ class Cursors:
 
     async def save(self, cursor: dict[str, Any]) -> None:
         """Write it."""
-        await self._run(save(self._name, cursor))
+        # A large one takes half a second, in which no other trigger would run.
+        text = await asyncio.to_thread(pack, cursor)
+        await self._run(save(self._name, text))
 
     async def _run(self, steps: Steps) -> Any:
         came: str | None = None
@@ -144,7 +147,7 @@ class Variables:
 
     def save(self, name: str, cursor: dict[str, Any]) -> None:
         """Write a cursor."""
-        self._run(save(name, cursor))
+        self._run(save(name, pack(cursor)))
 
     def _run(self, steps: Steps) -> Any:
         came: str | None = None

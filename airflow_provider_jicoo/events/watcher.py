@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -132,7 +133,7 @@ class Watcher:
         if self._cursors is None or self._doubted is not None or is_stored:
             return
         try:
-            await self._cursors.save(cursor.stored())
+            await self._cursors.save(await asyncio.to_thread(cursor.stored))
         except Exception as error:
             # Only that more would be told twice after a restart: the cursor of the next sweep says all that this does.
             log.warning("The cursor could not be stored; the next one will be: %s: %s", type(error).__name__, error)

@@ -23,21 +23,13 @@ __all__ = [
     "AirflowFailException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
-    "SharedStreamProducer",
     "XCom",
     "asset_stores",
     "conf",
     "get_async_connection",
+    "shared_stream_producer",
     "stored_form",
 ]
-
-try:
-    from airflow.triggers.shared_stream import SharedStreamProducer
-except ImportError:  # before Airflow 3.3, which knows no shared streams
-
-    class SharedStreamProducer:  # type: ignore[no-redef]
-        """Stands for the base class of what sweeps for several triggers."""
-
 
 WAITS: tuple[type[BaseException], ...] = (
     TaskDeferred,
@@ -85,3 +77,15 @@ def asset_stores(trigger: Any) -> list[Any]:
     stores = getattr(trigger, "asset_state_store", None)
     by_name = getattr(stores, "_by_name", {})
     return [by_name[name] for name in sorted(by_name)]
+
+
+def shared_stream_producer() -> type[Any]:
+    """Return the base class of what polls for several triggers; ``object`` before Airflow 3.3.
+
+    Imported when it is asked for: operators do without ``airflow.triggers``.
+    """
+    try:
+        from airflow.triggers.shared_stream import SharedStreamProducer
+    except ImportError:
+        return object
+    return SharedStreamProducer

@@ -11,7 +11,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow_provider_jicoo.api.booking_changes import CHANGES, BookingChange
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.events.stores import Cursors, cursor_name
-from airflow_provider_jicoo.tasks.compat import SharedStreamProducer, asset_stores
+from airflow_provider_jicoo.tasks.compat import asset_stores, shared_stream_producer
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.events.sweeping import Sweep
@@ -102,7 +102,7 @@ class BookingEventTrigger(BaseEventTrigger):
         return ("jicoo", self.jicoo_conn_id, self.poll_interval, self.horizon_days, self.max_failures)
 
     @classmethod
-    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:
+    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Any:
         """Return what sweeps for all watchers with the same key (Airflow 3.3)."""
         return SweepProducer(kwargs)
 
@@ -148,7 +148,7 @@ class BookingEventTrigger(BaseEventTrigger):
         )
 
 
-class SweepProducer(SharedStreamProducer):
+class SweepProducer(shared_stream_producer()):  # type: ignore[misc]
     """One sweep for all watchers; their cursors move when what they told is in Airflow's database.
 
     :param kwargs: the arguments of one of the triggers. It reads those that are in the shared key.

@@ -68,12 +68,13 @@ class Triggerer:
 
     :param is_shared: with Airflow's own shared streams and state stores, as since 3.3; else with Variables, as before.
 
-    ``persists = False`` keeps events from the database.
+    ``persists = False`` keeps events from the database; those of the assets in ``lost`` do not reach it.
     """
 
     def __init__(self, database, *, is_shared, round_=0.01, ack_timeout=300.0):
         self.database = database
         self.persists = True
+        self.lost = set()
         self._round = round_
         self._queue = []
         self._tasks = {}
@@ -117,7 +118,7 @@ class Triggerer:
             await asyncio.sleep(self._round)
             if not self.persists:
                 continue
-            batch, self._queue = self._queue, []
+            batch, self._queue = [each for each in self._queue if each[0] not in self.lost], []
             self.database.events += [(asset, payload) for asset, payload, _ in batch]
             if self.shared is not None:
                 self.shared.confirm_persisted([seq for _, _, seq in batch if seq is not None])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jicoo.events import parts
-from airflow_provider_jicoo.events.parts import CursorLostError, Get, load, save
+from airflow_provider_jicoo.events.parts import CursorLostError, Get, load, pack, save
 
 
 def run(steps, texts, *, writes=None):
@@ -49,7 +49,7 @@ def test_what_is_written_is_read(entries, size):
     wanted = {"since": "now", "entries": entries}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "PART", size)
-        run(save("a", wanted), texts)
+        run(save("a", pack(wanted)), texts)
     assert run(load("a"), texts) == wanted
 
 
@@ -58,17 +58,17 @@ def test_a_kill_at_any_write_leaves_the_one_before(monkeypatch, before):
     monkeypatch.setattr(parts, "PART", 400)
     old, new = cursor(before, 1), cursor(120, 2)
     texts = {}
-    run(save("a", old), texts)
+    run(save("a", pack(old)), texts)
     for writes in range(100):
         killed = dict(texts)
-        run(save("a", new), killed, writes=writes)
+        run(save("a", pack(new)), killed, writes=writes)
         found = run(load("a"), killed)
         if found == new:
             assert writes > 5
             break
         assert found == old
         # And the next one goes on from there.
-        run(save("a", new), killed)
+        run(save("a", pack(new)), killed)
         assert run(load("a"), killed) == new
     else:
         pytest.fail("it was never written")
@@ -94,11 +94,11 @@ def test_what_is_no_cursor(stored):
 def test_a_part_that_is_missing(monkeypatch):
     monkeypatch.setattr(parts, "PART", 400)
     texts = {}
-    run(save("a", cursor(60)), texts)
+    run(save("a", pack(cursor(60))), texts)
     parts_of = json.loads(texts["a"])["parts"]
     assert parts_of > 3
     del texts["a.a.1"]
     with pytest.raises(CursorLostError, match="a part of the stored cursor is missing"):
         run(load("a"), texts)
-    run(save("a", cursor(3)), texts)
+    run(save("a", pack(cursor(3))), texts)
     assert run(load("a"), texts) == cursor(3)

@@ -364,6 +364,27 @@ class TestShared:
             airflow.start(trigger(), "a")
             await until(lambda: told(database) == [("booked", uid)])
 
+    async def test_the_others_go_on_when_one_is_dead_for_airflow(self, jicoo_sandbox):
+        from airflow.triggers.shared_stream import AckTimeout
+
+        database = Database()
+        async with triggerer(database, is_shared=True, ack_timeout=0.3) as airflow:
+            dead, alive = airflow.start(trigger(), "dead"), airflow.start(trigger(), "alive")
+            await settled(jicoo_sandbox, 3)
+            airflow.lost.add("dead")
+            uid = jicoo_sandbox.add_booking()["uid"]
+            with pytest.raises(AckTimeout):
+                await asyncio.wait_for(dead, 30)
+            before = dict(database.stores["alive"])
+            await until(lambda: database.stores["alive"] != before)
+            assert not alive.done()
+        async with triggerer(database, is_shared=True) as airflow:
+            airflow.start(trigger(), "dead")
+            airflow.start(trigger(), "alive")
+            await until(lambda: told(database, "dead") == [("booked", uid)])
+            await settled(jicoo_sandbox)
+        assert told(database, "alive") == [("booked", uid)]
+
     async def test_one_trigger_that_watches_two_assets(self, jicoo_sandbox):
         """Airflow makes one of triggers with the same arguments."""
         from types import SimpleNamespace
