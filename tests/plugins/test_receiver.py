@@ -253,6 +253,13 @@ class TestNotStored:
         assert await asyncio.gather(*waiting) == [STORED] * 6
         assert await post(app, bodies[6], signed(bodies[6])) == STORED
 
+    async def test_a_mode_that_this_airflow_lacks(self, app, endpoint, asset_events, monkeypatch, caplog):
+        monkeypatch.setattr(airflow_internals, "has_partitions", lambda: False)
+        endpoint(webhook_delivery="partitioned_asset")
+        assert await post(app, RAW, signed(RAW)) == NOT_STORED
+        assert "this Airflow has no partitioned assets, which came with 3.2: use dag_run" in caplog.text
+        assert asset_events() == ([], [])
+
     async def test_a_reason_given_by_the_delivery(self, endpoint, caplog):
         def store(*event):
             raise NotStoredError("the reason")
