@@ -75,8 +75,8 @@ STEP ?= 1
 test-dates: setup
 	JICOO_HOURS=168 JICOO_HOURS_STEP=$(STEP) $(PY) -m pytest $(PARALLEL) -m "not once" tests/sandbox
 
-# The long proofs whole: a hundred kills, every fault, the state machine, a hundred thousand simulated lives, and ten
-# thousand hostile webhooks.
+# The long proofs whole: a hundred kills, every fault, the state machine, a hundred thousand simulated lives, ten
+# thousand hostile webhooks, and five hundred true ones on a running Airflow.
 test-load: setup
 	JICOO_LOAD=1 $(PY) -m pytest tests/bulk --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest $(PARALLEL) tests/simulation --timeout 3600
