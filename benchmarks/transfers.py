@@ -70,13 +70,14 @@ def work(name: str, url: str, path: str) -> None:
     from airflow_provider_jicoo.transfers.load import Order, load
     from airflow_provider_jicoo.transfers.resources import BOOKINGS
 
-    before, begin = megabytes(), time.perf_counter()
+    before, begin, spent = megabytes(), time.perf_counter(), time.process_time()
     if name == "bare":
         asyncio.run(bare(url, path))
     else:
         made = load(Settings(KEY, url), Order(BOOKINGS, Path(path), format=name))  # type: ignore[arg-type]
         assert made["rows"] == COUNT
-    print(json.dumps({"s": time.perf_counter() - begin, "MB": megabytes() - before}))
+    took = {"s": time.perf_counter() - begin, "cpu": time.process_time() - spent}
+    print(json.dumps({**took, "MB": megabytes() - before}))
 
 
 async def bare(url: str, path: str) -> None:

@@ -10,10 +10,12 @@ import msgspec
 
 from airflow_provider_jicoo.transfers.resources import Kind, Resource
 
-_WIRE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z"
+_LENGTH = len("2024-03-01T20:00:00.000Z")
+"""With this length, a ``T`` and a ``Z``, what can be read as a moment is written as Jicoo does. A pattern that says so
+would take three times as long as all the rest."""
 _TYPES: dict[Kind, Any] = {
     "text": str | None,
-    "moment": Annotated[str, msgspec.Meta(pattern=_WIRE)] | None,
+    "moment": Annotated[str, msgspec.Meta(min_length=_LENGTH, max_length=_LENGTH)] | None,
     "integer": Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None,
     "boolean": bool | None,
     "json": Any,
@@ -31,10 +33,10 @@ class Shaper:
         fields: list[Any] = [(column.name, _TYPES[column.kind], None) for column in wanted.columns]
         self._row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
         self._lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self._row)
+        self._names = [column.name for column in wanted.columns if column.kind == "moment"]
         moments: list[Any] = [
             (column.name, datetime | None, None) for column in wanted.columns if column.kind == "moment"
         ]
-        # The pattern lets the 31st of February through.
         self._moments = msgspec.defstruct("Moments", moments, gc=False)
 
     def shape(self, rows: Sequence[dict[str, Any]]) -> list[Any]:
@@ -49,8 +51,18 @@ class Shaper:
         return self._lines.decode_lines(lines)
 
     def _convert(self, rows: Sequence[dict[str, Any]]) -> list[Any]:
+        """Return rows that are as they are known to be.
+
+        :raises msgspec.ValidationError: one is not.
+        """
         msgspec.convert(rows, list[self._moments])  # type: ignore[name-defined]
-        return msgspec.convert(rows, list[self._row])  # type: ignore[name-defined]
+        made: list[Any] = msgspec.convert(rows, list[self._row])  # type: ignore[name-defined]
+        for name in self._names:
+            for row in rows:
+                moment = row.get(name)
+                if moment is not None and (moment[10] != "T" or moment[23] != "Z"):
+                    raise msgspec.ValidationError(name)
+        return made
 
     def _one(self, row: dict[str, Any]) -> Any:
         try:

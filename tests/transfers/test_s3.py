@@ -18,6 +18,7 @@ from airflow_provider_jicoo.transfers.sql_selection import FileToBookingSelectio
 pytestmark = [
     pytest.mark.usefixtures("jicoo_connection"),
     pytest.mark.xdist_group("s3"),
+    pytest.mark.once,
 ]
 
 
