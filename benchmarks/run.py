@@ -14,6 +14,7 @@ import events
 import imports
 import reading
 import running
+import transfers
 import trigger
 import webhooks
 
@@ -24,7 +25,7 @@ LIBRARIES = ("apache-airflow", "aiohttp", "requests", "pydantic")
 def main() -> int:
     lines = ["| what | measured | to reach | reached |", "| --- | --- | --- | --- |"]
     missed = 0
-    for module in (imports, clients, trigger, events, webhooks, running, reading, bulk):
+    for module in (imports, clients, trigger, events, webhooks, running, reading, bulk, transfers):
         for what, measured, wanted, reached in module.run():
             lines.append(f"| {what} | {measured} | {wanted} | {'yes' if reached else '**no**'} |")
             print(lines[-1], flush=True)

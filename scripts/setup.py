@@ -23,8 +23,6 @@ PYTHONS = {
     "3.3": ((3, 10), (3, 14)),
     "3.4": ((3, 11), (3, 14)),
 }
-#: What is installed of pyproject.toml's extras, where it is not ``test,test-transfers``.
-EXTRAS = {"floors": "test", "3.3": "test,test-transfers,test-s3"}
 
 
 def main(wanted: str, where: str) -> None:
@@ -43,7 +41,7 @@ def main(wanted: str, where: str) -> None:
     # One that another Python made, or whose installation was broken off, is made anew.
     if installed.split(" ")[1:] != digest.split(" ")[1:]:
         _run([sys.executable, "-m", "venv", "--clear", str(environment)])
-    extras = EXTRAS.get(wanted, "test,test-transfers")
+    extras = "test,test-files" if wanted == "3.3" else "test"
     _run([str(python), "-m", "pip", "install", "-q", "-c", str(constraints), "-e", f"{ROOT}[{extras}]"])
     stamp.write_text(digest)
 
