@@ -67,6 +67,7 @@ class Somebody:
     def __enter__(self):
         for uid, row in truth(self.sandbox).items():
             self.versions[uid].append(row)
+        self._there = sorted(self.versions)
         self._seen = len(self.sandbox.requests)
         self._thread.start()
         return self
@@ -87,12 +88,13 @@ class Somebody:
 
     def _change(self):
         sandbox, chance = self.sandbox, self.chance
-        uid = chance.choice(sorted(truth(sandbox)))
+        uid = chance.choice(self._there)
         kind = chance.choice(["book", "move", "edit", "cancel", "remove", "twice"])
         moved = sandbox.now + timedelta(minutes=chance.randrange(-50_000, 50_000))
         if kind == "book":
             uid = sandbox.add_booking(startedAt=moved, endedAt=moved + timedelta(minutes=30))["uid"]
             self.versions[uid].append(None)
+            self._there.append(uid)
         elif kind == "move":
             sandbox.edit(uid, startedAt=moved, endedAt=moved + timedelta(minutes=30))
         elif kind == "edit":
@@ -105,6 +107,7 @@ class Somebody:
             sandbox.edit(uid, name=f"Second {chance.random()}", updatedAt=sandbox.booking(uid)["updatedAt"])
         else:
             sandbox.delete(uid)
+            self._there.remove(uid)
         self.versions[uid].append(wire(sandbox.booking(uid)) if kind != "remove" else None)
 
     def check(self, rows):
