@@ -56,6 +56,18 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "transfers": [
+            {
+                "source-integration-name": integration,
+                "target-integration-name": integration,
+                "python-module": "airflow_provider_jicoo.transfers.object_storage",
+            },
+            {
+                "source-integration-name": integration,
+                "target-integration-name": integration,
+                "python-module": "airflow_provider_jicoo.transfers.sql_selection",
+            },
+        ],
         "connection-types": [
             {
                 "connection-type": "jicoo",

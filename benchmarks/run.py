@@ -13,6 +13,7 @@ import clients
 import imports
 import reading
 import running
+import transfers
 import trigger
 
 RESULTS = Path(__file__).with_name("results.md")
@@ -22,7 +23,7 @@ LIBRARIES = ("apache-airflow", "aiohttp", "requests", "pydantic")
 def main() -> int:
     lines = ["| what | measured | to reach | reached |", "| --- | --- | --- | --- |"]
     missed = 0
-    for module in (imports, clients, trigger, running, reading, bulk):
+    for module in (imports, clients, trigger, running, reading, transfers, bulk):
         for what, measured, wanted, reached in module.run():
             lines.append(f"| {what} | {measured} | {wanted} | {'yes' if reached else '**no**'} |")
             print(lines[-1], flush=True)

@@ -41,7 +41,8 @@ def main(wanted: str, where: str) -> None:
     # One that another Python made, or whose installation was broken off, is made anew.
     if installed.split(" ")[1:] != digest.split(" ")[1:]:
         _run([sys.executable, "-m", "venv", "--clear", str(environment)])
-    _run([str(python), "-m", "pip", "install", "-q", "-c", str(constraints), "-e", f"{ROOT}[test]"])
+    extras = "test,test-files" if wanted == "3.3" else "test"
+    _run([str(python), "-m", "pip", "install", "-q", "-c", str(constraints), "-e", f"{ROOT}[{extras}]"])
     stamp.write_text(digest)
 
 

@@ -133,9 +133,11 @@ class PlanBookingChangesOperator(_BulkOperator):
 
         ApplyBookingPlanOperator.partial(task_id="apply").expand(plan=shards(plan.output))
 
-    :param selection: which bookings; its fields are templated.
+    :param selection: which bookings; its fields are templated. Or the output of
+        :class:`~airflow_provider_jicoo.transfers.sql_selection.SqlToBookingSelection`: the bookings that it names.
     :param change: what each becomes: ``UpdateFields``, ``ReplaceHost``, ``ShiftTime``, ``Reschedule``, ``Cancel``
-        (their fields are templated), or a Python function of one booking that returns one of them or None.
+        (their fields are templated), or a Python function of one booking that returns one of them or None. Not given
+        where each booking has values of its own in the output of such a task.
     :param plan_path: the file to write, as ``s3://bucket/plans/{{ dag.dag_id }}/{{ run_id }}.jsonl``: a path of this
         run alone, where all workers that may run the next tasks, and their retries, read and write it. The plan of
         another run is never written over, nor one that has begun to be applied. Which storage is safe:
@@ -167,8 +169,8 @@ class PlanBookingChangesOperator(_BulkOperator):
     def __init__(
         self,
         *,
-        selection: Selection,
-        change: Change | Callable[[Any], Change | None],
+        selection: Selection | Any,
+        change: Change | Callable[[Any], Change | None] | None = None,
         plan_path: str,
         is_send_updates: bool | str | None = None,
         update_message: str | None = None,
@@ -198,10 +200,11 @@ class PlanBookingChangesOperator(_BulkOperator):
     def _plan(self, client: JicooClient, context: Context) -> Plan:
         from airflow_provider_jicoo.bulk.plan import plan_changes
 
+        selection, change = _wanted(self.selection, self.change)
         return plan_changes(
             client,
-            as_selection(self.selection),
-            self.change,
+            selection,
+            change,
             self._place(),
             shards=as_int("shards", self.shards),
             made_by=_made_by(context),
@@ -214,6 +217,28 @@ class PlanBookingChangesOperator(_BulkOperator):
     def _read(self, count: int) -> None:
         if count % 10_000 == 0:
             self.log.info("%s bookings read", f"{count:,}")
+
+
+def _wanted(selection: Any, change: Any) -> tuple[Selection, Change | Callable[[Any], Change | None]]:
+    """Return which bookings, and what each becomes.
+
+    :param selection: a selection, or the manifest of bookings that each have values of their own.
+    :raises ValueError: what becomes of them is said twice, or not at all.
+    """
+    given = as_json("selection", unrendered("selection", selection))
+    if isinstance(given, Mapping):
+        from airflow_provider_jicoo.bulk.values import read_values
+
+        if not isinstance(given.get("values"), str):
+            raise ValueError("selection: it is neither a Selection nor what SqlToBookingSelection returns")
+        found = read_values(open_path("selection", given["values"]), given)
+        if (found.change is None) == (change is None):
+            said = "twice, by change and by the columns" if change is not None else "nowhere: give change, or columns"
+            raise ValueError(f"selection: what its bookings are to become is said {said} beside uid")
+        return Selection(uids=found.uids), found.change or change
+    if change is None:
+        raise ValueError("change: say what the bookings are to become")
+    return as_selection(selection), change
 
 
 class PlanBookingUndoOperator(_BulkOperator):

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -87,6 +88,14 @@ class Resource:
         """Return what tells a shaped row apart from the others."""
         return tuple(row[name] for name in self.primary_key)
 
+    def key_of(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the same of a row as Jicoo gives it."""
+        return tuple(
+            next((row[field] for field in column.fields if field in row), None)
+            for column in self.columns
+            if column.name in self.primary_key
+        )
+
 
 def _text(value: Any) -> tuple[bool, Any]:
     return value is None or isinstance(value, str), value
@@ -98,9 +107,11 @@ def _moment(value: Any) -> tuple[bool, Any]:
     if value is None:
         return True, None
     try:
-        return True, times.as_wire(value)
+        written = times.as_wire(value)
+        datetime.fromisoformat(written[:-1])  # the form alone may be that of the 31st of February
     except (ValueError, TypeError):
         return False, None
+    return True, written
 
 
 def _integer(value: Any) -> tuple[bool, Any]:

@@ -1,29 +1,34 @@
-"""One load in a process of its own, to be killed.
+"""Loads in a process of its own, to be killed: for each line of JSON on standard input a fork that loads.
 
-    python tests/transfers/worker.py '{"url": ..., "key": ..., "name": "duckdb", "credentials": ..., "dataset": ...}'
-
-It says ``ready`` when everything is imported, begins at the first line on stdin, and says ``done`` at the end.
+It prints the fork's number, and when the fork has ended by itself, ``done`` or ``failed``.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 
-import dlt  # noqa: F401 (before it is ready)
+import pyarrow.parquet  # noqa: F401 (before the forks: it takes half a second)
 
-from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.settings import Settings
-from tests.transfers.warehouses import Warehouse
+from airflow_provider_jicoo.transfers.load import Order, load
+from airflow_provider_jicoo.transfers.resources import BOOKINGS
 
 
-def main(job):
-    print("ready", flush=True)
-    sys.stdin.readline()
-    with JicooClient(Settings(job["key"], job["url"])) as client:
-        Warehouse(job["name"], job["credentials"], job["dataset"]).load(client, ["bookings", "contacts"])
-    print("done", flush=True)
+def main():
+    for line in sys.stdin:
+        asked = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            settings = Settings(asked["key"], asked["url"], page_size=20)
+            load(settings, Order(BOOKINGS, Path(asked.pop("path")), **asked["order"]))
+            os._exit(0)
+        print(child, flush=True)
+        _, status = os.waitpid(child, 0)
+        print("done" if status == 0 else "failed", flush=True)
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main()

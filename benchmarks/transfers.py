@@ -1,0 +1,112 @@
+"""Bookings into files, beside a bare loop of aiohttp that reads the pages as concurrently and writes lines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulk import megabytes, server
+from clients import KEY
+
+from airflow_provider_jicoo.api.ahead import AT_ONCE
+from airflow_provider_jicoo.api.settings import KEY_HEADER, PER_PAGE, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COUNT = 100_000
+ROUNDS = 5
+
+
+def run() -> Iterator[tuple[str, str, str, bool]]:
+    """Yield rows: what, measured, at least, reached."""
+    found: dict[str, list[dict[str, float]]] = {"bare": [], "jsonl": [], "csv": [], "parquet": []}
+    with server(COUNT) as url, tempfile.TemporaryDirectory() as folder:
+        # One after the other in each round: what else the machine does comes to all of them.
+        for _ in range(ROUNDS):
+            for name, figures in found.items():
+                figures.append(measured(name, url, folder))
+    seconds = {name: statistics.median(each["s"] for each in figures) for name, figures in found.items()}
+    peak = {name: max(each["MB"] for each in figures) for name, figures in found.items()}
+    ratio = seconds["bare"] / seconds["jsonl"]
+    yield (
+        f"{COUNT:,} bookings to JSON Lines, beside a bare aiohttp loop with {AT_ONCE} pages at once",
+        f"{seconds['jsonl']:.2f} s against {seconds['bare']:.2f} s: {ratio:.2f}",
+        "0.80",
+        ratio >= 0.8,
+    )
+    for name in ("csv", "parquet"):
+        ratio = seconds[name] / seconds["bare"]
+        wanted = 1.3 if name == "parquet" else 1.6
+        yield (
+            f"{COUNT:,} bookings to {name}, time beside the bare loop's",
+            f"{seconds[name]:.2f} s against {seconds['bare']:.2f} s: {ratio:.2f}",
+            f"under {wanted}",
+            ratio < wanted,
+        )
+    for name in ("jsonl", "csv", "parquet"):
+        what = f"{COUNT:,} bookings to {name}: peak memory above the imports"
+        yield what, f"{peak[name]:.0f} MB", "under 100 MB", peak[name] < 100
+
+
+def measured(name: str, url: str, folder: str) -> dict[str, float]:
+    """Load once in a process of its own; return seconds, and the peak of memory above the imports."""
+    command = [sys.executable, __file__, name, url, f"{folder}/bookings.{name}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def work(name: str, url: str, path: str) -> None:
+    if name == "parquet":
+        import pyarrow.parquet  # noqa: F401 (an import, neither time nor peak)
+    from airflow_provider_jicoo.transfers.load import Order, load
+    from airflow_provider_jicoo.transfers.resources import BOOKINGS
+
+    before, begin = megabytes(), time.perf_counter()
+    if name == "bare":
+        asyncio.run(bare(url, path))
+    else:
+        made = load(Settings(KEY, url), Order(BOOKINGS, Path(path), format=name))  # type: ignore[arg-type]
+        assert made["rows"] == COUNT
+    print(json.dumps({"s": time.perf_counter() - begin, "MB": megabytes() - before}))
+
+
+async def bare(url: str, path: str) -> None:
+    import aiohttp
+
+    pages = iter(range(2, -(-COUNT // PER_PAGE) + 1))
+    query = {"order": "createdAt", "sort": "asc", "perPage": str(PER_PAGE)}
+    written = 0
+    with open(path, "w") as file:
+
+        async def read(session: aiohttp.ClientSession, page: int) -> None:
+            nonlocal written
+            async with session.get(f"{url}/v1/bookings", params={**query, "page": str(page)}) as response:
+                for row in (await response.json())["data"]:
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    written += 1
+
+        async def reader(session: aiohttp.ClientSession) -> None:
+            for page in pages:
+                await read(session, page)
+
+        async with aiohttp.ClientSession(headers={KEY_HEADER: KEY}) as session:
+            await read(session, 1)
+            await asyncio.gather(*(reader(session) for _ in range(AT_ONCE)))
+    assert written == COUNT
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        work(*sys.argv[1:4])
+    else:
+        for row in run():
+            print(*row, sep=" | ")
