@@ -27,7 +27,6 @@ __all__ = [
     "add_partitions",
     "conf",
     "get_async_connection",
-    "hook_lineage",
     "stored_form",
 ]
 
@@ -80,10 +79,3 @@ def add_partitions(event: Any, keys: list[str]) -> bool:
     if keys:
         add(keys)
     return True
-
-
-def hook_lineage() -> Any:
-    """Return Airflow's collector of what hooks read and write."""
-    from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
-
-    return get_hook_lineage_collector()  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
 """One load in a process of its own, to be killed.
 
-    python tests/transfers/load_worker.py '{"url": ..., "key": ..., "name": "duckdb", "credentials": ..., "dataset": ...}'
+    python -m tests.transfers.load_worker '{"url": ..., "key": ..., "name": ..., "credentials": ..., "dataset": ...}'
 
 It says ``ready`` when everything is imported, begins at the first line on stdin, and says ``done`` at the end.
 """
