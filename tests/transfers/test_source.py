@@ -195,10 +195,21 @@ class TestWhatIsWritten:
         check_exactly(warehouse, jicoo_sandbox)
 
     def test_everything_anew(self, jicoo_sandbox, jicoo, warehouse):
+        """Also where the tables are not as was noted: a row that somebody put there, or that a lost state forgot."""
         warehouse.load(jicoo)
-        warehouse.query("SELECT 1")
+        warehouse.change("INSERT INTO bookings (uid, _deleted) VALUES ('made-up', FALSE)")
+        warehouse.change("INSERT INTO contacts (booking_uid, position, _deleted) VALUES ('made-up', 0, FALSE)")
+        warehouse.change("INSERT INTO hosts (event_type_id, uid, _deleted) VALUES ('made', 'up', FALSE)")
         report = warehouse.load(jicoo, sync="full")
         assert report.changed["bookings"] == 50
+        assert {name for name, count in report.deleted.items() if count} == {"bookings", "contacts", "hosts"}
+        check_exactly(warehouse, jicoo_sandbox)
+
+    def test_where_the_state_was_lost(self, jicoo_sandbox, jicoo, warehouse):
+        warehouse.load(jicoo)
+        jicoo_sandbox.delete(jicoo_sandbox.bookings()[0]["uid"])
+        warehouse.change("DELETE FROM _dlt_pipeline_state")
+        assert warehouse.load(jicoo).deleted["bookings"] == 1
         check_exactly(warehouse, jicoo_sandbox)
 
 
