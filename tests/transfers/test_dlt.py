@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from airflow.sdk import Asset
@@ -256,3 +257,29 @@ class TestState:
         monkeypatch.setattr("tempfile.tempdir", str(folder))
         load()
         assert list(folder.iterdir()) == []
+
+
+class TestInARunningDag:
+    FILE = Path(__file__).parents[1] / "operators" / "dags" / "jicoo_warehouse_days.py"
+
+    def test_events_and_partitions_are_stored(self, jicoo_sandbox, run_dag, file):
+        from airflow.models.asset import AssetEvent
+        from airflow.utils.session import create_session
+
+        run = run_dag(self.FILE, destination=f"duckdb:///{file}")
+        assert run.states == {"load": "success", "mapped[0]": "success"}
+        with create_session() as session:
+            found = [each for each in session.query(AssetEvent).all() if each.source_run_id == run.run_id]
+            uris = {each.uri for each in found}
+            days = {getattr(each, "partition_key", None) for each in found if each.name == "jicoo_booking_days"}
+        assert uris >= {"dlt://duckdb/jicoo/bookings", "dlt://duckdb/mapped/users"}
+        if compat_has_partitions():
+            assert days == {booking["startedAt"][:10] for booking in jicoo_sandbox.bookings()}
+        else:
+            assert days == {None}
+
+
+def compat_has_partitions():
+    from airflow.sdk.execution_time.context import OutletEventAccessor
+
+    return hasattr(OutletEventAccessor, "add_partitions")
