@@ -61,6 +61,11 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "source-integration-name": integration,
                 "target-integration-name": integration,
+                "python-module": "airflow_provider_jicoo.transfers.dlt",
+            },
+            {
+                "source-integration-name": integration,
+                "target-integration-name": integration,
                 "python-module": "airflow_provider_jicoo.transfers.object_storage",
             },
             {

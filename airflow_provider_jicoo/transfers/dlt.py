@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jicoo.operators.base import JicooOperator
 from airflow_provider_jicoo.tasks.given import as_bool, as_float, as_list, unrendered
+from airflow_provider_jicoo.tasks.lineage import asset_uri, dataset_of, note_assets, open_lineage
 from airflow_provider_jicoo.transfers.assets import TABLES, announce, announce_days, table_uri
 
 if TYPE_CHECKING:
@@ -108,9 +109,9 @@ class JicooToDltOperator(JicooOperator):
                 load_id, report = self._load(hook.client, folder)
             except ImportError as error:
                 raise ValueError(str(error)) from None
-            self._note_lineage(hook, report)
         tables = {name: _counts(report, name) for name in report.seen}
         changed = {name: counts for name, counts in tables.items() if counts["written"] or counts["deleted"]}
+        note_assets(self, [asset_uri(self.jicoo_conn_id, name) for name in tables], map(self._uri, tables))
         announce(context, {self._uri(name): counts for name, counts in changed.items()})
         if self.days_asset is not None and not announce_days(context, self.days_asset, report.days):
             self.log.info("this Airflow has no partitions: one event for %d days", len(report.days))
@@ -192,29 +193,11 @@ class JicooToDltOperator(JicooOperator):
     def _uri(self, table: str) -> str:
         return table_uri(self.destination, self.dataset, table, self.destination_conn_id or None)
 
-    def _source_uri(self, table: str) -> str:
-        return f"jicoo://{self.jicoo_conn_id}/{table}"
-
-    def _note_lineage(self, hook: Any, report: LoadReport) -> None:
-        """Tell Airflow's collector of lineage what was read and written."""
-        from airflow_provider_jicoo.tasks.compat import hook_lineage
-
-        collector = hook_lineage()
-        for name in report.seen:
-            collector.add_input_asset(context=hook, uri=self._source_uri(name))
-            collector.add_output_asset(context=hook, uri=self._uri(name))
-
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return what was read and written, for OpenLineage."""
-        from airflow.providers.common.compat.openlineage.facet import Dataset
-        from airflow.providers.openlineage.extractors import OperatorLineage
-
         names = self._arguments()["resources"]
-        space, _, path = self._uri("").rstrip("/").removeprefix("dlt://").partition("/")
-        return OperatorLineage(
-            inputs=[Dataset(namespace=f"jicoo://{self.jicoo_conn_id}", name=name) for name in names],
-            outputs=[Dataset(namespace=f"dlt://{space}", name=f"{path}.{name}") for name in names],
-        )
+        source = asset_uri(self.jicoo_conn_id, "").rstrip("/")
+        return open_lineage([(source, name) for name in names], [dataset_of(self._uri(name)) for name in names])
 
 
 def _counts(report: LoadReport, name: str) -> Mapping[str, int]:

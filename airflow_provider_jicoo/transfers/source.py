@@ -24,6 +24,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from airflow_provider_jicoo.transfers.changes import Changed, Comparison, Window, day, minutes
+from airflow_provider_jicoo.transfers.fingerprints import Known
+from airflow_provider_jicoo.transfers.held import SEPARATOR, held
 from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, RESOURCES, Resource, Row, resource
 
 if TYPE_CHECKING:
@@ -276,15 +278,32 @@ class _Reader:
     def _compare(self, name: str, wanted: int) -> Comparison:
         import dlt
 
-        from airflow_provider_jicoo.transfers.fingerprints import CursorError, unpack
+        from airflow_provider_jicoo.transfers.fingerprints import ABSENT, CursorError, unpack
 
+        text = dlt.current.source_state().get(name)
         try:
-            known = unpack(dlt.current.source_state().get(name))
+            known = unpack(text)
         except CursorError:
             if not self.options.everything:
                 raise
             known = {}
+        if self.options.everything or not text:
+            # What was noted may be lost, or may not be so: the tables say themselves what they have.
+            for key, more in self._held(name, wanted).items():
+                before = known.get(key, Known(ABSENT, more.start, 0))
+                known[key] = before._replace(loaded=before.loaded | more.loaded)
         return Comparison(known, wanted, self.options.everything)
+
+    def _held(self, name: str, wanted: int) -> dict[str, Known]:
+        """Return the rows of the tables that are written."""
+        if name != "bookings":
+            return held(NAME, RESOURCES[name], 1)
+        found = held(NAME, BOOKINGS, _BIT["bookings"]) if wanted & _BIT["bookings"] else {}
+        guests = held(NAME, CONTACTS, _BIT["contacts"], by_first=True) if wanted & _BIT["contacts"] else {}
+        for uid, more in guests.items():
+            before = found.get(uid, more)
+            found[uid] = before._replace(loaded=before.loaded | more.loaded)
+        return found
 
     def _keep(self, name: str, comparison: Comparison) -> None:
         import dlt
@@ -480,13 +499,13 @@ class _Reader:
 
     def _look_at(self, wanted: Resource, comparison: Comparison, row: Row, changes: list[Changed]) -> None:
         key = wanted.key(wanted.shape(row))
-        if not all(isinstance(part, str) and part and "\n" not in part and _SEPARATOR not in part for part in key):
+        if not all(isinstance(part, str) and part and "\n" not in part and SEPARATOR not in part for part in key):
             raise ValueError(
                 f"{wanted.name}: a row has no {' and '.join(wanted.primary_key)} that are texts, and could not be told "
                 "from others"
             )
         digest = self._digest(wanted.name, row)
-        todo, before = comparison.see(_SEPARATOR.join(key), digest)
+        todo, before = comparison.see(SEPARATOR.join(key), digest)
         self._count(wanted.name, "seen")
         if todo:
             changes.append(Changed(row, digest))
@@ -495,9 +514,6 @@ class _Reader:
     def _remove(self, wanted: Resource, comparison: Comparison, key: str, changes: list[Changed]) -> None:
         if not comparison.remove(key):
             return
-        gone: Row = dict(zip(wanted.primary_key, key.split(_SEPARATOR), strict=True))
+        gone: Row = dict(zip(wanted.primary_key, key.split(SEPARATOR), strict=True))
         changes.append(Changed(gone, self._digest(wanted.name, {**gone, "gone": True}), gone=True))
         self._count(wanted.name, "deleted")
-
-
-_SEPARATOR = "\t"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 
@@ -9,6 +10,9 @@ import pytest
 
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.settings import Settings
+
+_DATASETS = itertools.count()
+"""All tests of a worker have one PostgreSQL."""
 
 
 @pytest.fixture
@@ -93,4 +97,4 @@ def warehouse(request, tmp_path):
         pytest.importorskip("duckdb")
         return Warehouse("duckdb", str(tmp_path / "warehouse.duckdb"), "jicoo")
     address = request.getfixturevalue("postgres_address")
-    return Warehouse("postgres", address, f"jicoo_{abs(hash(request.node.name)) % 10**9}_{id(request)}")
+    return Warehouse("postgres", address, f"jicoo_{next(_DATASETS)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from airflow.sdk import Asset
@@ -208,17 +209,25 @@ class TestWhatItTells:
         assert set(events.added) >= {"dlt://duckdb/jicoo/bookings"}
         assert events.keys == {}
 
-    def test_lineage(self, load, monkeypatch):
-        try:
-            from airflow.sdk.lineage import HookLineageCollector
-        except ImportError:  # Airflow 3.1
-            from airflow.lineage.hook import HookLineageCollector
-        collector = HookLineageCollector()
-        monkeypatch.setattr("airflow_provider_jicoo.tasks.compat.hook_lineage", lambda: collector)
+    def test_what_was_read_and_written(self, load, monkeypatch):
+        from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+        noted = []
+        collector = get_hook_lineage_collector()
+        monkeypatch.setattr(collector, "add_input_asset", lambda context, uri, **_: noted.append(("in", uri)))
+        monkeypatch.setattr(collector, "add_output_asset", lambda context, uri, **_: noted.append(("out", uri)))
         load(resources=["bookings"])
-        told = collector.collected_assets
-        assert [each.asset.uri for each in told.inputs] == ["jicoo://jicoo_default/bookings"]
-        assert [each.asset.uri for each in told.outputs] == ["dlt://duckdb/jicoo/bookings"]
+        assert noted == [("in", "jicoo://jicoo_default/bookings"), ("out", "dlt://duckdb/jicoo/bookings")]
+
+    def test_the_same_for_openlineage(self, monkeypatch):
+        """Its provider is not installed here: what is handed on to it is looked at."""
+        told = []
+        monkeypatch.setattr("airflow_provider_jicoo.transfers.dlt.open_lineage", lambda *each: told.append(each))
+        operator = JicooToDltOperator(
+            task_id="load", destination="postgres", destination_conn_id="wh", tables=["users"]
+        )
+        operator.get_openlineage_facets_on_complete(None)
+        assert told == [([("jicoo://jicoo_default", "users")], [("dlt://wh", "jicoo/users")])]
 
     def test_no_words_of_the_database(self, jicoo_sandbox, file, load, caplog):
         """They hold the row that it could not take."""
@@ -248,3 +257,29 @@ class TestState:
         monkeypatch.setattr("tempfile.tempdir", str(folder))
         load()
         assert list(folder.iterdir()) == []
+
+
+class TestInARunningDag:
+    FILE = Path(__file__).parents[1] / "operators" / "dags" / "jicoo_warehouse_days.py"
+
+    def test_events_and_partitions_are_stored(self, jicoo_sandbox, run_dag, file):
+        from airflow.models.asset import AssetEvent
+        from airflow.utils.session import create_session
+
+        run = run_dag(self.FILE, destination=f"duckdb:///{file}")
+        assert run.states == {"load": "success", "mapped[0]": "success"}
+        with create_session() as session:
+            found = [each for each in session.query(AssetEvent).all() if each.source_run_id == run.run_id]
+            uris = {each.uri for each in found}
+            days = {getattr(each, "partition_key", None) for each in found if each.name == "jicoo_booking_days"}
+        assert uris >= {"dlt://duckdb/jicoo/bookings", "dlt://duckdb/mapped/users"}
+        if compat_has_partitions():
+            assert days == {booking["startedAt"][:10] for booking in jicoo_sandbox.bookings()}
+        else:
+            assert days == {None}
+
+
+def compat_has_partitions():
+    from airflow.sdk.execution_time.context import OutletEventAccessor
+
+    return hasattr(OutletEventAccessor, "add_partitions")

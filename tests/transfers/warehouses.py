@@ -66,6 +66,22 @@ class Warehouse:
                 return []
             return cursor.fetchall()
 
+    def change(self, sql: str) -> None:
+        """Run a statement in the schema."""
+        if self.name == "duckdb":
+            import duckdb
+
+            with duckdb.connect(self.credentials) as connection:
+                connection.execute(f"USE {self.dataset}")
+                connection.execute(sql)
+            return
+        import psycopg2
+
+        with contextlib.closing(psycopg2.connect(self.credentials)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SET search_path TO {self.dataset}")
+            cursor.execute(sql)
+            connection.commit()
+
     def rows(self, resource: Resource) -> list[dict[str, Any]]:
         """Return the rows of a table as :meth:`Resource.shape` gives them."""
         columns = ", ".join(snake(column.name) for column in resource.columns)

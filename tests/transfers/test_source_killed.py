@@ -1,0 +1,94 @@
+"""A load that is killed at any moment: each table is as before or whole, and the next load completes it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS
+from tests.transfers.test_source import by_key, check_exactly, guests, truth
+
+pytest.importorskip("dlt")
+ROOT = Path(__file__).resolve().parents[2]
+LOAD = bool(os.environ.get("JICOO_LOAD"))
+KILLS = 20 if LOAD else 3
+
+
+@pytest.fixture
+def worker(jicoo_sandbox, warehouse):
+    """Return what starts a worker that is ready to begin; none outlives the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start():
+            job = {"url": jicoo_sandbox.url, "key": jicoo_sandbox.api_key, "name": warehouse.name}
+            job |= {"credentials": warehouse.credentials, "dataset": warehouse.dataset}
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.transfers.load_worker", json.dumps(job)],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            stack.callback(process.__exit__, None, None, None)
+            stack.callback(process.kill)
+            assert process.stdout.readline() == "ready\n"
+            return process
+
+        yield start
+
+
+def begin(process):
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def state(warehouse):
+    return by_key(BOOKINGS, warehouse.rows(BOOKINGS)), by_key(CONTACTS, warehouse.rows(CONTACTS))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600 if LOAD else 300)
+@pytest.mark.jicoo_sandbox(bookings=1_000 if LOAD else 200)
+def test_no_half_table_and_nothing_twice(jicoo_sandbox, jicoo, warehouse, worker):
+    chance = random.Random(11)
+    whole = worker()
+    started = time.monotonic()
+    begin(whole)
+    assert whole.stdout.readline() == "done\n"
+    takes = time.monotonic() - started
+    killed = 0
+    for kill in range(KILLS):
+        if kill % 4 == 0:  # a first load, into nothing; all others have something to change
+            warehouse.dataset += "x"
+        old = state(warehouse)
+        for uid in chance.sample(sorted(truth(jicoo_sandbox)), 30):
+            jicoo_sandbox.edit(uid, name=f"Edited {kill}")
+        for uid in chance.sample(sorted(truth(jicoo_sandbox)), 5):
+            jicoo_sandbox.delete(uid)
+        jicoo_sandbox.add_booking()
+        new = {(uid,): row for uid, row in truth(jicoo_sandbox).items()}, guests(jicoo_sandbox)
+        process = worker()
+        begin(process)
+        # The seeds choose where in the load it dies; how long a load takes depends on the machine.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(takes * chance.uniform(0.02, 1.0))
+        killed += process.poll() is None
+        process.kill()
+        process.wait()
+        found = state(warehouse)
+        for name, was, table, will_be in zip(("bookings", "contacts"), old, found, new, strict=True):
+            assert table in (was, will_be), f"{name}: half a table after kill {kill}"
+        if kill % 2:  # else the next one is killed upon it
+            warehouse.load(jicoo, ["bookings", "contacts"])
+            check_exactly(warehouse, jicoo_sandbox)
+    warehouse.load(jicoo, ["bookings", "contacts"])
+    check_exactly(warehouse, jicoo_sandbox)
+    assert killed > KILLS / 3, "hardly one was killed at work"
