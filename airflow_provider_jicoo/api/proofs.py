@@ -37,8 +37,8 @@ from airflow_provider_jicoo.api.time_proof import TimeProof
 class BookingReading:
     """The reading of a list of bookings, with its proofs.
 
-    Its generators yield what to ask for and rows, as :func:`~airflow_provider_jicoo.api.listing.read` does. ``doubts``,
-    ``notes`` and ``broken`` have what is to be told of it.
+    Its generators yield what to ask for and rows, as :func:`~airflow_provider_jicoo.api.listing.read` does. ``doubts``
+    and ``broken`` have what is to be told of it.
     """
 
     def __init__(self, listing: BookingListing, paging: Paging) -> None:
@@ -47,7 +47,6 @@ class BookingReading:
         self._times = TimeProof(self._reader)
         self._statuses = StatusProof(self._reader)
         self.doubts = self._reader.doubts
-        self.notes = self._reader.notes
 
     @property
     def broken(self) -> list[str]:
