@@ -169,7 +169,7 @@ def test_others_go_on_while_one_is_read_back(run):
 # --- an answer of success --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("quirk", ["answers-before", "late-effect=0.6s", "answers-part"])
+@pytest.mark.parametrize("quirk", ["answers-before", "late-effect=0.6s", "answers-part", "answers-receipt"])
 @pytest.mark.parametrize("said", [LOUD, QUIET], ids=["loud", "quiet"])
 def test_an_answer_that_does_not_show_the_change_is_read_back(run, quirk, said):
     with Sandbox(bookings=25, seed=7, now=NOW, quirks=[quirk]) as sandbox:
@@ -180,8 +180,9 @@ def test_an_answer_that_does_not_show_the_change_is_read_back(run, quirk, said):
         assert sandbox.count("PATCH") == run.plan.manifest["changes"]
 
 
-def test_what_jicoo_ignores_is_unknown(run):
-    with Sandbox(bookings=8, seed=7, now=NOW, quirks=["ignored-field=description"]) as sandbox:
+@pytest.mark.parametrize("answers", [(), ("answers-receipt",)], ids=str)
+def test_what_jicoo_ignores_is_unknown(run, answers):
+    with Sandbox(bookings=8, seed=7, now=NOW, quirks=["ignored-field=description", *answers]) as sandbox:
         with pytest.raises(BulkFailedError, match="unknown"):
             run(sandbox, UpdateFields(description="Room 2", priority="high"), said=QUIET)
         assert {each["outcome"] for each in said_of(run).values()} == {"unknown"}

@@ -304,6 +304,13 @@ class AnswersPart(Quirk):
         return {name: value for name, value in after.items() if name == "uid" or value != before[name]}
 
 
+class AnswersReceipt(Quirk):
+    """A change of a booking is made and answered with a receipt: ``"data": {"queued": true}``."""
+
+    def answer(self, before: Row, after: Row) -> Row:
+        return {"queued": True}
+
+
 class AnswersNull(Quirk):
     """A change of a booking is made and answered with 200 and ``"data": null``."""
 
@@ -411,6 +418,7 @@ QUIRKS: tuple[type[Quirk], ...] = (
     MessagesByDefault,
     AnswersBefore,
     AnswersPart,
+    AnswersReceipt,
     AnswersNull,
     AnswersNothing,
     LateEffect,
