@@ -239,9 +239,9 @@ def _is_answered(sent: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | 
 
     :return: None where it shows another value.
     """
-    if "uid" not in booking:
-        return False  # it is no booking: that a request is queued, say, is no word of its being carried out
     shown = {name: value for name, value in sent.items() if name in booking}
+    if "uid" not in booking or (not shown and not Booking.__annotations__.keys().isdisjoint(sent)):
+        return False  # it is no booking: that a request is queued, say, is no word of its being carried out
     return None if reflects(booking, shown) is False else True
 
 

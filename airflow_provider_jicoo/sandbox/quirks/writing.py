@@ -305,10 +305,17 @@ class AnswersPart(Quirk):
 
 
 class AnswersReceipt(Quirk):
-    """A change of a booking is made and answered with a receipt: ``"data": {"queued": true}``."""
+    """A change of a booking is made and answered with a receipt: ``"data": {"queued": true}``, or the uid alone."""
+
+    default = "queued"
+    example = "queued|uid"
+
+    @classmethod
+    def read(cls, text: str) -> str:
+        return values.one_of(text, ("queued", "uid"), "receipt")
 
     def answer(self, before: Row, after: Row) -> Row:
-        return {"queued": True}
+        return {"uid": after["uid"]} if self.value == "uid" else {"queued": True}
 
 
 class AnswersNull(Quirk):
