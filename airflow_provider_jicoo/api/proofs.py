@@ -7,7 +7,7 @@ every list is looked at for (:class:`~airflow_provider_jicoo.api.sweep.Sweep`):
 - *that the filters by time leave out nothing that is meant*: they are asked for a day more on each side and applied
   again here, and the list without the filter is looked at where it begins to matter (one request);
 - *that a list without a start or an end has none of its own* (what is to come, the next thirty days): it is compared
-  with one from 1970 to 2100, where each of them begins, and with what starts behind its last (one request each);
+  with one from 1970 to 2037, where each of them begins, and with what starts behind its last (one request each);
 - *that the order holds*, before the reading ends where the order says that nothing more is meant: in the pages read,
   in the list in the other direction, and in the middle of what is left (two requests);
 - *that a list without a status shows all of them*: it must have as many rows as those by status, and theirs (two to

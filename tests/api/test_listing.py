@@ -438,6 +438,23 @@ def test_a_list_that_has_only_what_is_near_where_no_times_are_asked_for(window, 
     assert uids(found) == uids(filter(means, ROWS))
 
 
+@pytest.mark.parametrize("fields", WINDOWS, ids=str)
+@pytest.mark.parametrize("window", ["all", "ends"])
+def test_a_server_that_refuses_times_of_long_ago_and_far_ahead(window, fields):
+    """It is no reason to refuse a list that is whole; one that is not says so."""
+    before = fields.get("before")
+    column = "createdAt" if before is None else "startedAt"
+    listing = replace(list_bookings(order_by=column), any_order=True, **fields)
+    paging = Paging(5, lists_requests=True)
+    whole = uids(read_all(Imagined(ROWS, Ways()), listing, paging=Paging(5, lists_requests=True)))
+    server, warnings = Imagined(ROWS, Ways(window=window, years=(2025, 2036))), []
+
+    found = uids(read_all(server, listing, paging=paging, warnings=warnings, on_unproven="warn"))
+
+    assert found == whole or (window == "ends" and "refuses one of all times" in warnings[0])
+    assert window == "ends" or warnings == []
+
+
 def test_where_the_order_matters_it_says_so():
     words = unproven(Ways(window="ends"), list_bookings(started_at=BEGIN))
     assert "leaves out bookings" in words
