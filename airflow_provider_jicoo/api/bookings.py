@@ -169,7 +169,7 @@ def cancel_call(
         read_back=ReadBack(
             partial(get_booking, uid),
             done or (lambda booking: booking.get("status") == "cancel"),
-            answered=None if done else (lambda booking: booking.get("status") not in ("open", "request")),
+            answered=None if done else (lambda booking: booking.get("status") not in (None, "open", "request")),
         ),
         how_to_check=_look_at(uid),
     )
@@ -240,12 +240,14 @@ def _is_answered(sent: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | 
     :return: None where it shows another value.
     """
     shown = {name: value for name, value in sent.items() if name in booking}
+    if "uid" not in booking or (not shown and not Booking.__annotations__.keys().isdisjoint(sent)):
+        return False  # it is no booking: that a request is queued, say, is no word of its being carried out
     return None if reflects(booking, shown) is False else True
 
 
 def _is_answered_as_moved(uid: str, moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:
     """Tell the same of a move: Jicoo may have made a new booking, and cancelled this one."""
-    if booking.get("uid", uid) != uid or booking.get("status") == "cancel":
+    if booking.get("uid") != uid or booking.get("status") == "cancel":
         return False
     return _is_answered(moved, booking)
 

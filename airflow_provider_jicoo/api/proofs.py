@@ -7,7 +7,7 @@ every list is looked at for (:class:`~airflow_provider_jicoo.api.sweep.Sweep`):
 - *that the filters by time leave out nothing that is meant*: they are asked for a day more on each side and applied
   again here, and the list without the filter is looked at where it begins to matter (one request);
 - *that a list without a start or an end has none of its own* (what is to come, the next thirty days): it is compared
-  with one from 1970 to 2100, where each of them begins, and with what starts behind its last (one request each);
+  with one from 1970 to 2037, where each of them begins, and with what starts behind its last (one request each);
 - *that the order holds*, before the reading ends where the order says that nothing more is meant: in the pages read,
   in the list in the other direction, and in the middle of what is left (two requests);
 - *that a list without a status shows all of them*: it must have as many rows as those by status, and theirs (two to
@@ -37,8 +37,8 @@ from airflow_provider_jicoo.api.time_proof import TimeProof
 class BookingReading:
     """The reading of a list of bookings, with its proofs.
 
-    Its generators yield what to ask for and rows, as :func:`~airflow_provider_jicoo.api.listing.read` does. ``doubts``,
-    ``notes`` and ``broken`` have what is to be told of it.
+    Its generators yield what to ask for and rows, as :func:`~airflow_provider_jicoo.api.listing.read` does. ``doubts``
+    and ``broken`` have what is to be told of it.
     """
 
     def __init__(self, listing: BookingListing, paging: Paging) -> None:
@@ -47,7 +47,6 @@ class BookingReading:
         self._times = TimeProof(self._reader)
         self._statuses = StatusProof(self._reader)
         self.doubts = self._reader.doubts
-        self.notes = self._reader.notes
 
     @property
     def broken(self) -> list[str]:

@@ -13,9 +13,10 @@ from airflow_provider_jicoo.api.booking_reader import IF_KNOWN, BookingReader, S
 from airflow_provider_jicoo.api.models import Booking
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
-FAR_AHEAD = datetime(2100, 1, 1, tzinfo=timezone.utc)
+FAR_AHEAD = datetime(2037, 12, 30, tzinfo=timezone.utc)
+"""Before 2038, since a server may count the seconds from 1970 in 32 bits."""
 SHORTER = "Select by started_after and started_before, a short time at once."
-NEXT_TO = (timedelta(days=31), timedelta(days=7), timedelta(days=1))
+NEXT_TO = (timedelta(days=365), timedelta(days=31), timedelta(days=7), timedelta(days=1))
 """How far before the first booking it is looked for others, where a longer time shows nothing: so long a time a server
 lists at least. Of free slots, Jicoo is known to list seven days at once."""
 
@@ -28,6 +29,7 @@ class TimeProof:
 
     def __init__(self, reader: BookingReader) -> None:
         self._reader = reader
+        self._is_refused = False
 
     def looks(self) -> Iterator[tuple[BookingListing, int]]:
         """Yield the pages that will be looked at where nothing is out of the ordinary."""
@@ -57,7 +59,7 @@ class TimeProof:
             yield from self._reader.read_if(missed, other, "by startedAt", "without it")
         if self._may_end_too_early():
             missed = yield from self._left_out_without_end()
-            yield from self._read_all_times(missed, "without endedAt", "with endedAt=2100")
+            yield from self._read_all_times(missed, "without endedAt", "with endedAt=2037")
         if main.ends is not None and number is not None:
             other = main.variant(ends=None)
             page = yield from self._reader.ask(*self._without_end(number))
@@ -96,11 +98,20 @@ class TimeProof:
         first = reader.listing.before if reader.span is None else times.moment(reader.span[0])
         if first is None:
             return []
+        has_any = False
         for time in NEXT_TO:
             near = reader.main.variant(starts=first - time, ends=first + WIDER, order="startedAt", descending=False)
-            missed = yield from reader.still_missed(reader.missed((yield from reader.ask(near))))
+            page = yield from reader.ask(near)
+            missed = yield from reader.still_missed(reader.missed(page))
             if missed:
                 return missed
+            has_any = has_any or (page is not None and bool(page.rows))
+        if not has_any:
+            reader.doubt(
+                "the lists of the times before the first booking were expected to have that one, but have none, so "
+                "that it cannot be told whether the list without startedAt has those of long ago.",
+                f"{SHORTER} {IF_KNOWN}",
+            )
         return []
 
     def _read_all_times(self, missed: list[str], name: str, besides: str) -> Steps:
@@ -109,6 +120,13 @@ class TimeProof:
         :param missed: some of them.
         """
         reader = self._reader
+        if missed and self._is_refused:
+            reader.doubt(
+                f"the list {name} was expected to have all that is meant, but leaves out bookings that one of a "
+                f"shorter time has ({some(missed)}), and Jicoo refuses one of all times.",
+                SHORTER,
+            )
+            return
         yield from reader.read_if(missed, self._all_times(), name, besides)
         if not missed or not reader.listing.any_order:
             return
@@ -122,8 +140,8 @@ class TimeProof:
             missed = yield from self._left_out_before_the_first()
         if missed:
             reader.doubt(
-                "the list from 1970 to 2100 was expected to have all that is meant, but leaves out bookings that the "
-                f"list of a shorter time has ({some(missed)}): Jicoo lists a limited time at once.",
+                "the list from 1970 to 2037 was expected to have all that is meant, but leaves out bookings that the "
+                f"list of a shorter time has ({some(missed)}): Jicoo may list a limited time at once.",
                 SHORTER,
             )
 
@@ -148,19 +166,13 @@ class TimeProof:
         reader = self._reader
         first = self._first_of_all_times()
         page = yield from reader.ask(first)
+        self._is_refused = page is None
         if page is None and reader.main.ends is None:
             first = first.variant(ends=None)
             page = yield from reader.ask(first)
         if (page is None or not page.rows) and reader.number != 0:
             # It is refused, or it cannot be true: a list of so long a time may be more than Jicoo lists.
-            missed = yield from self._left_out_before_the_first()
-            if not missed:
-                reader.doubt(
-                    "the list from 1970 to 2100 was expected to have all bookings, but has none, so that it cannot be "
-                    "told whether the list without startedAt has those of long ago.",
-                    f"{SHORTER} {IF_KNOWN}",
-                )
-            return missed
+            return (yield from self._left_out_before_the_first())
         missed = yield from reader.still_missed(reader.missed(page))
         if page is None or missed or not reader.is_more(page.total):
             return missed
@@ -174,8 +186,13 @@ class TimeProof:
         reader, span = self._reader, self._reader.span
         behind = self._behind_the_last(FAR_AHEAD)
         page = yield from reader.ask(behind)
-        if span is not None and (page is None or not page.rows):
-            page = yield from reader.ask(self._behind_the_last(times.moment(span[1]) + NEXT_TO[0]))
+        self._is_refused = self._is_refused or page is None
+        last = reader.main.starts if span is None else times.moment(span[1])
+        if last is not None and (page is None or (span is not None and not page.rows)):
+            for time in NEXT_TO:
+                page = yield from reader.ask(self._behind_the_last(last + time))
+                if page is not None and page.rows:
+                    break
         elif span is not None and page is not None and reader.number is not None and not behind.descending:
             is_filtered = times.as_wire(page.rows[0]["startedAt"]) >= span[1]
             if not is_filtered:

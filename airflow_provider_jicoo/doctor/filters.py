@@ -23,7 +23,7 @@ ALL = "A list without a status has those of every status"
 ONE = "A list by status has those of that status, and only those"
 REQUESTS = "A list without a status has those that await approval"
 
-LONG_AGO, FAR_AHEAD = "1970-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z"
+LONG_AGO, FAR_AHEAD = "1970-01-01T00:00:00.000Z", "2037-12-31T00:00:00.000Z"
 MS = timedelta(milliseconds=1)
 DAY = timedelta(days=1)
 KNOWN = ("open", "cancel", "request")
@@ -206,17 +206,17 @@ def _ahead(look: Look) -> Finding:
     """Compare the end of the list with that of one that ends far ahead."""
     plain, far = look.page(sort="desc"), look.page(sort="desc", startedAt=LONG_AGO, endedAt=FAR_AHEAD)
     if far.refused is not None:
-        return untold(AHEAD, f"endedAt=2100 is refused ({status_of(far.refused)})")
+        return untold(AHEAD, f"endedAt=2037 is refused ({status_of(far.refused)})")
     if not far.rows or not plain.rows:
-        told = "with startedAt=1970 and endedAt=2100 none comes" if plain.rows else "no row can be used"
+        told = "with startedAt=1970 and endedAt=2037 none comes" if plain.rows else "no row can be used"
         return untold(AHEAD, told)
     if set(far.uids) - set(plain.uids) and max(far.column("startedAt")) > max(plain.column("startedAt")):
         return differs(
             AHEAD,
-            "With endedAt=2100 later bookings come than without.",
+            "With endedAt=2037 later bookings come than without.",
             "A plan reads both lists; ListBookingsOperator fails without ended_at, so give one.",
         )
-    return holds(AHEAD, "With endedAt=2100 the list ends with the same bookings.")
+    return holds(AHEAD, "With endedAt=2037 the list ends with the same bookings.")
 
 
 # --- the status -------------------------------------------------------------------------------------------------------

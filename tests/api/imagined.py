@@ -37,7 +37,8 @@ class Ways:
 
     ``window`` is which times it lists: ``near`` lists ten days back and fifteen ahead where no times are asked for,
     ``ends`` ends so wherever one of them is not, ``from start`` lists fifteen days from the start, or from today, where
-    no end is asked for, and ``span`` lists thirty days from there at the most.
+    no end is asked for, and ``span`` lists thirty days from there at the most. It
+    refuses times outside of ``years``.
     """
 
     cap: int | None = None
@@ -57,6 +58,7 @@ class Ways:
     list_cap: int | None = None
     future_only: bool = False
     window: str = "all"
+    years: tuple[int, int] | None = None
 
 
 class Imagined:
@@ -87,6 +89,9 @@ class Imagined:
             return refused(422, "perPage")
         if query.get("status") == "request" and ways.requests == "refused":
             return refused(400, "status")
+        asked = [int(query[name][:4]) for name in ("startedAt", "endedAt") if name in query]
+        if ways.years is not None and not all(ways.years[0] <= year <= ways.years[1] for year in asked):
+            return refused(422, "startedAt")
         rows = self._arranged(query)
         whole = len(rows)
         rows = rows[: ways.list_cap]

@@ -348,8 +348,10 @@ def test_where_requests_can_be_listed_by_nothing_it_says_so():
     assert words in unproven(Ways(without_status="no request"), everything(status="request"))
     assert "lists_requests" in unproven(Ways(without_status="no request"), everything(status="request"))
     assert read_all(Imagined(ROWS, Ways(without_status="open")), everything(status="open"))
+    assert words in unproven(Ways(without_status="no request"), everything())
     warnings = []
-    read_all(Imagined(ROWS, Ways(without_status="no request")), everything(), warnings=warnings)
+    ways = Ways(without_status="no request")
+    read_all(Imagined(ROWS, ways), everything(), warnings=warnings, on_unproven="warn")
     assert len(warnings) == 1
     assert words in warnings[0]
 
@@ -434,6 +436,23 @@ def test_a_list_that_has_only_what_is_near_where_no_times_are_asked_for(window, 
         return in_time and fields.get("status") in (None, row["status"])
 
     assert uids(found) == uids(filter(means, ROWS))
+
+
+@pytest.mark.parametrize("fields", WINDOWS, ids=str)
+@pytest.mark.parametrize("window", ["all", "ends"])
+def test_a_server_that_refuses_times_of_long_ago_and_far_ahead(window, fields):
+    """It is no reason to refuse a list that is whole; one that is not says so."""
+    before = fields.get("before")
+    column = "createdAt" if before is None else "startedAt"
+    listing = replace(list_bookings(order_by=column), any_order=True, **fields)
+    paging = Paging(5, lists_requests=True)
+    whole = uids(read_all(Imagined(ROWS, Ways()), listing, paging=Paging(5, lists_requests=True)))
+    server, warnings = Imagined(ROWS, Ways(window=window, years=(2025, 2036))), []
+
+    found = uids(read_all(server, listing, paging=paging, warnings=warnings, on_unproven="warn"))
+
+    assert found == whole or (window == "ends" and "refuses one of all times" in warnings[0])
+    assert window == "ends" or warnings == []
 
 
 def test_where_the_order_matters_it_says_so():

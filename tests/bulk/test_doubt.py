@@ -169,7 +169,7 @@ def test_others_go_on_while_one_is_read_back(run):
 # --- an answer of success --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("quirk", ["answers-before", "late-effect=0.6s", "answers-part"])
+@pytest.mark.parametrize("quirk", ["answers-before", "late-effect=0.6s", "answers-part", "answers-receipt"])
 @pytest.mark.parametrize("said", [LOUD, QUIET], ids=["loud", "quiet"])
 def test_an_answer_that_does_not_show_the_change_is_read_back(run, quirk, said):
     with Sandbox(bookings=25, seed=7, now=NOW, quirks=[quirk]) as sandbox:
@@ -180,8 +180,9 @@ def test_an_answer_that_does_not_show_the_change_is_read_back(run, quirk, said):
         assert sandbox.count("PATCH") == run.plan.manifest["changes"]
 
 
-def test_what_jicoo_ignores_is_unknown(run):
-    with Sandbox(bookings=8, seed=7, now=NOW, quirks=["ignored-field=description"]) as sandbox:
+@pytest.mark.parametrize("answers", [(), ("answers-receipt",)], ids=str)
+def test_what_jicoo_ignores_is_unknown(run, answers):
+    with Sandbox(bookings=8, seed=7, now=NOW, quirks=["ignored-field=description", *answers]) as sandbox:
         with pytest.raises(BulkFailedError, match="unknown"):
             run(sandbox, UpdateFields(description="Room 2", priority="high"), said=QUIET)
         assert {each["outcome"] for each in said_of(run).values()} == {"unknown"}
@@ -197,6 +198,25 @@ def test_another_value_is_adjusted(run):
         assert len(adjusted) == facts(run)["adjusted"] > 0
         assert all(each["detail"].startswith("Jicoo stored priority = ") for each in adjusted)
         assert report.ok
+
+
+def test_another_value_that_comes_later_than_the_answer_may_be_somebody_elses(run):
+    with Sandbox(bookings=25, seed=7, now=NOW, quirks=["ignored-field=priority"]) as sandbox:
+        uid = next(row["uid"] for row in sandbox.bookings() if row["status"] == "open" and row["priority"] != "high")
+
+        def edits(*_):
+            until = time.monotonic() + 30
+            while not sandbox.count("PATCH") and time.monotonic() < until:
+                time.sleep(0.005)
+            sandbox.edit(uid, priority="middle" if sandbox.booking(uid)["priority"] != "middle" else "low")
+
+        edit = threading.Thread(target=edits)
+        edit.start()
+        with pytest.raises(BulkFailedError, match="1 unknown"):
+            run(sandbox, UpdateFields(priority="high"), said=QUIET, selection=Selection(uids=[uid]))
+        edit.join()
+        (said,) = said_of(run).values()
+        assert "or somebody has edited it" in said["detail"]
 
 
 @pytest.mark.parametrize("which", ["new", "old"])

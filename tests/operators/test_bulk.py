@@ -249,7 +249,7 @@ class TestPlan:
         else:
             for uid in uids:
                 jicoo_sandbox.edit(uid, status="open")
-            selection = Selection()
+            selection = Selection(status="open")
         manifest = planned(selection=selection, change=change, is_send_updates=said)
         assert (manifest["guests_notified"], manifest["irreversible"]) == (notified, irreversible)
 

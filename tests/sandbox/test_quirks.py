@@ -389,6 +389,13 @@ class TestAnswers:
 
         assert answer == {"uid": uid, "name": "new", "updatedAt": jicoo.get(uid)["updatedAt"]}
 
+    def test_with_a_receipt(self, start: Start) -> None:
+        jicoo = start("answers-receipt")
+        uid = jicoo.add()
+
+        assert jicoo.patch(uid, name="new").json()["data"] == {"queued": True}
+        assert jicoo.get(uid)["name"] == "new"
+
     def change(self, jicoo: Jicoo, uid: str, kind: str) -> requests.Response:
         """Make a change of a kind, with a message."""
         if kind == "update":

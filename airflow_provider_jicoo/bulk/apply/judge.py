@@ -93,7 +93,8 @@ def judge_answer(planned: PlannedChange, booking: Mapping[str, Any]) -> Entry | 
         detail = f"it is cancelled now: Jicoo may have made a new booking of it; {_LOOK}"
         return Entry(Outcome.UNKNOWN, updated_at, detail)
     fields = compare(booking, planned.before, planned.after, answered=True)
-    if Field.BEFORE in fields.values():
+    # A field that is not shown says nothing: an answer may have a part of the booking, or none of it.
+    if Field.BEFORE in fields.values() or not fields.keys() <= booking.keys():
         return None
     return _stored(Outcome.APPLIED, planned, booking, fields)
 
@@ -132,10 +133,22 @@ def not_seen(planned: PlannedChange, booking: Mapping[str, Any] | None, seconds:
     if booking is None:
         return Entry(Outcome.UNKNOWN, None, f"Jicoo answered with success, and {GONE}; {_LOOK}")
     fields = compare(booking, planned.before, planned.after, answered=True)
-    names = [name for name, field in fields.items() if field is Field.BEFORE]
-    same = ", ".join(names)
-    detail = f"Jicoo answered with success, but {seconds:.0f} s later the booking is as before in {same}; {_LOOK}"
+    same = [name for name, field in fields.items() if field is Field.BEFORE]
+    words = f"is as before in {', '.join(same)}"
+    if not same:
+        words = f"does not show {', '.join(fields.keys() - booking.keys())}"
+    detail = f"Jicoo answered with success, but {seconds:.0f} s later the booking {words}; {_LOOK}"
     return Entry(Outcome.UNKNOWN, booking.get("updatedAt"), detail)
+
+
+def late_adjustment(entry: Entry) -> Entry:
+    """Say what a change has come to whose answer of success showed the booking as before, and which has another value
+    since than was sent: that may be Jicoo's way of storing it, or somebody's edit of a booking that it never changed.
+
+    :param entry: what it would be if the answer itself had shown that value.
+    """
+    detail = f"Jicoo answered with success and the booking as before; since then {entry.detail}"
+    return Entry(Outcome.UNKNOWN, entry.updated_at, f"{detail}, or somebody has edited it; {_LOOK}", sends=entry.sends)
 
 
 def not_read(error: Exception, *, in_doubt: bool) -> Entry:

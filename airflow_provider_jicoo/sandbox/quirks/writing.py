@@ -304,6 +304,20 @@ class AnswersPart(Quirk):
         return {name: value for name, value in after.items() if name == "uid" or value != before[name]}
 
 
+class AnswersReceipt(Quirk):
+    """A change of a booking is made and answered with a receipt: ``"data": {"queued": true}``, or the uid alone."""
+
+    default = "queued"
+    example = "queued|uid"
+
+    @classmethod
+    def read(cls, text: str) -> str:
+        return values.one_of(text, ("queued", "uid"), "receipt")
+
+    def answer(self, before: Row, after: Row) -> Row:
+        return {"uid": after["uid"]} if self.value == "uid" else {"queued": True}
+
+
 class AnswersNull(Quirk):
     """A change of a booking is made and answered with 200 and ``"data": null``."""
 
@@ -411,6 +425,7 @@ QUIRKS: tuple[type[Quirk], ...] = (
     MessagesByDefault,
     AnswersBefore,
     AnswersPart,
+    AnswersReceipt,
     AnswersNull,
     AnswersNothing,
     LateEffect,
