@@ -28,7 +28,6 @@ __all__ = [
     "asset_stores",
     "conf",
     "get_async_connection",
-    "hook_lineage",
     "shared_stream_producer",
     "stored_form",
 ]
@@ -93,13 +92,6 @@ def add_partitions(event: Any, keys: list[str]) -> bool:
     if keys:
         add(keys)
     return True
-
-
-def hook_lineage() -> Any:
-    """Return Airflow's collector of what hooks read and write."""
-    from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
-
-    return get_hook_lineage_collector()
 
 
 def shared_stream_producer() -> type[Any]:

@@ -200,25 +200,6 @@ def test_another_value_is_adjusted(run):
         assert report.ok
 
 
-def test_another_value_that_comes_later_than_the_answer_may_be_somebody_elses(run):
-    with Sandbox(bookings=25, seed=7, now=NOW, quirks=["ignored-field=priority"]) as sandbox:
-        uid = next(row["uid"] for row in sandbox.bookings() if row["status"] == "open" and row["priority"] != "high")
-
-        def edits(*_):
-            until = time.monotonic() + 30
-            while not sandbox.count("PATCH") and time.monotonic() < until:
-                time.sleep(0.005)
-            sandbox.edit(uid, priority="middle" if sandbox.booking(uid)["priority"] != "middle" else "low")
-
-        edit = threading.Thread(target=edits)
-        edit.start()
-        with pytest.raises(BulkFailedError, match="1 unknown"):
-            run(sandbox, UpdateFields(priority="high"), said=QUIET, selection=Selection(uids=[uid]))
-        edit.join()
-        (said,) = said_of(run).values()
-        assert "or somebody has edited it" in said["detail"]
-
-
 @pytest.mark.parametrize("which", ["new", "old"])
 def test_a_booking_that_a_reschedule_cancelled_is_not_moved(run, which):
     def later(booking):

@@ -20,7 +20,6 @@ from airflow_provider_jicoo.bulk.apply.judge import (
     blocked_by_slot,
     call_of,
     judge_answer,
-    late_adjustment,
     left_in_doubt,
     not_seen,
     outcome_of,
@@ -137,7 +136,10 @@ class Sender:
             else:
                 entry = None if now is None else self._by_answer(change, now)
                 if entry is not None:
-                    return late_adjustment(entry) if entry.adjusted else entry
+                    if entry.adjusted:
+                        # Another value that shows this late may be an edit since: an undo must not take it back.
+                        entry.stored = None
+                    return entry
             if is_last or now is None:
                 break
         entry = not_seen(change.planned, now, waited)

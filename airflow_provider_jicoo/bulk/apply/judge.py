@@ -141,16 +141,6 @@ def not_seen(planned: PlannedChange, booking: Mapping[str, Any] | None, seconds:
     return Entry(Outcome.UNKNOWN, booking.get("updatedAt"), detail)
 
 
-def late_adjustment(entry: Entry) -> Entry:
-    """Say what a change has come to whose answer of success showed the booking as before, and which has another value
-    since than was sent: that may be Jicoo's way of storing it, or somebody's edit of a booking that it never changed.
-
-    :param entry: what it would be if the answer itself had shown that value.
-    """
-    detail = f"Jicoo answered with success and the booking as before; since then {entry.detail}"
-    return Entry(Outcome.UNKNOWN, entry.updated_at, f"{detail}, or somebody has edited it; {_LOOK}", sends=entry.sends)
-
-
 def not_read(error: Exception, *, in_doubt: bool) -> Entry:
     """Say what a change comes to whose booking cannot be read.
 

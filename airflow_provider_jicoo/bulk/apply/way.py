@@ -197,10 +197,7 @@ ARROWS: dict[State, dict[Event, tuple[State, str]]] = {
     },
     _S.WATCHED: {
         _E.APPLIED: (_S.APPLIED, "It shows after a while."),
-        _E.UNKNOWN: (
-            _S.UNKNOWN,
-            "It still does not show, its booking is gone, or shows another value: Jicoo's or an edit.",
-        ),
+        _E.UNKNOWN: (_S.UNKNOWN, "It still does not show, or its booking is gone."),
     },
 }
 
