@@ -78,6 +78,7 @@ test-dates: setup
 test-load: setup
 	JICOO_LOAD=1 $(PY) -m pytest tests/bulk --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest $(PARALLEL) tests/simulation --timeout 3600
+	JICOO_LOAD=1 $(PY) -m pytest tests/events tests/triggers/test_events.py
 
 bench: setup
 	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py
