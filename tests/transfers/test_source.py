@@ -299,6 +299,10 @@ class TestHistory:
             f"SELECT _deleted, _dlt_valid_to IS NULL FROM bookings WHERE uid = '{uid}' ORDER BY _dlt_valid_from"
         )
         assert found == [(False, False), (True, True)]
+        warehouse.change("DELETE FROM _dlt_pipeline_state")
+        again = warehouse.load(jicoo, ["bookings"], write="scd2", sync="full")
+        assert again.deleted["bookings"] == 0
+        assert warehouse.query("SELECT count(*) FROM bookings") == [(51,)]
 
 
 class TestTypes:
