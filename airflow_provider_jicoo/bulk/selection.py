@@ -161,17 +161,25 @@ async def select_async(
     client: AsyncJicooClient, selection: Selection, *, on_unproven: str | None = None, warnings: list[str] | None = None
 ) -> AsyncIterator[Booking]:
     """Yield the bookings that a selection means, as :func:`select`."""
+    async for some in select_pages_async(client, selection, on_unproven=on_unproven, warnings=warnings):
+        for booking in some:
+            yield booking
+
+
+async def select_pages_async(
+    client: AsyncJicooClient, selection: Selection, *, on_unproven: str | None = None, warnings: list[str] | None = None
+) -> AsyncIterator[list[Booking]]:
+    """Yield the bookings that a selection means, as :func:`select`, those of a page together."""
     matcher = Matcher(selection)
     on_unproven = on_unproven or client.settings.on_unproven
     if matcher.uids is not None:
         unreadable: dict[str, RequestError] = {}
         bookings = await client.run(_lookup(matcher.uids, unreadable))
-        for booking in _meant(matcher, bookings, unreadable, on_unproven, warnings):
-            yield booking
+        yield list(_meant(matcher, bookings, unreadable, on_unproven, warnings))
         return
-    async for booking in client.iterate(_listing(matcher, selection), on_unproven=on_unproven, warnings=warnings):
-        if matcher.meant(booking):
-            yield booking
+    is_all = selection == Selection()
+    async for page in client.iterate_pages(_listing(matcher, selection), on_unproven=on_unproven, warnings=warnings):
+        yield page if is_all else [booking for booking in page if matcher.meant(booking)]
 
 
 def _meant(

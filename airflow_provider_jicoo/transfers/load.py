@@ -177,7 +177,7 @@ def load(
     stop = Stop()
     job = _Job(settings, order, cursor, stop, progress)
     if before is None:
-        with spool() as file:
+        with spool(order.path) as file:
             return job.load_file(file, owner)
     with closing(Sorted(job.shaper, str(order.partition_by))) as rows:
         return job.load_folder(rows, before)

@@ -98,7 +98,7 @@ class JicooToObjectStorageOperator(NestedTemplates, JicooOperator):
 
     def get_openlineage_facets_on_complete(self, _: Any) -> Any:
         """Return what OpenLineage is told: what was read, and the file."""
-        source = (asset_uri(self.jicoo_conn_id, ""), self.resource)
+        source = dataset_of(asset_uri(self.jicoo_conn_id, self.resource))
         return open_lineage([source], [] if self._written is None else [dataset_of(self._written)])
 
     def _order(self) -> Order:

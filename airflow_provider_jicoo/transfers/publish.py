@@ -3,7 +3,8 @@
 A file is written in a temporary file of the worker that has no name, so that a worker that is killed leaves nothing
 behind. Then:
 
-- on a local disk it is copied beside its place, under a name that begins with a dot, synced, and renamed;
+- on a local disk it is given a name beside its place that begins with a dot (copied there, where the file system has no
+  files without a name), synced, and renamed;
 - in S3, Google Cloud Storage and Azure Blob Storage it is put: an object is there when its upload has ended well, and
   a rename would be a copy and a removal;
 - in any other store of fsspec it is put beside its place and moved.
@@ -72,8 +73,17 @@ def _beside(path: Any, what: str) -> str:
     return f"{folder}/.{path.name}.{uuid.uuid4().hex}.{what}"
 
 
-def spool() -> IO[bytes]:
-    """Return a temporary file without a name, for this user alone."""
+def spool(path: StorePath | None = None) -> IO[bytes]:
+    """Return a temporary file without a name, for this user alone.
+
+    :param path: where it will be published: on a local disk it is made there, and need not be copied.
+    """
+    local = None if path is None else local_path(path)
+    if local is not None and path is not None and hasattr(os, "O_TMPFILE"):
+        make_folder(path.parent)
+        # Not every file system has files without a name.
+        with contextlib.suppress(OSError):
+            return os.fdopen(os.open(local.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600), "w+b")
     return tempfile.TemporaryFile(prefix="jicoo-")
 
 
@@ -131,17 +141,27 @@ def _rename(file: IO[bytes], path: Path) -> None:
             if time.time() - left.stat().st_mtime > _OLD:
                 left.unlink()
     unfinished = path.with_name(pattern.replace("*", uuid.uuid4().hex))
-    number = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(number, "wb") as copy:
-            shutil.copyfileobj(file, copy, 1024 * 1024)
-            copy.flush()
-            os.fsync(copy.fileno())
+        _name(file, unfinished)
         os.replace(unfinished, path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _name(file: IO[bytes], unfinished: Path) -> None:
+    """Let a file without a name be there under one, and synced."""
+    os.fsync(file.fileno())
+    # Only of a file that was made for that, and on the same disk.
+    with contextlib.suppress(OSError):
+        os.link(f"/proc/self/fd/{file.fileno()}", unfinished, follow_symlinks=True)
+        return
+    number = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(number, "wb") as copy:
+        shutil.copyfileobj(file, copy, 1024 * 1024)
+        copy.flush()
+        os.fsync(copy.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from airflow_provider_jicoo.api.bookings import get_booking_contacts
 from airflow_provider_jicoo.api.errors import NotFoundError
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk.apply.pace import Pace
-from airflow_provider_jicoo.bulk.selection import Selection, select_async
+from airflow_provider_jicoo.bulk.selection import Selection, select_pages_async
 from airflow_provider_jicoo.transfers.resources import (
     BOOKINGS,
     CONTACTS,
@@ -29,7 +29,7 @@ from airflow_provider_jicoo.transfers.resources import (
 )
 
 BATCH = 500
-"""Rows of a batch, ten pages."""
+"""Rows of a batch at the least, ten pages."""
 
 
 def open_client(settings: Settings) -> AsyncJicooClient:
@@ -43,7 +43,8 @@ async def batches(
     """Yield the rows of a resource as Jicoo gives them, a batch at a time.
 
     :param selection: which bookings, or whose contacts.
-    :param told: ``on_unproven`` and ``warnings``, as for :func:`~airflow_provider_jicoo.bulk.selection.select_async`.
+    :param told: ``on_unproven`` and ``warnings``, as for
+        :func:`~airflow_provider_jicoo.bulk.selection.select_pages_async`.
     :raises UnprovenListError: there may be more rows; what was yielded before stays valid.
     :raises RequestError: as :meth:`~airflow_provider_jicoo.api.aio.AsyncJicooClient.send`.
     """
@@ -54,29 +55,29 @@ async def batches(
             yield [row for uid in uids for row in contact_rows(uid, found[uid] or [])]
         return
     batch: list[Row] = []
-    async for row in _rows(client, wanted, selection, told):
-        batch.append(row)
-        if len(batch) == BATCH:
+    async for rows in _pages(client, wanted, selection, told):
+        batch += rows
+        if len(batch) >= BATCH:
             yield batch
             batch = []
     if batch:
         yield batch
 
 
-async def _rows(
+async def _pages(
     client: AsyncJicooClient, wanted: Resource, selection: Selection | None, told: dict[str, Any]
-) -> AsyncIterator[Row]:
+) -> AsyncIterator[list[Any]]:
     if wanted is BOOKINGS:
-        async for booking in select_async(client, selection or Selection(), **told):
-            yield booking  # type: ignore[misc]
+        async for bookings in select_pages_async(client, selection or Selection(), **told):
+            yield bookings
     elif wanted is HOSTS:
         event_types = [each async for each in client.iterate(listing(EVENT_TYPES), **told)]
         for event_type_id in [each.get("uid", "") for each in event_types]:
-            async for host in client.iterate(hosts_listing(event_type_id), **told):
-                yield {**host, "eventTypeId": event_type_id}
+            async for hosts in client.iterate_pages(hosts_listing(event_type_id), **told):
+                yield [{**host, "eventTypeId": event_type_id} for host in hosts]
     else:
-        async for row in client.iterate(listing(wanted), **told):
-            yield row
+        async for rows in client.iterate_pages(listing(wanted), **told):
+            yield rows
 
 
 async def contacts(client: AsyncJicooClient, uids: Sequence[str]) -> dict[str, list[Any] | None]:

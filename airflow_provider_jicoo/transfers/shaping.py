@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,10 +11,13 @@ import msgspec
 
 from airflow_provider_jicoo.transfers.resources import Kind, Resource
 
-_WIRE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z"
+_LENGTH = len("2024-03-01T20:00:00.000Z")
+"""With this length, a ``T`` and a ``Z``, what can be read as a moment is written as Jicoo does. A pattern that says so
+would take three times as long as all the rest."""
+_T_AND_Z = slice(10, 24, 13)
 _TYPES: dict[Kind, Any] = {
     "text": str | None,
-    "moment": Annotated[str, msgspec.Meta(pattern=_WIRE)] | None,
+    "moment": Annotated[str, msgspec.Meta(min_length=_LENGTH, max_length=_LENGTH)] | None,
     "integer": Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None,
     "boolean": bool | None,
     "json": Any,
@@ -31,10 +35,11 @@ class Shaper:
         fields: list[Any] = [(column.name, _TYPES[column.kind], None) for column in wanted.columns]
         self._row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
         self._lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self._row)
+        names = [column.name for column in wanted.columns if column.kind == "moment"]
         moments: list[Any] = [
             (column.name, datetime | None, None) for column in wanted.columns if column.kind == "moment"
         ]
-        # The pattern lets the 31st of February through.
+        self._moments_of = _getter(names)
         self._moments = msgspec.defstruct("Moments", moments, gc=False)
 
     def shape(self, rows: Sequence[dict[str, Any]]) -> list[Any]:
@@ -49,11 +54,27 @@ class Shaper:
         return self._lines.decode_lines(lines)
 
     def _convert(self, rows: Sequence[dict[str, Any]]) -> list[Any]:
+        """Return rows that are as they are known to be.
+
+        :raises msgspec.ValidationError: one is not.
+        """
         msgspec.convert(rows, list[self._moments])  # type: ignore[name-defined]
-        return msgspec.convert(rows, list[self._row])  # type: ignore[name-defined]
+        made: list[Any] = msgspec.convert(rows, list[self._row])  # type: ignore[name-defined]
+        for row in map(self._moments_of, made):
+            for moment in row:
+                if moment is not None and moment[_T_AND_Z] != "TZ":
+                    raise msgspec.ValidationError("a moment is written otherwise")
+        return made
 
     def _one(self, row: dict[str, Any]) -> Any:
         try:
             return self._convert([row])[0]
         except (msgspec.ValidationError, RecursionError):
             return self._row(**self._wanted.shape(row))
+
+
+def _getter(names: Sequence[str]) -> Callable[[Any], Sequence[Any]]:
+    """Return what gives the attributes of these names. Of one name ``attrgetter`` gives no tuple."""
+    if len(names) < 2:
+        return lambda row: [getattr(row, name) for name in names]
+    return operator.attrgetter(*names)

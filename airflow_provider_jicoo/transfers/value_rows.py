@@ -1,6 +1,7 @@
 """Rows that name bookings and say what they are to become: checked before anything is planned.
 
-Errors name the line and the column, and never a value: in a wrong column may be a guest's address.
+Errors name the line and the column, and never a value: in a wrong column, also in that of the ids, may be a guest's
+address or telephone number.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Rows:
             self._note(number, "column uid: it is no booking id such as 'mzgdPJVBb7RE'")
             return
         if uid in self._numbers:
-            self._note(number, f"column uid: booking {uid!r} is in {self._place} {self._numbers[uid]} too")
+            self._note(number, f"column uid: the booking of {self._place} {self._numbers[uid]} once more")
             return
         self._numbers[uid] = number
         given = {name: value for name, value in values.items() if not (value is None and self._leaves)}
@@ -87,7 +88,7 @@ class Rows:
         except ValidationError as error:
             columns = {name: column for column, name in fields.items()}
             for problem in _problems(error, columns):
-                self._note(number, f"booking {uid!r}, {problem}")
+                self._note(number, problem)
             return
         self.found.append((uid, made))
 

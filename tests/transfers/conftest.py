@@ -62,6 +62,7 @@ def run_task(context):
 @pytest.fixture
 def database(tmp_path, monkeypatch):
     """A database that the connection ``warehouse`` is to, as a function that runs SQL there."""
+    from airflow.models.connection import Connection as Outside
     from airflow.providers.common.sql.hooks.sql import DbApiHook
     from airflow.sdk import Connection
 
@@ -77,12 +78,17 @@ def database(tmp_path, monkeypatch):
 
         connection_extra = {}  # noqa: RUF012
 
-    get_hook = Connection.get_hook
+    def patch(kind):
+        get_hook = kind.get_hook
 
-    def hook(self, **kwargs):
-        return Sqlite(sqlite_conn_id="warehouse") if self.conn_id == "warehouse" else get_hook(self, **kwargs)
+        def hook(self, **kwargs):
+            return Sqlite(sqlite_conn_id="warehouse") if self.conn_id == "warehouse" else get_hook(self, **kwargs)
 
-    monkeypatch.setattr(Connection, "get_hook", hook)
+        monkeypatch.setattr(kind, "get_hook", hook)
+
+    # Outside of a running task Airflow 3.1 has another class of connections.
+    patch(Connection)
+    patch(Outside)
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite"}))
 
     def run(sql, *rows):

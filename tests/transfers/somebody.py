@@ -66,14 +66,19 @@ class Somebody:
         self.states[booking["uid"]].append(booking)
         self.done += 1
 
-    def check(self, rows):
-        """See that rows are the truth: each booking once, as it was at some moment since the last ``with`` began."""
+    def check(self, rows, meant=lambda booking: True):
+        """See that rows are the truth: each booking once, as it was at some moment since the last ``with`` began.
+
+        :param meant: tells which bookings are to be there: those that were meant throughout must be.
+        """
         found = {row["uid"]: row for row in rows}
         assert len(found) == len(rows), "a booking is there twice"
-        assert set(self.before) <= set(found), "a booking is lost"
+        throughout = {uid for uid, first in self.before.items() if all(map(meant, self.states[uid][first:]))}
+        assert throughout <= set(found), "a booking is lost"
         for uid, row in found.items():
             possible = self.states[uid][self.before.get(uid, 0) :]
             assert row in possible, f"{uid} never was so in this run"
+            assert meant(row), f"{uid} is not meant"
 
 
 def wire(moment):

@@ -6,12 +6,15 @@ import csv
 import hashlib
 import json
 import os
+import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.tasks.compat import AirflowFailException
+from airflow_provider_jicoo.tasks.lineage import dataset_of
 from airflow_provider_jicoo.transfers import formats
 from airflow_provider_jicoo.transfers.csv_text import original
 from airflow_provider_jicoo.transfers.object_storage import JicooToObjectStorageOperator
@@ -160,6 +163,26 @@ class TestRefused:
 
 
 class TestLineage:
+    def test_open_lineage(self, context, tmp_path, monkeypatch):
+        """Its provider alone asks for it, and is not installed here."""
+        import airflow.providers.common.compat.openlineage.facet as facets
+
+        extractors = types.ModuleType("airflow.providers.openlineage.extractors")
+        extractors.OperatorLineage = dict
+        monkeypatch.setitem(sys.modules, "airflow.providers.openlineage", types.ModuleType("openlineage"))
+        monkeypatch.setitem(sys.modules, "airflow.providers.openlineage.extractors", extractors)
+        monkeypatch.setattr(facets, "Dataset", dict, raising=False)
+        path = tmp_path / "file.jsonl"
+        task = JicooToObjectStorageOperator(task_id="task", resource="users", path=str(path))
+        made = context()
+        made["ti"].dag_id, made["ti"].run_id, made["ti"].task_id = "dag", "run", "task"
+        task.execute(made)
+        assert task.get_openlineage_facets_on_complete(None) == {
+            "inputs": [{"namespace": "jicoo://jicoo_default", "name": "users"}],
+            "outputs": [{"namespace": "file", "name": str(path)}],
+        }
+        assert dataset_of("s3://bucket/a/b.csv") == ("s3://bucket", "a/b.csv")
+
     def test_what_was_read_and_written_is_noted(self, write, tmp_path, monkeypatch):
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 

@@ -1,0 +1,185 @@
+"""Loads at their edges: fields that are new, days, cursors, and tries."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_jicoo.api.errors import UnprovenListError
+from airflow_provider_jicoo.api.settings import Settings
+from airflow_provider_jicoo.bulk.selection import Selection
+from airflow_provider_jicoo.transfers import cursor as cursors
+from airflow_provider_jicoo.transfers.cursor import load_cursor
+from airflow_provider_jicoo.transfers.load import Order, load
+from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, USERS
+from airflow_provider_jicoo.transfers.shaping import Shaper
+from tests.transfers.somebody import READERS, read_days, read_file
+
+OWNER = {"dagId": "dag", "runId": "one", "taskId": "task", "mapIndex": -1}
+
+
+@pytest.fixture
+def settings(jicoo_sandbox):
+    return Settings(jicoo_sandbox.api_key, jicoo_sandbox.url)
+
+
+class TestShaping:
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            {},
+            {"colour": "red"},
+            {"name": 5},
+            {"startedAt": "2026-02-31T00:00:00.000Z"},
+            {"startedAt": "2026-02-03 00:00:00.000Z"},
+            {"startedAt": "2026-02-03T00:00:00+0900"},
+            {"startedAt": "2026-02-03T09:00:00+09:00"},
+            {"startedAt": None, "hosts": None},
+            {"startedAt": "x" * 24},
+        ],
+        ids=str,
+    )
+    def test_a_page_at_once_is_as_each_row_by_itself(self, jicoo_sandbox, odd):
+        first, second, *_ = jicoo_sandbox.bookings()
+        rows = [first, {**second, **odd}]
+        shaped = Shaper(BOOKINGS).shape(rows)
+        made = [{column.name: getattr(row, column.name) for column in BOOKINGS.columns} for row in shaped]
+        assert made == [BOOKINGS.shape(row) for row in rows]
+
+
+class TestDays:
+    def test_a_booking_that_moves_leaves_no_trace_in_its_day(self, settings, jicoo_sandbox, tmp_path):
+        order = Order(BOOKINGS, tmp_path, partition_by="startedAt")
+        jicoo_sandbox.reset(bookings=0)
+        kept = jicoo_sandbox.add_booking(startedAt="2026-03-02T23:59:00.000Z")["uid"]
+        moved = jicoo_sandbox.add_booking(startedAt="2026-03-01T10:00:00.000Z")["uid"]
+        assert load(settings, order)["partitions"]["written"] == ["2026-03-01", "2026-03-02"]
+        jicoo_sandbox.edit(moved, startedAt="2026-03-03T10:00:00.000Z")
+        made = load(settings, order)
+        assert made["partitions"] == {"all": 2, "written": ["2026-03-03"], "removed": ["2026-03-01"]}
+        assert {row["uid"] for row in read_days(tmp_path, "jsonl")} == {kept, moved}
+
+    def test_a_window_leaves_the_other_days_alone(self, settings, jicoo_sandbox, tmp_path):
+        jicoo_sandbox.reset(bookings=0)
+        for day in range(1, 6):
+            jicoo_sandbox.add_booking(startedAt=f"2026-03-0{day}T10:00:00.000Z")
+        load(settings, Order(BOOKINGS, tmp_path, partition_by="startedAt"))
+        window = Selection(started_after="2026-03-02T00:00:00Z", started_before="2026-03-04T00:00:00Z")
+        for booking in jicoo_sandbox.bookings():
+            jicoo_sandbox.edit(booking["uid"], name="edited")
+        made = load(settings, Order(BOOKINGS, tmp_path, partition_by="startedAt", selection=window))
+        assert made["partitions"]["written"] == ["2026-03-02", "2026-03-03"]
+        edited = {row["startedAt"][:10] for row in read_days(tmp_path, "jsonl") if row["name"] == "edited"}
+        assert edited == {"2026-03-02", "2026-03-03"}
+        assert len(read_days(tmp_path, "jsonl")) == 5
+
+    @pytest.mark.parametrize(
+        ("selection", "column"),
+        [
+            (Selection(started_after="2026-03-02T09:00:00Z"), "startedAt"),
+            (Selection(started_after="2026-03-02T00:00:00Z"), "createdAt"),
+            (Selection(uids=["abc"]), "startedAt"),
+        ],
+    )
+    def test_a_selection_that_cuts_a_day_is_refused(self, settings, jicoo_sandbox, tmp_path, selection, column):
+        with pytest.raises(ValueError, match="only a part of a day"):
+            load(settings, Order(BOOKINGS, tmp_path, partition_by=column, selection=selection))
+        assert jicoo_sandbox.count() == 0
+
+    def test_a_folder_of_other_files_is_refused(self, settings, jicoo_sandbox, tmp_path):
+        load(settings, Order(BOOKINGS, tmp_path, partition_by="startedAt"))
+        with pytest.raises(ValueError, match="name another folder"):
+            load(settings, Order(BOOKINGS, tmp_path, partition_by="createdAt"))
+
+
+class TestChanges:
+    def test_a_further_try_returns_what_the_first_has_written(self, settings, jicoo_sandbox, tmp_path):
+        order = Order(BOOKINGS, tmp_path / "one.jsonl", sync="changes")
+        made = load(settings, order, owner=OWNER)
+        content = (tmp_path / "one.jsonl").read_bytes()
+        jicoo_sandbox.add_booking()
+        assert load(settings, order, owner=OWNER) == made
+        assert (tmp_path / "one.jsonl").read_bytes() == content
+        with pytest.raises(ValueError, match="has the changes of another run"):
+            load(settings, order, owner={**OWNER, "runId": "two"})
+        assert load(settings, Order(BOOKINGS, tmp_path / "two.jsonl", sync="changes"), owner=OWNER)["rows"] == 1
+
+    def test_killed_between_the_file_and_the_cursor_it_comes_again(self, settings, tmp_path, monkeypatch):
+        order = Order(BOOKINGS, tmp_path / "one.jsonl", sync="changes")
+
+        def killed(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(cursors, "publish", killed)
+            with pytest.raises(KeyboardInterrupt):
+                load(settings, order, owner=OWNER)
+        assert len(read_file(tmp_path / "one.jsonl", "jsonl")) == 50
+        assert load(settings, order, owner=OWNER)["changes"]["created"] == 50
+
+    def test_the_cursor_of_other_data_is_refused(self, settings, jicoo_sandbox, tmp_path):
+        load(settings, Order(BOOKINGS, tmp_path / "one", sync="changes"))
+        before = jicoo_sandbox.count()
+        for change, words in (
+            ({"selection": Selection(status="open")}, "selection differ"),
+            ({"include_contacts": True}, "include_contacts differ"),
+        ):
+            with pytest.raises(ValueError, match=words):
+                load(settings, Order(BOOKINGS, tmp_path / "two", sync="changes", **change))
+        assert jicoo_sandbox.count() == before
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"[]\n", b'{"jicoo_cursor": 1}\n', b"\x00", b'{"jicoo_cursor": 9, "of": {}}']
+    )
+    def test_a_damaged_cursor_is_refused(self, tmp_path, content):
+        (tmp_path / "cursor").write_bytes(content)
+        with pytest.raises(ValueError, match="To load all anew, remove it"):
+            load_cursor(tmp_path / "cursor", {})
+
+    def test_where_not_all_is_proved_nothing_is_deleted(self, settings, jicoo_sandbox, tmp_path):
+        order = {"sync": "changes", "on_unproven": "warn"}
+        load(settings, Order(BOOKINGS, tmp_path / "0", **order))
+        jicoo_sandbox.quirks = ["list-cap=20"]
+        made = load(settings, Order(BOOKINGS, tmp_path / "1", **order))
+        assert made["warnings"]
+        assert made["changes"]["deleted"] == 0
+        jicoo_sandbox.quirks = []
+        # What did not come was not forgotten either.
+        assert load(settings, Order(BOOKINGS, tmp_path / "2", **order))["rows"] == 0
+
+    def test_other_resources_have_changes_too(self, settings, jicoo_sandbox, tmp_path):
+        assert load(settings, Order(USERS, tmp_path / "0", sync="changes"))["changes"]["created"] == 8
+        assert load(settings, Order(USERS, tmp_path / "1", sync="changes"))["rows"] == 0
+        assert load(settings, Order(CONTACTS, tmp_path / "2", sync="changes"))["rows"] > 50
+        assert json.loads((tmp_path / "2").read_text().splitlines()[0])["_change"] == "created"
+
+
+class TestJicooAsItMayBe:
+    def test_where_not_all_is_proved_nothing_is_written(self, settings, jicoo_sandbox, tmp_path):
+        (tmp_path / "file").write_text("old")
+        jicoo_sandbox.quirks = ["list-cap=20"]
+        with pytest.raises(UnprovenListError):
+            load(settings, Order(BOOKINGS, tmp_path / "file"))
+        assert (tmp_path / "file").read_text() == "old"
+        with pytest.raises(UnprovenListError):
+            load(settings, Order(BOOKINGS, tmp_path / "days", partition_by="startedAt"))
+        assert not list((tmp_path / "days").glob("*/*"))
+
+    @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+    def test_a_field_that_is_new_is_kept(self, settings, jicoo_sandbox, tmp_path, kind):
+        columns = load(settings, Order(BOOKINGS, tmp_path / "before", format=kind))["columns"]
+        jicoo_sandbox.quirks = ["extra-fields"]
+        made = load(settings, Order(BOOKINGS, tmp_path / "after", format=kind))
+        assert made["columns"] == columns
+        rows = READERS[kind](tmp_path / "after")
+        extra = [row["_extra"] if isinstance(row["_extra"], dict) else json.loads(row["_extra"]) for row in rows]
+        assert all(extra)
+        assert not set(extra[0]).intersection(columns)
+
+    @pytest.mark.parametrize("quirk", ["no-nulls", "text-totals", "page-cap=20"])
+    def test_other_ways_to_list_make_no_difference(self, settings, jicoo_sandbox, tmp_path, quirk):
+        load(settings, Order(BOOKINGS, tmp_path / "before"))
+        jicoo_sandbox.quirks = [quirk]
+        load(settings, Order(BOOKINGS, tmp_path / "after"))
+        assert (tmp_path / "after").read_bytes() == (tmp_path / "before").read_bytes()
