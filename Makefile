@@ -74,10 +74,12 @@ STEP ?= 1
 test-dates: setup
 	JICOO_HOURS=168 JICOO_HOURS_STEP=$(STEP) $(PY) -m pytest $(PARALLEL) -m "not once" tests/sandbox
 
-# The long proofs whole: a hundred kills, every fault, the state machine, and a hundred thousand simulated lives.
+# The long proofs whole: a hundred kills, every fault, the state machine, a hundred thousand simulated lives, and loads
+# that others disturb and that are killed.
 test-load: setup
 	JICOO_LOAD=1 $(PY) -m pytest tests/bulk --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest $(PARALLEL) tests/simulation --timeout 3600
+	JICOO_LOAD=1 $(PY) -m pytest tests/transfers --timeout 3600
 
 bench: setup
 	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py

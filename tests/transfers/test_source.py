@@ -18,7 +18,7 @@ from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, RESOU
 from tests.transfers.warehouses import snake
 
 pytest.importorskip("dlt")
-LOAD = bool(os.environ.get("JICOO_LOAD"))
+LOAD = os.environ.get("JICOO_LOAD") == "1"
 RUNS, BOOKED = (30, 5_000) if LOAD else (3, 500)
 CHANGES = 20
 """How much somebody else changes while a sweep is under way."""
