@@ -27,8 +27,8 @@ from airflow_provider_jicoo.api.paging import Paging, page_call
 
 T = TypeVar("T")
 
-PAGES_AT_MOST = 20_000
-"""How many pages a list has at the most: 100,000 bookings at 5 a page. A server that pages for ever ends here."""
+PAGES_AT_MOST = 200_000
+"""How many pages a list has at the most: a million bookings at 5 a page. A server that pages for ever ends here."""
 
 
 class Sweep(Generic[T]):

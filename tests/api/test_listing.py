@@ -175,6 +175,24 @@ def test_while_others_change_it_no_row_that_stays_is_missed(case, chance, kind, 
     assert stay <= set(found)
 
 
+def test_one_booking_that_leaves_and_one_that_joins_are_no_limit_of_the_list():
+    """The total stays, and a booking that comes to stand on a page that was read before is missed by the pages.
+
+    Where the last page of the other direction shows it, it is found on the page before the last one.
+    """
+    for seed in range(400):
+        chance = random.Random(seed)
+        rows = [row for row in rows_of(chance, chance.randrange(30, 90)) if row["status"] == "open"]
+        when, gone = chance.randrange(2, 12), chance.choice(rows)["uid"]
+
+        def disturb(server, when=when, gone=gone):
+            if len(server.asked) == when:
+                stay = [row for row in server.rows if row["uid"] != gone]
+                server.rows = [*stay, booking(1_000, 70 * DAY)]
+
+        read_all(Imagined(rows, Ways(), disturb), everything(status="open"), paging=Paging(5), chance=chance)
+
+
 # --- one way each ----------------------------------------------------------------------------------------------------
 
 ROWS = rows_of(random.Random(7), 60)

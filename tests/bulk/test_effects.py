@@ -83,7 +83,12 @@ def applied(plan, seed, monkeypatch):
         approval=None,
         tell=None,
         tell_every=10.0,
-        effects=Effects(in_thread=at_once, transport=lambda settings, connections: network, random=random.Random(seed)),
+        effects=Effects(
+            clock=loop.time,
+            in_thread=at_once,
+            transport=lambda settings, connections: network,
+            random=random.Random(seed),
+        ),
     )
     try:
         return loop.run_until_complete(run.run()), files, network, loop.time()

@@ -248,6 +248,7 @@ class Life:
             tell=None,
             tell_every=1.0,
             effects=Effects(
+                clock=loop.time,
                 in_thread=at_once,
                 transport=lambda settings, connections: self.jicoo,
                 random=random.Random(self.rng.random()),

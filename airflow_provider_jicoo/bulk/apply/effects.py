@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import ParamSpec, Protocol, TypeVar
@@ -31,14 +32,14 @@ class InThread(Protocol):
 class Effects:
     """What an apply takes of the world.
 
-    :param clock: monotonic, in seconds; by default the running loop's. A worker whose machine stands still for a while
-        has one that jumps.
+    :param clock: monotonic, in seconds; not an event loop's, which may stand still within one round of it. A worker
+        whose machine stands still for a while has one that jumps.
     :param in_thread: runs each access to a file, and whoever is told of the progress.
     :param transport: makes the network, of the settings and the number of connections that are wanted at once.
     :param random: where waits are spread at random, and names must be unlike those of any other worker.
     """
 
-    clock: Callable[[], float] | None = None
+    clock: Callable[[], float] = field(default=time.monotonic)
     in_thread: InThread = field(default=asyncio.to_thread)
     transport: Callable[[Settings, int], Transport] = field(default=AiohttpTransport)
     random: random.Random = field(default_factory=random.SystemRandom)

@@ -14,11 +14,11 @@ class Gate:
     To be made within the event loop that uses it. ``reason`` and ``error`` say why it was closed for good, ``lost``
     that another worker has taken the plan.
 
-    :param clock: monotonic, in seconds; by default the running loop's.
+    :param clock: monotonic, in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] | None = None) -> None:
-        self.now = clock or asyncio.get_running_loop().time
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.now = clock
         self.reason = ""
         self.error: Exception | None = None
         self.lost = False

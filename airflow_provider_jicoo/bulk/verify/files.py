@@ -13,7 +13,16 @@ import msgspec
 
 from airflow_provider_jicoo.bulk.apply.journal import History, announced, history
 from airflow_provider_jicoo.bulk.files import StorePath, read_bytes
-from airflow_provider_jicoo.bulk.journal_files import journal_of
+from airflow_provider_jicoo.bulk.journal_files import (
+    CLAIM,
+    RELEASED,
+    SEGMENT,
+    TAKEN,
+    journal_names,
+    journal_of,
+    last_claim,
+    token_in,
+)
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile
 from airflow_provider_jicoo.bulk.report import report_of
@@ -173,13 +182,14 @@ def _read_journal(folder: StorePath, plan: PlanFile, found: Verification) -> His
     try:
         journal = history(folder)
         intents = announced(folder)
+        emptied = list(_emptied(folder))
     except OSError as error:
         found.note(WHOLE, Verdict.UNTOLD, f"{folder.name} cannot be read: {error}")
         return None
     if not journal.claims:
         found.note(WHOLE, Verdict.UNTOLD, f"{folder.name} is missing")
         return None
-    for damage in journal.damage:
+    for damage in (*journal.damage, *emptied):
         found.note(WHOLE, Verdict.UNTOLD, f"{folder.name}: {damage}")
     found.note(INTENTS)
     strays = set(journal.entries)
@@ -195,6 +205,31 @@ def _read_journal(folder: StorePath, plan: PlanFile, found: Verification) -> His
     for uid in sorted(strays):
         found.note(INTENTS, Verdict.FALSE, "in the journal, and not in the plan", uid)
     return journal
+
+
+def _emptied(folder: StorePath) -> Iterator[str]:
+    """Yield the small files of a journal that do not say whose they are, each in words.
+
+    An apply goes on without them. But who sends has written them whole, so that the storage has lost something.
+
+    :raises OSError: the folder cannot be read.
+    """
+    there = journal_names(folder)
+    last = last_claim(there)
+    senders = {(int(match[1]), match[2]) for name in there if (match := SEGMENT.fullmatch(name))}
+    sent = {number for number, _ in senders}
+    for name in there:
+        token = token_in(folder / name)
+        if match := CLAIM.fullmatch(name):
+            is_damaged = (int(match[1]), match[2][:8]) in senders and token != match[2]
+        elif match := TAKEN.fullmatch(name):
+            is_damaged = int(match[1]) in sent and token is None
+        else:
+            # One that was killed while it wrote this has left nothing else behind.
+            match = RELEASED.fullmatch(name)
+            is_damaged = match is not None and int(match[1]) == last and token is None
+        if is_damaged:
+            yield f"{name} does not say whose it is"
 
 
 def _check_journal(
