@@ -76,12 +76,12 @@ test-dates: setup
 	JICOO_HOURS=168 JICOO_HOURS_STEP=$(STEP) $(PY) -m pytest $(PARALLEL) -m "not once" tests/sandbox
 
 # The long proofs whole: a hundred kills, every fault, the state machine, a hundred thousand simulated lives, ten
-# thousand hostile webhooks, and five hundred true ones on a running Airflow.
+# thousand hostile webhooks, and five hundred true ones on a running Airflow; loads that others disturb and that are killed.
 test-load: setup
 	JICOO_LOAD=1 $(PY) -m pytest tests/bulk --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest $(PARALLEL) tests/simulation --timeout 3600
-	JICOO_LOAD=1 $(PY) -m pytest tests/events tests/triggers/test_events.py
-	JICOO_LOAD=1 $(PY) -m pytest tests/plugins --timeout 3600
+	JICOO_LOAD=1 $(PY) -m pytest tests/events tests/triggers/test_events.py --timeout 3600
+	JICOO_LOAD=1 $(PY) -m pytest tests/plugins tests/transfers --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest tests/system/test_events.py --timeout 3600
 
 # Webhooks and the poller on a running Airflow of each other version.

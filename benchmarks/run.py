@@ -16,6 +16,7 @@ import reading
 import running
 import transfers
 import trigger
+import warehouse
 import webhooks
 
 RESULTS = Path(__file__).with_name("results.md")
@@ -25,7 +26,7 @@ LIBRARIES = ("apache-airflow", "aiohttp", "requests", "pydantic")
 def main() -> int:
     lines = ["| what | measured | to reach | reached |", "| --- | --- | --- | --- |"]
     missed = 0
-    for module in (imports, clients, trigger, events, webhooks, running, reading, bulk, transfers):
+    for module in (imports, clients, trigger, events, webhooks, running, reading, transfers, warehouse, bulk):
         for what, measured, wanted, reached in module.run():
             lines.append(f"| {what} | {measured} | {wanted} | {'yes' if reached else '**no**'} |")
             print(lines[-1], flush=True)

@@ -9,6 +9,8 @@ A page leaves when its rows have their turn: nobody is refused. ``/change?every=
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 import sys
 import time
@@ -30,7 +32,9 @@ class Jicoo:
     def row(self, number: int, updated: str) -> bytes:
         day, minute = divmod(number, 24 * 60)
         start = f"20{30 + day // 336}-{day % 336 // 28 + 1:02}-{day % 28 + 1:02}T{minute // 60:02}:{minute % 60:02}"
-        made = {**BOOKING, "uid": f"u{number:011d}", "startedAt": f"{start}:00.000Z", "endedAt": f"{start}:30.000Z"}
+        # As random as Jicoo's: how much a cursor takes depends on that.
+        uid = base64.urlsafe_b64encode(hashlib.blake2b(number.to_bytes(4, "big"), digest_size=9).digest()).decode()
+        made = {**BOOKING, "uid": uid, "startedAt": f"{start}:00.000Z", "endedAt": f"{start}:30.000Z"}
         return json.dumps({**made, "updatedAt": updated}).encode()
 
     def reply(self, target: bytes) -> tuple[bytes, float]:

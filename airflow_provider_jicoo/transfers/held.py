@@ -12,11 +12,12 @@ SEPARATOR = "\t"
 """Between the parts of a key that has several."""
 
 
-def held(source_name: str, wanted: Resource, bit: int, *, by_first: bool = False) -> dict[str, Known]:
+def held(source_name: str, wanted: Resource, bit: int, *, history: bool, by_first: bool = False) -> dict[str, Known]:
     """Return the rows of a table by key; none where there is no table, or no pipeline at work.
 
     :param source_name: of the schema.
     :param bit: what stands for the table.
+    :param history: whether the table keeps every version of a row.
     :param by_first: only the first part of the key.
     """
     import dlt
@@ -28,13 +29,14 @@ def held(source_name: str, wanted: Resource, bit: int, *, by_first: bool = False
     table = naming.normalize_table_identifier(wanted.name)
     names = [*(wanted.primary_key[:1] if by_first else wanted.primary_key)]
     keys = len(names)
-    names += ["startedAt"] if wanted is BOOKINGS else []
+    names += ["_deleted", *(["startedAt"] if wanted is BOOKINGS else [])]
     # A pipeline whose state was lost knows no schema: its tables are there all the same.
     schema = source_name if source_name in pipeline.schema_names else None
-    rows = _rows(pipeline, schema, table, [naming.normalize_identifier(name) for name in names])
+    rows = _rows(pipeline, schema, table, [naming.normalize_identifier(name) for name in names], history=history)
     return {
-        SEPARATOR.join(row[:keys]): Known(ABSENT, minutes(row[keys]) if row[keys:] and row[keys] else 0, bit)
+        SEPARATOR.join(row[:keys]): Known(ABSENT, minutes(row[-1]) if wanted is BOOKINGS and row[-1] else 0, bit)
         for row in rows
+        if not row[keys]
     }
 
 
@@ -47,13 +49,14 @@ def _pipeline() -> Any:
     return context.pipeline() if context.is_active() else None
 
 
-def _rows(pipeline: Any, schema: str | None, table: str, columns: list[str]) -> list[tuple[Any, ...]]:
+def _rows(pipeline: Any, schema: str | None, table: str, columns: list[str], *, history: bool) -> list[tuple[Any, ...]]:
     from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
     with pipeline.sql_client(schema) as client:
         selected = ", ".join(map(client.escape_column_name, columns))
         name = client.make_qualified_table_name(table)
+        now = f" WHERE {client.escape_column_name('_dlt_valid_to')} IS NULL" if history else ""
         try:
-            return list(client.execute_sql(f"SELECT DISTINCT {selected} FROM {name} WHERE NOT _deleted") or ())
+            return list(client.execute_sql(f"SELECT DISTINCT {selected} FROM {name}{now}") or ())
         except DatabaseUndefinedRelation:
             return []

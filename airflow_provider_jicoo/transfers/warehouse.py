@@ -379,7 +379,7 @@ def _fits(found: str | None, wanted: str) -> bool:
 
 
 def tidy_states(pipeline: Any) -> None:
-    """Remove states of the pipeline that dlt does not read any more: one with 100,000 bookings has some 2.5 MB.
+    """Remove states of the pipeline that dlt does not read any more: one with 100,000 bookings has some 2.7 MB.
 
     :raises WarehouseError: it could not be done.
     """
