@@ -80,6 +80,7 @@ test-dates: setup
 test-load: setup
 	JICOO_LOAD=1 $(PY) -m pytest tests/bulk --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest $(PARALLEL) tests/simulation --timeout 3600
+	JICOO_LOAD=1 $(PY) -m pytest tests/events tests/triggers/test_events.py
 	JICOO_LOAD=1 $(PY) -m pytest tests/plugins --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest tests/system/test_events.py --timeout 3600
 

@@ -165,7 +165,7 @@ def _what_rang(context: Mapping[str, Any]) -> Iterator[datetime]:
     run_after = getattr(context.get("dag_run"), "run_after", None)
     if run_after is not None:
         yield times.moment(run_after)
-    for events in dict(context.get("triggering_asset_events") or {}).values():
+    for events in (context.get("triggering_asset_events") or {}).values():
         for event in events:
             yield times.moment(event.timestamp)
             extra: Mapping[str, Any] = event.extra or {}

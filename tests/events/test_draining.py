@@ -166,9 +166,8 @@ class TestFirstUse:
         for booking in jicoo_sandbox.bookings():
             jicoo_sandbox.edit(booking["uid"], updatedAt=old)
         uid = jicoo_sandbox.add_booking(updatedAt=rang, createdAt=rang)["uid"]
-        event = SimpleNamespace(timestamp=now, extra={"from_trigger": True, "payload": {"updated_at": rang}})
-        context = task_context(triggering_asset_events={"asset": [event]})
-        assert drain(context) == [("booked", uid)]
+        event = rung(now, {"from_trigger": True, "payload": {"updated_at": rang}})
+        assert drain(task_context(triggering_asset_events=event)) == [("booked", uid)]
 
     def test_what_rang_by_a_webhook_is_new(self, jicoo_sandbox):
         now = datetime.now(timezone.utc)
@@ -176,8 +175,8 @@ class TestFirstUse:
             jicoo_sandbox.edit(booking["uid"], updatedAt=times(now - timedelta(hours=3)))
         rang = times(now - timedelta(hours=1))
         uid = jicoo_sandbox.add_booking(updatedAt=rang)["uid"]
-        event = SimpleNamespace(timestamp=now, extra={"created_at": rang, "uid": uid})
-        assert drain(task_context(triggering_asset_events={"asset": [event]})) == [("booked", uid)]
+        event = rung(now, {"created_at": rang, "uid": uid})
+        assert drain(task_context(triggering_asset_events=event)) == [("booked", uid)]
 
     def test_a_little_earlier_is_new(self, jicoo_sandbox):
         """Clocks differ, and what rings may take a while."""
@@ -206,6 +205,15 @@ class TestFirstUse:
         for _ in new_bookings_since(task_context(), begin="all"):
             break
         assert ("booked", uid) in drain(begin="now")
+
+
+def rung(timestamp, extra):
+    """The events that started a run, as Airflow gives them to a task."""
+    from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
+
+    asset = SimpleNamespace(name="bookings", uri="jicoo://jicoo_default/bookings")
+    event = SimpleNamespace(asset=asset, source_aliases=[], timestamp=timestamp, extra=extra)
+    return TriggeringAssetEventsAccessor.build([event])
 
 
 def times(moment):
