@@ -115,7 +115,16 @@ class Receiver:
         if head is None or body is None:
             await _send(REFUSED_UNREAD, send)
             return
-        await _send(await self._answer(head, body), send)
+        try:
+            answer = await self._answer(head, body)
+        except Exception as error:
+            # What it says, and its frames, may hold anything: nothing of them is for a log or an error tracker.
+            log.error(
+                f"{head.conn_id} {type(error).__name__}",
+                f"webhook for {head.conn_id!r} not stored: {type(error).__name__}{_place(error)}",
+            )
+            answer = NOT_STORED
+        await _send(answer, send)
 
     async def _answer(self, head: Head, body: bytes) -> Answer:
         try:
@@ -154,13 +163,6 @@ class Receiver:
             await asyncio.shield(stored)
         except NotStoredError as error:
             log.error(f"{endpoint.conn_id} {error}", f"webhook for {endpoint.conn_id!r} not stored: {error}")
-            return NOT_STORED
-        except Exception as error:
-            # What it says, and its frames, may hold anything.
-            log.error(
-                f"{endpoint.conn_id} {type(error).__name__}",
-                f"webhook for {endpoint.conn_id!r} not stored: {type(error).__name__}{_place(error)}",
-            )
             return NOT_STORED
         return STORED
 
@@ -210,19 +212,16 @@ async def read_body(head: Head, receive: Receive) -> bytes | None:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    parts: list[bytes] = []
-    length = 0
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        part = message.get("body", b"")
-        length += len(part)
-        if length > LIMIT:
+        body += message.get("body", b"")
+        if len(body) > LIMIT:
             return None
-        parts.append(part)
         if not message.get("more_body", False):
-            return b"".join(parts)
+            return bytes(body)
 
 
 async def _send(answer: Answer, send: Send) -> None:
