@@ -6,13 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.bulk.apply.change import Change
 from airflow_provider_jicoo.bulk.apply.effects import InThread
 from airflow_provider_jicoo.bulk.apply.journal import Journal, outcome_line
 from airflow_provider_jicoo.bulk.apply.way import Event
+from airflow_provider_jicoo.bulk.documents import OutcomeLine
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 
 
@@ -39,7 +39,7 @@ class Ledger:
         self.sent_again = 0
         self._journal = journal
         self._in_thread = in_thread
-        self._outcomes: list[dict[str, Any]] = []
+        self._outcomes: list[OutcomeLine] = []
         self._intents: list[str] = []
         self._writing = asyncio.Lock()
         self._slot_left = {uid: asyncio.Event() for uid in awaited}
