@@ -1,4 +1,4 @@
-"""Chunk by chunk, the planned changes are read again, judged, announced and handed out, wave after wave."""
+"""Re-reads the planned bookings chunk by chunk, judges and announces them, and hands them out wave after wave."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Feed:
                 start = stop
 
     def _chunk_size(self, most: int) -> int:
-        # Those that are read next wait for those that are being sent: together for some seconds.
+        # A chunk waits until the one before it is sent. Four seconds' worth keeps what was read fresh.
         timing = self._options.timing
         return min(timing.chunk, most, *(max(timing.least_chunk, int(4 * rate)) for rate in self._rates()))
 
@@ -96,7 +96,7 @@ class Feed:
         listed = [change for change in changes if not self._options.reads_each(messages=change.messages)]
         at = self._gate.now()
         now = await self._reader.many([change.planned for change in listed]) if listed else {}
-        # What an earlier try has left in doubt is read back for a while before that can be told, if it messages.
+        # A messaging change that an earlier try left in doubt is read back over the server's grace, not judged here.
         for change in listed:
             if not (change.state is State.LEFT_IN_DOUBT and change.messages):
                 change.read_at = at

@@ -162,12 +162,12 @@ class _Work:
         self._feed = Feed(plan, options, gate, self._ledger, reader, self._crew, self._settler, rates=self._rates)
 
     async def carry_out(self) -> None:
-        """Do the work, and meanwhile renew the lease, obey the control and tell how far it is."""
+        """Apply the plan, and meanwhile renew the lease, obey the control and report progress."""
         async with self._client:
             await self._watch.beside(self._all_waves)
 
     async def write_down(self) -> bool:
-        """Write what there is to write to the journal, and look whether the plan is still ours; tell whether all is."""
+        """Flush the journal, and look whether the plan is still ours; return whether everything was written."""
         try:
             await self._ledger.flush()
             await self._watch.look()
@@ -196,14 +196,14 @@ class _Work:
         )
 
     async def release(self) -> None:
-        """Say that this worker sends nothing more."""
+        """Release the plan, so that the next worker need not wait for this one's lease."""
         try:
             await self._run.effects.in_thread(self._journal.release)
         except OSError as error:
             log.warning("a further try waits for the lease of this one, whose end cannot be written: %s", error)
 
     async def tell(self) -> None:
-        """Tell how far it came."""
+        """Report the final progress."""
         await self._watch.tell()
 
     async def _all_waves(self) -> None:
@@ -215,7 +215,7 @@ class _Work:
         except JicooError as error:
             self._gate.close(f"the planned bookings could not be read: {error}", error)
         except Exception as error:
-            # What nobody thought of, and a full disk: the report is written nevertheless.
+            # Unforeseen errors and a full disk: the report is written all the same.
             self._gate.close(f"{type(error).__name__}: {error}", error)
         finally:
             await self._crew.finish()

@@ -90,7 +90,7 @@ class Takeover:
         elif self._options.on_doubt == "again":
             # A run that was stopped has left in doubt what it sent a moment ago, and released the plan.
             doubts_until = self._gate.now() + self._doubt
-        await self._mind_damage(left, seen.claims)
+        await self._handle_damage(left, seen.claims)
         if seen.claims:
             _tell(left, seen.claims)
         return Left(left.entries, seen.claims, doubts_until)
@@ -116,8 +116,8 @@ class Takeover:
             await asyncio.sleep(min(left, self._journal.lease / 3))
             await self._look()
 
-    async def _mind_damage(self, left: History, claims: int) -> None:
-        """Where a part of the journal is gone, anything without an outcome may have been sent.
+    async def _handle_damage(self, left: History, claims: int) -> None:
+        """Treat every change without an outcome as possibly sent, where a part of the journal is gone.
 
         :raises JournalDamagedError: a guest could be messaged twice.
         """
