@@ -62,8 +62,8 @@ class Feed:
                     log.info("wave %d begins, after %s changes", wave, f"{self._ledger.done:,}")
             if self._gate.closed:
                 return
-            # What messages a guest is announced one by one, when it leaves: what a killed worker has announced is in
-            # doubt, and what is in doubt is not sent. So is what is still to be read.
+            # Changes that message a guest are announced one by one, right before they leave: whatever a killed worker
+            # has announced is in doubt, and a messaging change in doubt is not sent. So are those still to be re-read.
             may_leave = [change for change in changes if change.state in (State.JUDGED, State.TO_REPEAT)]
             await self._ledger.announce([change for change in may_leave if not change.messages])
             await self._crew.hand_out(changes)
@@ -104,8 +104,8 @@ class Feed:
                 if entry is None:
                     change.happens(Event.AS_PLANNED)
                 elif entry.outcome is Outcome.UNCHANGED:
-                    # A list may lag behind, and show a booking as it was before the change that an undo is to take
-                    # back: it is read by itself.
+                    # A lagging list may show the booking as it was before the change that this undo takes back: read
+                    # the booking itself before calling it unchanged.
                     change.read_at = None
                 else:
                     self._settler.settle(change, entry)

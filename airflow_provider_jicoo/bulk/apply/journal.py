@@ -86,8 +86,8 @@ def history(folder: StorePath) -> History:
     for number, token in sorted({(int(each[:-8]), each[-8:]) for each in claims} | segments.keys()):
         _read_claim(folder, number, token, segments.get((number, token), {}), number in released, found)
     known = {int(each[:-8]) for each in claims} | {number for number, _ in segments}
-    # The others' names tell that there was one; whose claim and segments are gone may have sent anything.
-    # Of the last one, which may be another worker's that just begins, only what it leaves at its end tells that.
+    # A number without claim and segments is known from the other files' names: that worker may have sent anything. For
+    # the last number only its release proves it: without one, another worker may just be writing its claim.
     ended = found.claims + (found.claims in released)
     found.damage += [f"the claim {number:06d} is missing" for number in range(1, ended) if number not in known]
     if f"stopped-{found.claims:06d}.json" in there:
@@ -108,7 +108,7 @@ def announced(folder: StorePath) -> set[str]:
                     if "intent" in line:
                         found.update(line["intent"])
             except (ValueError, RecursionError, FileNotFoundError, msgspec.DecodeError):
-                continue  # history tells what cannot be read
+                continue  # history() reports unreadable segments
     return found
 
 
@@ -138,7 +138,7 @@ def _read_claim(
         except (ValueError, RecursionError, FileNotFoundError, msgspec.DecodeError) as error:
             if segment < last or released:
                 found.damage.append(f"{name} cannot be read ({type(error).__name__})")
-            # The last one of a worker that died was being written: nothing in it was acted on.
+            # The last segment of a worker that died was still being written: nothing in it was acted on.
             continue
         for line in lines:
             _take(found.entries, line)
@@ -264,7 +264,7 @@ class Journal:
         write_durably(self.folder / taken_name(self._number), json.dumps(about).encode())
         if not self.mine():
             raise StoppedError(f"another worker has just taken this plan ({self.folder}); try again")
-        # Only now: whoever claimed before has a whole claim by now, or will see this one.
+        # Not before our claim is visible: every earlier claim is complete by now, or its worker will see this one.
         there = journal_names(self.folder)
         released = set(numbers(RELEASED, there).values())
         for name, number in numbers(CLAIM, there).items():
@@ -278,7 +278,7 @@ class Journal:
         """
         claims = numbers(CLAIM, list_names(self.folder))
         if self._name not in claims:
-            # A listing that lags does not show it yet; the file itself is there or is not.
+            # A lagging listing does not show our own claim yet; exists() asks for the file itself.
             if not (self.folder / self._name).exists():
                 return False
             claims[self._name] = self._number
@@ -288,14 +288,14 @@ class Journal:
 
     def _holder(self) -> str:
         """Return whose the plan is by the file of this claim's number, which no listing is needed for."""
-        # Without a token it is being written by the other one, who then looks.
+        # No token yet: the other worker is still writing it, and will look after that.
         return token_in(self.folder / taken_name(self._number)) or self._token
 
     def _lease(self, claim: StorePath) -> float:
         try:
             return float(json.loads(read_bytes(claim))["lease"])
         except (ValueError, KeyError, TypeError, FileNotFoundError):
-            return self.lease  # it was killed while it wrote this, or is about to see that it is not alone
+            return self.lease  # torn claim: killed while writing it, or about to see that it is not alone
 
     def write(self, outcomes: Sequence[OutcomeLine], intents: Sequence[str]) -> None:
         """Write a segment: outcomes so far, and what is to be sent next. Returns when it is durable.

@@ -163,5 +163,5 @@ class Watch:
             sent_again=self._ledger.sent_again,
             paused=self._gate.paused,
         )
-        # In a thread: whoever is told may write somewhere, and blocks nobody there.
+        # In a thread: the callback may do blocking I/O.
         await self._in_thread(self._tell, progress)
