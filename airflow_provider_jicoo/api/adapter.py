@@ -61,7 +61,7 @@ class _UntilDeadline(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> Any:
-        """Read what there is.
+        """Fill the buffer with what has arrived; return how many bytes that is.
 
         :raises TimeoutError: nothing came within the timeout, or the deadline is over.
         """

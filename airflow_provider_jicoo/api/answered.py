@@ -36,6 +36,6 @@ def is_as_before(call: Call[Any], data: Any, headers: Mapping[str, str], at: flo
     try:
         stamp = times.moment(data.get("updatedAt")).timestamp()
     except (TypeError, ValueError):
-        return False  # it does not tell
+        return False  # no stamp: the answer proves nothing either way
     # By the server's clock, which makes the stamps too.
     return stamp < answered_at(headers.get("Date"), at) - _SLACK

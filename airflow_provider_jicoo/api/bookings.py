@@ -230,7 +230,7 @@ def get_booking_contacts(uid: str) -> Call[list[BookingContact]]:
 
 def _was_updated(sent: Mapping[str, Any], messages: bool, booking: Mapping[str, Any]) -> bool | None:
     found = reflects(booking, sent)
-    # Where the booking does not tell, a quiet change is better made once more than left open.
+    # Where the booking does not tell, a quiet change is sent again: making it twice does no harm.
     return found if messages else found is True
 
 
@@ -241,7 +241,7 @@ def _is_answered(sent: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | 
     """
     shown = {name: value for name, value in sent.items() if name in booking}
     if "uid" not in booking or (not shown and not Booking.__annotations__.keys().isdisjoint(sent)):
-        return False  # it is no booking: that a request is queued, say, is no word of its being carried out
+        return False  # a receipt such as {"queued": true} does not say that the change was made
     return None if reflects(booking, shown) is False else True
 
 

@@ -146,7 +146,7 @@ class JicooClient:
 
         :param on_unproven: what to do where that cannot be proved: ``fail``, after all rows that there are, or
             ``warn``; by default as the settings say.
-        :param warnings: where to put what is to be told of the list; by default the log.
+        :param warnings: list to append warnings to; by default they are logged.
         :raises UnprovenListError: the list may lack rows; what was yielded before stays valid.
         :raises RequestError: as :meth:`send`; what was yielded before stays valid.
         """

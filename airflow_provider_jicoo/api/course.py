@@ -223,7 +223,7 @@ class Course:
         """
         now = self.now
         least = None
-        if found.has_new or not now.claims_end:  # what goes behind the end is no loss
+        if found.has_new or not now.claims_end:  # a row that moved behind the end is not lost
             least = now.rows + len(came) if found.has_new else 0
         now.totals.take(page, least=least, number=now.page)
         self._short = self._short or now.lacks_rows(len(came), count(page.get("count")), is_ragged=self._is_ragged)
@@ -251,9 +251,8 @@ class Course:
             self._end()
             return
         if now.index == 0 and len(came) < now.size and not self._is_ragged:
-            # It gives no more at once, unless this is the last page already. That the next page begins where this one
-            # ends is certain only where it is asked for with this size: its number may be counted in pages of the size
-            # that was asked for.
+            # The server caps pages at this size, unless this is the last page already. Ask on with this size: a server
+            # may compute the offset of page 2 from the perPage that was asked for, and skip rows.
             now.size, now.is_adapted = len(came), True
         elif now.index == 1 and now.is_adapted and is_full and not doubles:
             self._paging.size = now.size
@@ -329,7 +328,7 @@ class Course:
     def _take_half(self, came: list[Any]) -> None:
         """See from half a page whether pages are honoured, where the second was like the first."""
         if came and came == self.now.last[: self.now.size // 2]:
-            self._stuck += 1  # it has a size, and no number: what is on a second page never comes
+            self._stuck += 1  # it obeys perPage and ignores page: the second page can never be had
             self._again()
         else:
             self._end()
@@ -346,7 +345,7 @@ class Course:
         if self.step is Step.FIRST and came[:1] != first[:1]:
             self.step = Step.ZERO
         elif self.step is Step.ZERO and came and not any(row in first for row in came):
-            # What was taken for the first page was the second.
+            # Pages are numbered from 0: what was taken for the first page was the second.
             self._paging.first, self._paging.first_is_known = 0, True
             self._sweeps = 1
             self._restart()

@@ -116,7 +116,7 @@ def exchange(
         data = _accepted(call, came)
         if data is not _NOTHING and not (isinstance(came, Reply) and is_as_before(call, data, came.headers, came.at)):
             return data  # type: ignore[no-any-return]
-        # Not before: of most calls it is not needed.
+        # Only now: most calls never need it.
         discretion = _Discretion(secrets, keep, (*texts, *texts_of(call.body), *texts_of(call.query)))
         outcome = _Outcome(call, came, discretion)
         decision = decide(call.repeat, outcome.event, attempt=attempt, jitter=policy.jitter(), policy=policy)
@@ -237,7 +237,7 @@ def _watch(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[E
         if hurry is Hurry.HURRY:
             break
     else:
-        # One that was answered with success was not lost: it would go the same way again, and message the guest again.
+        # An answer of success was not lost: a second sending would get the same one, and message the guest again.
         if done is False and call.repeat is Repeat.AFTER_GRACE and not outcome.is_success:
             return _NOTHING
     if failed is not None:

@@ -35,7 +35,7 @@ def read(
     """Yield what to ask for to read a list, and its rows page by page, each once.
 
     :param on_unproven: what to do with what cannot be proved: ``fail`` or ``warn``.
-    :param warnings: where to put what is to be told; by default the log.
+    :param warnings: list to append warnings to; by default they are logged.
     :raises UnprovenListError: the list may lack rows. It comes after all rows were given.
     :raises BrokenRowsError: rows cannot be used. It comes after all others were given.
     :raises RequestError: the list cannot be read.
@@ -84,7 +84,7 @@ def next_step(steps: Steps[T], answer: Answer | None) -> Ask | list[T] | None:
 class _Plain:
     """The reading of a list without filters that can be checked, and without an order.
 
-    ``doubts`` and ``broken`` have what is to be told of it.
+    ``doubts`` has what cannot be proved, ``broken`` the rows that cannot be used.
     """
 
     def __init__(self, listing: Listing[Any], paging: Paging) -> None:

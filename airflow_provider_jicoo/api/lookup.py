@@ -58,7 +58,7 @@ def lookup_bookings(
         some, missing = missing[:size], missing[size:]
         answers = yield [replace(get_booking(uid), is_optional=failing_ok) for uid in some]
         if len(some) == size and all(isinstance(answer, (ServerError, TransportError)) for answer in answers):
-            raise answers[0]  # it is the server; to try each of hundreds several times may take an hour
+            raise answers[0]  # the server fails, not the bookings; retrying each of hundreds may take an hour
         for uid, answer in zip(some, answers, strict=True):
             single = _checked(uid, answer, check)
             if not isinstance(single, RequestError):
@@ -69,7 +69,7 @@ def lookup_bookings(
                 raise single
     for error in () if found else (unreadable or {}).values():
         if not isinstance(error, BrokenRowsError):
-            raise error  # it is not the bookings that cannot be read
+            raise error  # nothing could be read: the fault is not that of single bookings
     return {uid: found[uid] for uid in wanted if uid in found}
 
 

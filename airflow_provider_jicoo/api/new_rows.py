@@ -47,7 +47,7 @@ class NewRows(Generic[T]):
         self._column = listing.query.get("order")
         self._concerns = concerns
         self._in_sweep = Keys()
-        # What the first sweep has met is what was given: to keep it twice would double the memory.
+        # In the first sweep, rows met and rows given are the same: keeping two sets would double the memory.
         self.seen: Keys = self._in_sweep if before is None else before.seen
         self._seen_broken: Keys = Keys() if before is None else before._seen_broken
         self._is_alone = before is None

@@ -160,5 +160,5 @@ def _user(user_id: str) -> str:
 
 
 def _has_role(role: str, user: Mapping[str, Any]) -> bool | None:
-    # The fields of a user are not documented: where no role is among them, it does not tell.
+    # The fields of a user are not documented: without a role among them, nothing can be told.
     return user["role"] == role if "role" in user else None

@@ -62,7 +62,7 @@ def page_call(listing: Listing[Any], paging: Paging, page: int, size: int | None
     :param size: how many rows to ask for; by default as many as are known to be given.
     """
     query = {**listing.query, **paging.query(page, size)}
-    # To number pages from 0 is not foreseen by every server: page 0 may be one row too few for its database.
+    # Not every server rejects page 0: it may compute a negative offset and fail in its database.
     return Call(
         "GET",
         listing.path,

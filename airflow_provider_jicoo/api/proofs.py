@@ -1,7 +1,7 @@
 """Read a list of bookings, and prove while it is read that it came whole.
 
-How Jicoo lists was never seen, so that nothing is taken for granted that a few more requests can tell. Beside what
-every list is looked at for (:class:`~airflow_provider_jicoo.api.sweep.Sweep`):
+Nobody here has seen how Jicoo lists, so nothing is taken for granted that a few more requests can tell. In addition to
+what is checked of every list (:class:`~airflow_provider_jicoo.api.sweep.Sweep`):
 
 - *that the list goes on to its end*: in the other direction it must begin with rows that came (one request);
 - *that the filters by time leave out nothing that is meant*: they are asked for a day more on each side and applied
@@ -13,8 +13,11 @@ every list is looked at for (:class:`~airflow_provider_jicoo.api.sweep.Sweep`):
 - *that a list without a status shows all of them*: it must have as many rows as those by status, and theirs (two to
   four requests); and the other way round for a list by status.
 
-Where one of these does not hold, the rows that it costs are read in another way if there is one. What is left is a
-doubt. Where only the first rows are wanted, the order alone is looked at.
+Where one of these does not hold, the missing rows are read in another way if there is one; otherwise it is a doubt.
+Where only the first rows are wanted, the order alone is checked.
+
+What no filter shows cannot be proved: a server that lists only a subset, and counts only that, whatever it is asked for
+(the newest bookings, those of one user).
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ class BookingReading:
     """The reading of a list of bookings, with its proofs.
 
     Its generators yield what to ask for and rows, as :func:`~airflow_provider_jicoo.api.listing.read` does. ``doubts``
-    and ``broken`` have what is to be told of it.
+    has what cannot be proved, ``broken`` the rows that cannot be used.
     """
 
     def __init__(self, listing: BookingListing, paging: Paging) -> None:

@@ -139,7 +139,7 @@ def decide(repeat: Repeat, event: Answered | Fault, *, attempt: int, jitter: flo
     if repeat in (Repeat.LEAVE, Repeat.AFTER_GRACE):
         return Decision(Action.WATCH)
     if repeat is Repeat.HARMLESS:
-        # What is too large would be so again, and what is too slow has had several timeouts.
+        # A retry would be too large again; and one that was too slow has already had several timeouts.
         is_over = last or event in (Fault.TOO_LARGE, Fault.TOO_SLOW)
         return Decision(Action.GIVE_UP) if is_over else Decision(Action.AGAIN, backoff)
     return Decision(Action.READ_BACK_LAST if last else Action.READ_BACK, max(backoff, policy.floor))

@@ -89,7 +89,8 @@ class TimeProof:
         starts = (main.starts or LONG_AGO + WIDER) if span is None else times.moment(span[1])
         if main.before is None:
             return main.variant(starts=starts, ends=until, order="startedAt", descending=True)
-        # The last first would show what is no longer meant; and so would, the first first, those of the day before.
+        # Ascending and without the extra day: a descending page would be full of bookings behind the selection, and an
+        # ascending one with the day before full of bookings that have come.
         return main.variant(starts=starts + WIDER, ends=until, order="startedAt", descending=False)
 
     def _left_out_before_the_first(self) -> Generator[Ask | list[Booking], Any, list[str]]:
@@ -171,12 +172,12 @@ class TimeProof:
             first = first.variant(ends=None)
             page = yield from reader.ask(first)
         if (page is None or not page.rows) and reader.number != 0:
-            # It is refused, or it cannot be true: a list of so long a time may be more than Jicoo lists.
+            # Refused, or empty although bookings came: Jicoo may not list so long a time at once.
             return (yield from self._left_out_before_the_first())
         missed = yield from reader.still_missed(reader.missed(page))
         if page is None or missed or not reader.is_more(page.total):
             return missed
-        # By the numbers it has more; but they may be of different moments.
+        # By totalCount it has more; but the two totals may be of different moments.
         yield from reader.count_again()
         page = (yield from reader.ask(first)) or page
         return [row["uid"] for row in page.rows] if reader.is_more(page.total) else []
@@ -225,6 +226,7 @@ class TimeProof:
         ]
         missed = self._reader.missed(page) or self._reader.unseen(late)
         if late and not missed:
-            # More start in time than the filter lets through, and these have come: others still later have not.
+            # More bookings start in time than the filter lets through, and those seen here have come: the missing ones
+            # start even later.
             missed = self._reader.missed((yield from self._reader.ask(backwards)))
         return missed

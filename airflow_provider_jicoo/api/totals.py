@@ -63,7 +63,7 @@ class Totals:
         if total is None or self._lies:
             return
         if total < least:
-            # It is no count of the list, whatever it counts: the rows of the page, say.
+            # It does not count the list, but something else, such as the rows of the page.
             self.rows, self._lies, self.has_shrunk = None, True, False
             return
         if self.rows is not None:

@@ -22,7 +22,7 @@ the epoch" is said. ``docs/documents.md`` tells the same to users. Light to impo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, final
 
 if TYPE_CHECKING:
     from typing_extensions import NotRequired
@@ -214,6 +214,7 @@ class StopNote(TypedDict):
     """Seconds since the epoch."""
 
 
+@final
 class IntentLine(TypedDict):
     """Changes that are about to be sent, each time anew: in doubt, until an outcome follows."""
 
@@ -221,6 +222,7 @@ class IntentLine(TypedDict):
     """The ids of the bookings."""
 
 
+@final
 class OutcomeLine(TypedDict):
     """What became of a change."""
 

@@ -138,8 +138,8 @@ def select(
 
     :param on_unproven: what to do where it cannot be proved that these are all: ``fail``, after the last, or ``warn``;
         by default as the settings of the client say.
-    :param warnings: where to put what is to be told: what cannot be proved, and uids that are there and are not meant;
-        by default the log.
+    :param warnings: list to append warnings to: what cannot be proved, and uids that exist but are ruled out by the
+        rest of the selection; by default they are logged.
     :raises InvalidRequestError: the selection cannot be right.
     :raises ListingMovedError: the bookings never held still.
     :raises NotFoundError: one of its uids does not exist.

@@ -38,7 +38,8 @@ class Change:
     def __init__(self, planned: PlannedChange, *, messages: bool, doubt: Entry | None) -> None:
         self.planned = planned
         self.messages = messages
-        # Not what has failed: that was read back, and only a server that made it afterwards is still to be told.
+        # A failed change is not inherited doubt: it was read back as not made. It is in doubt again only because a
+        # server may have made it after that.
         self.is_inherited = doubt is not None and doubt.outcome is not Outcome.FAILED
         self.sends = 0 if doubt is None else doubt.sends
         self.state = State.PLANNED if doubt is None else State.LEFT_IN_DOUBT
@@ -99,14 +100,14 @@ class Change:
     def entry(self, outcome: Outcome, detail: str) -> Entry:
         """Return an outcome with words for a person.
 
-        That this try did nothing says nothing of an earlier one that may have: what it left in doubt is then unknown.
+        If this try did nothing, an earlier one still may have: what that left in doubt then becomes unknown.
         """
         if outcome in (Outcome.FAILED, Outcome.STALE) and (self.is_inherited or self.state in _LEFT):
             outcome = Outcome.UNKNOWN
         return Entry(outcome, None, detail, sends=self.sends)
 
     def withheld(self) -> Entry:
-        """Return what it has come to where the run ends before it can leave."""
+        """Return the outcome where the run ends before the change can leave."""
         if self.state in (State.REFUSED, State.NOT_MADE, State.TO_SEND_AGAIN):
             return self.entry(Outcome.FAILED, "it was not made, and the run ended before it could be sent again")
         if self.state is State.LEFT_IN_DOUBT and self.is_inherited:
@@ -114,6 +115,6 @@ class Change:
         return self.entry(Outcome.NOT_ATTEMPTED, "")
 
     def broken(self, error: Exception) -> Entry:
-        """Return what it has come to by what nobody thought of, whose text may be anything, a booking's too."""
+        """Return the outcome after an unforeseen error. Its text is not shown: it may hold a booking."""
         outcome = Outcome.UNKNOWN if self.may_have_arrived else Outcome.FAILED
         return self.entry(outcome, f"{type(error).__name__}; the log has its text at DEBUG")

@@ -54,7 +54,8 @@ class Crew:
         self._queue.put_nowait(None)
         while tasks := set(self._tasks):
             await asyncio.gather(*tasks)
-            # Theirs takes the loop's next turn, which from Python 3.12 on never comes where all were done already.
+            # Their done callbacks, which discard them, run in the loop's next turn. From Python 3.12 on, gather() of
+            # tasks that are all done gives the loop none: this would spin for ever.
             self._tasks -= tasks
 
     def _hire(self) -> None:

@@ -63,7 +63,7 @@ class Sender:
     async def deliver(self, change: Change, step_aside: StepAside) -> Entry:
         """Send a change as soon as it may leave, and return what became of it.
 
-        :param step_aside: called once it waits to be read back, so that others can go on meanwhile.
+        :param step_aside: called once the change waits for its read-back, so that other changes can use its place.
         :raises OSError: the journal cannot be written.
         """
         try:
@@ -78,7 +78,7 @@ class Sender:
         except OSError:
             raise
         except Exception as error:
-            # What nobody thought of must leave neither this change nor those behind it without an outcome.
+            # An unforeseen error must not leave this change, or those queued behind it, without an outcome.
             log.debug("booking %s", change.uid, exc_info=error)
             return change.broken(error)
 
@@ -99,7 +99,7 @@ class Sender:
         except WithheldError:
             return change.settled or change.withheld()
         except errors.RequestError as error:
-            self._mind_key(error, error.__cause__)
+            self._end_run_if_key_refused(error, error.__cause__)
             return change.entry(outcome_of(error), str(error))
         except PlanMismatchError as error:
             self.gate.close(str(error), error)
@@ -132,7 +132,7 @@ class Sender:
             try:
                 now = await self.reader.one(change.planned)
             except errors.RequestError as error:
-                self._mind_key(error)
+                self._end_run_if_key_refused(error)
             else:
                 entry = None if now is None else self._by_answer(change, now)
                 if entry is not None:
@@ -172,11 +172,11 @@ class Sender:
         try:
             read: Booking | errors.RequestError | None = await self.reader.one(change.planned)
         except errors.RequestError as error:
-            self._mind_key(error)
+            self._end_run_if_key_refused(error)
             read = error
         return change.judge(read, skip_stamp=self.options.on_stamp == "skip")
 
-    def _mind_key(self, *found: BaseException | None) -> None:
+    def _end_run_if_key_refused(self, *found: BaseException | None) -> None:
         """End the run where the key was refused, before that counts as a change that went wrong."""
         for error in found:
             if isinstance(error, (errors.AuthenticationError, errors.PermissionDeniedError)):

@@ -1,4 +1,4 @@
-"""Chunk by chunk, the planned changes are read again, judged, announced and handed out, wave after wave."""
+"""Re-reads the planned bookings chunk by chunk, judges and announces them, and hands them out wave after wave."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ class Feed:
                     log.info("wave %d begins, after %s changes", wave, f"{self._ledger.done:,}")
             if self._gate.closed:
                 return
-            # What messages a guest is announced one by one, when it leaves: what a killed worker has announced is in
-            # doubt, and what is in doubt is not sent. So is what is still to be read.
+            # Changes that message a guest are announced one by one, right before they leave: whatever a killed worker
+            # has announced is in doubt, and a messaging change in doubt is not sent. So are those still to be re-read.
             may_leave = [change for change in changes if change.state in (State.JUDGED, State.TO_REPEAT)]
             await self._ledger.announce([change for change in may_leave if not change.messages])
             await self._crew.hand_out(changes)
@@ -83,7 +83,7 @@ class Feed:
                 start = stop
 
     def _chunk_size(self, most: int) -> int:
-        # Those that are read next wait for those that are being sent: together for some seconds.
+        # A chunk waits until the one before it is sent. Four seconds' worth keeps what was read fresh.
         timing = self._options.timing
         return min(timing.chunk, most, *(max(timing.least_chunk, int(4 * rate)) for rate in self._rates()))
 
@@ -96,7 +96,7 @@ class Feed:
         listed = [change for change in changes if not self._options.reads_each(messages=change.messages)]
         at = self._gate.now()
         now = await self._reader.many([change.planned for change in listed]) if listed else {}
-        # What an earlier try has left in doubt is read back for a while before that can be told, if it messages.
+        # A messaging change that an earlier try left in doubt is read back over the server's grace, not judged here.
         for change in listed:
             if not (change.state is State.LEFT_IN_DOUBT and change.messages):
                 change.read_at = at
@@ -104,8 +104,8 @@ class Feed:
                 if entry is None:
                     change.happens(Event.AS_PLANNED)
                 elif entry.outcome is Outcome.UNCHANGED:
-                    # A list may lag behind, and show a booking as it was before the change that an undo is to take
-                    # back: it is read by itself.
+                    # A lagging list may show the booking as it was before the change that this undo takes back: read
+                    # the booking itself before calling it unchanged.
                     change.read_at = None
                 else:
                     self._settler.settle(change, entry)

@@ -25,13 +25,13 @@ import json
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
-from airflow_provider_jicoo.bulk.documents import Approval
+from airflow_provider_jicoo.bulk.documents import Approval, Claim, EndLine, IntentLine, OutcomeLine, Release, StopNote
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath, list_names, make_folder, read_bytes, write_durably
 from airflow_provider_jicoo.bulk.journal_files import (
@@ -86,8 +86,8 @@ def history(folder: StorePath) -> History:
     for number, token in sorted({(int(each[:-8]), each[-8:]) for each in claims} | segments.keys()):
         _read_claim(folder, number, token, segments.get((number, token), {}), number in released, found)
     known = {int(each[:-8]) for each in claims} | {number for number, _ in segments}
-    # The others' names tell that there was one; whose claim and segments are gone may have sent anything.
-    # Of the last one, which may be another worker's that just begins, only what it leaves at its end tells that.
+    # A number without claim and segments is known from the other files' names: that worker may have sent anything. For
+    # the last number only its release proves it: without one, another worker may just be writing its claim.
     ended = found.claims + (found.claims in released)
     found.damage += [f"the claim {number:06d} is missing" for number in range(1, ended) if number not in known]
     if f"stopped-{found.claims:06d}.json" in there:
@@ -105,9 +105,10 @@ def announced(folder: StorePath) -> set[str]:
         if SEGMENT.fullmatch(name):
             try:
                 for line in _lines(folder / name):
-                    found.update(line.get("intent", ()))
+                    if "intent" in line:
+                        found.update(line["intent"])
             except (ValueError, RecursionError, FileNotFoundError, msgspec.DecodeError):
-                continue  # history tells what cannot be read
+                continue  # history() reports unreadable segments
     return found
 
 
@@ -137,7 +138,7 @@ def _read_claim(
         except (ValueError, RecursionError, FileNotFoundError, msgspec.DecodeError) as error:
             if segment < last or released:
                 found.damage.append(f"{name} cannot be read ({type(error).__name__})")
-            # The last one of a worker that died was being written: nothing in it was acted on.
+            # The last segment of a worker that died was still being written: nothing in it was acted on.
             continue
         for line in lines:
             _take(found.entries, line)
@@ -159,7 +160,7 @@ def _stopped_by(path: StorePath) -> str:
         return ""
 
 
-def _lines(path: StorePath) -> Iterator[dict[str, Any]]:
+def _lines(path: StorePath) -> Iterator[IntentLine | OutcomeLine]:
     """Yield the lines of a whole segment.
 
     :raises ValueError: it is not whole, or is no segment.
@@ -174,12 +175,12 @@ def _lines(path: StorePath) -> Iterator[dict[str, Any]]:
         yield line
 
 
-def _is_intent(line: dict[str, Any]) -> bool:
+def _is_intent(line: Mapping[str, Any]) -> TypeGuard[IntentLine]:
     intent = line.get("intent")
     return isinstance(intent, list) and all(isinstance(uid, str) for uid in intent)
 
 
-def _is_outcome(line: dict[str, Any]) -> bool:
+def _is_outcome(line: Mapping[str, Any]) -> TypeGuard[OutcomeLine]:
     if not isinstance(line.get("uid"), str) or "outcome" not in line:
         return False
     if not all(isinstance(line.get(name, kind()), kind) for name, kind in _KINDS.items()):
@@ -188,10 +189,11 @@ def _is_outcome(line: dict[str, Any]) -> bool:
     return outcome is None or (isinstance(outcome, str) and outcome in _OUTCOMES)
 
 
-def _take(entries: dict[str, Entry], line: dict[str, Any]) -> None:
-    for uid in line.get("intent", ()):
-        entries[uid] = Entry(sends=1 + (entries[uid].sends if uid in entries else 0))
-    if "uid" in line:
+def _take(entries: dict[str, Entry], line: IntentLine | OutcomeLine) -> None:
+    if "intent" in line:
+        for uid in line["intent"]:
+            entries[uid] = Entry(sends=1 + (entries[uid].sends if uid in entries else 0))
+    else:
         outcome = line["outcome"]
         if outcome is None:
             # It was announced, but its turn never came.
@@ -207,9 +209,9 @@ def _take(entries: dict[str, Entry], line: dict[str, Any]) -> None:
             )
 
 
-def outcome_line(uid: str, entry: Entry) -> dict[str, Any]:
+def outcome_line(uid: str, entry: Entry) -> OutcomeLine:
     """Return the line of an outcome: ``uid``, ``outcome``, and of the rest what there is."""
-    line: dict[str, Any] = {"uid": uid, "outcome": None if entry.outcome is None else entry.outcome.value}
+    line: OutcomeLine = {"uid": uid, "outcome": None if entry.outcome is None else entry.outcome.value}
     if entry.updated_at is not None:
         line["updatedAt"] = entry.updated_at
     if entry.detail:
@@ -255,14 +257,14 @@ class Journal:
         """
         make_folder(self.folder)
         self._number = found.claims + 1
-        about = {"lease": self.lease, "at": time.time(), "token": self._token, "approval": self._approval}
+        about: Claim = {"lease": self.lease, "at": time.time(), "token": self._token, "approval": self._approval}
         if (self.folder / taken_name(self._number)).exists():
             raise StoppedError(f"another worker has just taken this plan ({self.folder}); try again")
         write_durably(self.folder / self._name, json.dumps(about).encode())
         write_durably(self.folder / taken_name(self._number), json.dumps(about).encode())
         if not self.mine():
             raise StoppedError(f"another worker has just taken this plan ({self.folder}); try again")
-        # Only now: whoever claimed before has a whole claim by now, or will see this one.
+        # Not before our claim is visible: every earlier claim is complete by now, or its worker will see this one.
         there = journal_names(self.folder)
         released = set(numbers(RELEASED, there).values())
         for name, number in numbers(CLAIM, there).items():
@@ -276,7 +278,7 @@ class Journal:
         """
         claims = numbers(CLAIM, list_names(self.folder))
         if self._name not in claims:
-            # A listing that lags does not show it yet; the file itself is there or is not.
+            # A lagging listing does not show our own claim yet; exists() asks for the file itself.
             if not (self.folder / self._name).exists():
                 return False
             claims[self._name] = self._number
@@ -286,23 +288,26 @@ class Journal:
 
     def _holder(self) -> str:
         """Return whose the plan is by the file of this claim's number, which no listing is needed for."""
-        # Without a token it is being written by the other one, who then looks.
+        # No token yet: the other worker is still writing it, and will look after that.
         return token_in(self.folder / taken_name(self._number)) or self._token
 
     def _lease(self, claim: StorePath) -> float:
         try:
             return float(json.loads(read_bytes(claim))["lease"])
         except (ValueError, KeyError, TypeError, FileNotFoundError):
-            return self.lease  # it was killed while it wrote this, or is about to see that it is not alone
+            return self.lease  # torn claim: killed while writing it, or about to see that it is not alone
 
-    def write(self, outcomes: Sequence[dict[str, Any]], intents: Sequence[str]) -> None:
+    def write(self, outcomes: Sequence[OutcomeLine], intents: Sequence[str]) -> None:
         """Write a segment: outcomes so far, and what is to be sent next. Returns when it is durable.
 
         :raises OSError: it cannot be written.
         """
         if not outcomes and not intents:
             return
-        lines: list[Any] = [*outcomes, *([{"intent": list(intents)}] if intents else []), {"end": True}]
+        lines: list[OutcomeLine | IntentLine | EndLine] = [*outcomes]
+        if intents:
+            lines.append({"intent": list(intents)})
+        lines.append({"end": True})
         content = msgspec.json.Encoder().encode_lines(lines)
         name = segment_name(self._number, self._token, self._segments + 1)
         write_durably(self.folder / name, content)
@@ -310,7 +315,7 @@ class Journal:
 
     def release(self) -> None:
         """Say that this worker sends nothing more."""
-        told = {"segments": self._segments, "token": self._token}
+        told: Release = {"segments": self._segments, "token": self._token}
         write_durably(self.folder / f"released-{self._number:06d}.json", json.dumps(told).encode())
 
     def note_stop(self, by: str) -> None:
@@ -318,5 +323,5 @@ class Journal:
 
         :param by: who ran it, so that a further try of the same one can be told from one that a person began.
         """
-        told = {"by": by, "at": time.time()}
+        told: StopNote = {"by": by, "at": time.time()}
         write_durably(self.folder / f"stopped-{self._number:06d}.json", json.dumps(told).encode())

@@ -93,7 +93,7 @@ def judge_answer(planned: PlannedChange, booking: Mapping[str, Any]) -> Entry | 
         detail = f"it is cancelled now: Jicoo may have made a new booking of it; {_LOOK}"
         return Entry(Outcome.UNKNOWN, updated_at, detail)
     fields = compare(booking, planned.before, planned.after, answered=True)
-    # A field that is not shown says nothing: an answer may have a part of the booking, or none of it.
+    # A field that is missing from the answer proves nothing: it may be a receipt, or a part of the booking.
     if Field.BEFORE in fields.values() or not fields.keys() <= booking.keys():
         return None
     return _stored(Outcome.APPLIED, planned, booking, fields)

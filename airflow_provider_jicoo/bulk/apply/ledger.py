@@ -6,13 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.bulk.apply.change import Change
 from airflow_provider_jicoo.bulk.apply.effects import InThread
 from airflow_provider_jicoo.bulk.apply.journal import Journal, outcome_line
 from airflow_provider_jicoo.bulk.apply.way import Event
+from airflow_provider_jicoo.bulk.documents import OutcomeLine
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 
 
@@ -20,8 +20,9 @@ class Ledger:
     """Outcomes and intents of a run.
 
     To be made within the event loop that uses it. ``entries`` has what is known by uid: an entry without an outcome is
-    in doubt. ``counts`` counts the outcomes, also those of earlier tries that are final; ``bad`` those of this try that
-    went wrong, but for what an earlier try left in doubt. ``sent_again`` is how often one was sent again, or read back.
+    in doubt. ``counts`` counts the outcomes, including final ones of earlier tries; ``bad`` those of this try that
+    count as failures, without changes that an earlier try left in doubt. ``sent_again`` is how often a change was sent
+    again or read back.
 
     :param journal: where it is written.
     :param in_thread: runs what blocks.
@@ -39,7 +40,7 @@ class Ledger:
         self.sent_again = 0
         self._journal = journal
         self._in_thread = in_thread
-        self._outcomes: list[dict[str, Any]] = []
+        self._outcomes: list[OutcomeLine] = []
         self._intents: list[str] = []
         self._writing = asyncio.Lock()
         self._slot_left = {uid: asyncio.Event() for uid in awaited}
@@ -106,9 +107,9 @@ class Ledger:
         self._leave_slot(change.uid)
 
     async def announce(self, changes: Sequence[Change]) -> None:
-        """Write that these are about to be sent; return when that is durable.
+        """Write the intents of some changes; return when they are durable.
 
-        Those who come while somebody else's is being written are written together.
+        Intents that arrive while a segment is being written go together into the next one: one fsync for all of them.
 
         :raises OSError: it cannot be written.
         """
@@ -120,9 +121,9 @@ class Ledger:
             change.happens(Event.ANNOUNCE)
 
     async def flush(self) -> None:
-        """Write what there is to write.
+        """Write the outcomes and intents that are not in the journal yet.
 
-        :raises OSError: it cannot be written.
+        :raises OSError: the journal cannot be written.
         """
         async with self._writing:
             await self._write()
@@ -134,7 +135,7 @@ class Ledger:
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
-            # Its thread goes on. Who writes next must not do so beside it: both would write the same segment.
+            # The thread cannot be cancelled. The next write has to wait for it: both would write the same segment.
             await asyncio.wait([writing])
             raise
         finally:

@@ -24,12 +24,12 @@ class Timing:
 
     :param chunk: how many bookings are read again at once at the most.
     :param least_chunk: the same at a slow pace, where they wait long for their turn.
-    :param fresh: what was read longer ago than this is read once more before it is changed: somebody may have edited
-        it. Once only: below about 1 request/s the reading waits for longer than this itself, so that an unlimited rule
-        would read for ever and never send.
-    :param last_wait: a change in doubt waits so long at the most to be read back, once the run has ended.
-    :param tick: between two looks at the control file and at what is to be told.
-    :param flush: outcomes are written after so long also where nothing else is.
+    :param fresh: a booking that was read longer ago than this is read once more before it is changed: somebody may have
+        edited it. Once only: below about 1 request/s the re-read itself waits longer than this, so that an unlimited
+        rule would re-read for ever and never send.
+    :param last_wait: once the run has ended, a change in doubt waits at most this long for its read-back.
+    :param tick: between two looks at the control file, and between two checks whether progress is due.
+    :param flush: outcomes are written at least this often, even if no new intent forces a write.
     :param soon: when a booking is read first that an answer of success shows as before: an answer may show it as it
         was, and a server may make the change a moment later. Further on it is read as what is in doubt is.
     :param policy: how often a request is tried. A bulk run is more patient than a single call: together the waits of a

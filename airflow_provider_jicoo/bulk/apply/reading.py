@@ -30,8 +30,8 @@ class Reader:
     """Reads the bookings of a plan. Once the run has ended, it reads no more lists; single bookings it does.
 
     :param plan: the plan.
-    :param most: how many are looked for at the most to tell one account from another.
-    :param known: whether an earlier try has found the account to be the plan's.
+    :param most: how many bookings are looked up at most to recognise another account.
+    :param known: whether an earlier try has already established that the account is the plan's.
     :param last_wait: seconds that a reading waits at the most once the run has ended.
     """
 
@@ -57,7 +57,7 @@ class Reader:
             found = await self._list(changes)
         except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
             found = {changes[0].uid: await self._blame(error, changes)}
-        await self._mind_account(found)
+        await self._check_account(found)
         return found
 
     async def _blame(self, error: RequestError, changes: Sequence[PlannedChange]) -> RequestError:
@@ -82,7 +82,7 @@ class Reader:
         found = await self._client.run(
             lookup_bookings([planned.uid], absent_ok=True), passage=_Needed(self._gate, self._last_wait)
         )
-        await self._mind_account(found)
+        await self._check_account(found)
         return found.get(planned.uid)
 
     async def _list(self, changes: Sequence[PlannedChange]) -> dict[str, Booking | RequestError]:
@@ -93,8 +93,8 @@ class Reader:
         )
         return {**(await self._client.run(steps, passage=_WhileOpen(self._gate))), **unreadable}
 
-    async def _mind_account(self, found: Mapping[str, Any]) -> None:
-        """Tell bookings that are gone from those of another account: of these not one is there."""
+    async def _check_account(self, found: Mapping[str, Any]) -> None:
+        """Refuse the plan of another account: none of its bookings exists here, where single ones may be deleted."""
         if self._known or found:
             self._known = True
             return
@@ -108,7 +108,7 @@ class Reader:
 
 
 class _Needed(Free):
-    """The passage of a reading that is needed whatever comes; at the end of the run it does not wait long.
+    """The passage of a read-back, which is needed even after the run has ended; then it does not wait long.
 
     :param last_wait: seconds.
     """
@@ -129,7 +129,7 @@ class _Needed(Free):
 
 
 class _WhileOpen(_Needed):
-    """The passage of a reading that the end of the run ends."""
+    """The passage of a re-read, which is pointless once the run has ended."""
 
     async def ready(self, call: Call[Any]) -> bool:
         """Let it leave while the run goes on."""

@@ -91,7 +91,8 @@ class Run:
         if gate.lost:
             raise StoppedError(TAKEN)
         try:
-            # Before it is released: the next worker begins at once then, and its report must come after this one.
+            # Before the release: the next worker starts right after it, and its report must replace this one, not be
+            # replaced by it.
             report = await self.effects.in_thread(work.report)
         finally:
             if is_written:
@@ -134,8 +135,8 @@ class _Work:
             run.settings,
             policy=replace(options.timing.policy, jitter=effects.random.random),
             pace=self._throttle,
-            # Those under way, those that are read back meanwhile, and the readings: none waits for a connection, since
-            # it was let through for this moment.
+            # Enough for all sends, as many read-backs, and the re-reads: the pace has assigned each request its moment,
+            # and waiting for a free connection would miss it.
             transport=effects.transport(run.settings, 2 * options.concurrency + 16),
             clock=gate.now,
         )
@@ -162,12 +163,12 @@ class _Work:
         self._feed = Feed(plan, options, gate, self._ledger, reader, self._crew, self._settler, rates=self._rates)
 
     async def carry_out(self) -> None:
-        """Do the work, and meanwhile renew the lease, obey the control and tell how far it is."""
+        """Apply the plan, and meanwhile renew the lease, obey the control and report progress."""
         async with self._client:
             await self._watch.beside(self._all_waves)
 
     async def write_down(self) -> bool:
-        """Write what there is to write to the journal, and look whether the plan is still ours; tell whether all is."""
+        """Flush the journal, and look whether the plan is still ours; return whether everything was written."""
         try:
             await self._ledger.flush()
             await self._watch.look()
@@ -196,14 +197,14 @@ class _Work:
         )
 
     async def release(self) -> None:
-        """Say that this worker sends nothing more."""
+        """Release the plan, so that the next worker need not wait for this one's lease."""
         try:
             await self._run.effects.in_thread(self._journal.release)
         except OSError as error:
             log.warning("a further try waits for the lease of this one, whose end cannot be written: %s", error)
 
     async def tell(self) -> None:
-        """Tell how far it came."""
+        """Report the final progress."""
         await self._watch.tell()
 
     async def _all_waves(self) -> None:
@@ -215,7 +216,7 @@ class _Work:
         except JicooError as error:
             self._gate.close(f"the planned bookings could not be read: {error}", error)
         except Exception as error:
-            # What nobody thought of, and a full disk: the report is written nevertheless.
+            # Unforeseen errors and a full disk: the report is written all the same.
             self._gate.close(f"{type(error).__name__}: {error}", error)
         finally:
             await self._crew.finish()
@@ -229,7 +230,7 @@ class _Work:
             self._gate.close(f"the journal cannot be written: {error}", error)
             return False
         except Exception as error:
-            # A worker that dies would leave those behind it waiting for ever.
+            # If this coroutine died, the changes queued behind it would wait for ever.
             self._gate.close(f"{type(error).__name__}: {error}", error)
             return False
         return entry.outcome not in (Outcome.FAILED, Outcome.NOT_ATTEMPTED)
@@ -245,7 +246,7 @@ class _Work:
         """Return how many changes per second there may be: by the pace, and by what was done lately."""
         rates = [] if self._throttle.rate is None else [self._throttle.rate]
         done = self._ledger.done
-        # Until some are done, a rate is that of the waits at the beginning: for the lease, a reading, a wave of one.
+        # Until some are done, the rate reflects only the start-up waits: the lease, the first re-read, a wave of one.
         if done - self._done_before >= self._run.options.timing.least_chunk:
             rates.append(self._timeline.rate(self._gate.now(), done))
         return rates

@@ -43,7 +43,7 @@ def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
     thread = threading.Thread(target=target, name="jicoo-apply")
     thread.start()
     interrupted: BaseException | None = None
-    # Not join: interrupted, it takes the thread for ended.
+    # Not join(): an interrupted join marks the thread as ended though it still runs.
     while not ended.is_set():
         try:
             ended.wait(0.2)

@@ -75,9 +75,9 @@ class Takeover:
                 permanent=True,
             )
         await self._in_thread(self._journal.claim, seen)
-        claimed = self._gate.now()  # not before: it may have taken long, and only now can anybody else see it
+        claimed = self._gate.now()  # after claiming, which may take long: only now can anybody else see the claim
         await self._look()
-        # Whoever claims at the same moment, or sends by an earlier claim, has seen this one when the lease is over.
+        # After one lease, every worker that claimed at the same moment or earlier has looked again and seen this claim.
         alone = claimed + max(self._journal.lease_before, self._journal.lease if self._sends_messages() else 0.0)
         self._gate.let_messages_leave(alone)
         doubts_until = 0.0
@@ -88,9 +88,9 @@ class Takeover:
             left = await self._in_thread(history, self._journal.folder)
             doubts_until = self._gate.now() + self._doubt
         elif self._options.on_doubt == "again":
-            # A run that was stopped has left in doubt what it sent a moment ago, and released the plan.
+            # A stopped run releases the plan, but requests that it sent a moment ago may still be at work.
             doubts_until = self._gate.now() + self._doubt
-        await self._mind_damage(left, seen.claims)
+        await self._handle_damage(left, seen.claims)
         if seen.claims:
             _tell(left, seen.claims)
         return Left(left.entries, seen.claims, doubts_until)
@@ -116,8 +116,8 @@ class Takeover:
             await asyncio.sleep(min(left, self._journal.lease / 3))
             await self._look()
 
-    async def _mind_damage(self, left: History, claims: int) -> None:
-        """Where a part of the journal is gone, anything without an outcome may have been sent.
+    async def _handle_damage(self, left: History, claims: int) -> None:
+        """Treat every change without an outcome as possibly sent, where a part of the journal is gone.
 
         :raises JournalDamagedError: a guest could be messaged twice.
         """

@@ -1,4 +1,4 @@
-"""What goes on beside the work: the lease is renewed, the control obeyed, and progress told."""
+"""Runs alongside the changes: renews the lease, obeys the control, reports progress."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Watch:
     """Keeps a run's lease, obeys its control, and tells how far it is.
 
     :param in_thread: runs what blocks.
-    :param timing: how often it looks, and writes what there is to write.
+    :param timing: how often it reads the control, and flushes outcomes to the journal.
     :param total: planned changes.
     :param by: who runs it, noted at a stop.
-    :param tell: called with the progress; None for nobody.
+    :param tell: called with the progress, or None.
     :param tell_every: seconds between two calls of it.
     """
 
@@ -66,7 +66,7 @@ class Watch:
         """
         watching = [asyncio.ensure_future(self._keep_lease())]
         try:
-            # Before the ticks, not beside the first of them: two that obey a stop would both write it down.
+            # Before the first tick, not concurrently with it: both would obey the same stop and write it down.
             await self._obey_first()
             watching.append(asyncio.ensure_future(self._tick()))
             working = asyncio.ensure_future(work())
@@ -163,5 +163,5 @@ class Watch:
             sent_again=self._ledger.sent_again,
             paused=self._gate.paused,
         )
-        # In a thread: whoever is told may write somewhere, and blocks nobody there.
+        # In a thread: the callback may do blocking I/O.
         await self._in_thread(self._tell, progress)

@@ -283,7 +283,7 @@ def _planned_change(booking: Booking, target: Target) -> PlannedChange:
         {name: documented(name, booking.get(name)) for name in {**target.after, **(target.send or {})}},
         target.after,
         booking["updatedAt"],
-        # In one form, however Jicoo wrote them: plans are sorted by these texts, and slots compared.
+        # Normalised, however Jicoo wrote them: plans are sorted by these texts, and slots compared as texts.
         times.as_wire(booking["startedAt"]),
         times.as_wire(booking["endedAt"]),
         target.send,

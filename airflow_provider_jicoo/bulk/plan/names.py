@@ -65,7 +65,7 @@ def _named(uid: str, names: Mapping[str, str]) -> str:
     if uid not in names:
         return code(uid)
     name = text(names[uid])
-    # Who looks like another host in the list could be taken for that one.
+    # Two hosts with the same name in the summary could be mistaken for each other.
     alike = sum(text(other) == name for other in names.values())
     return name if alike == 1 else f"{name} ({code(uid)})"
 
@@ -82,7 +82,7 @@ def read_names(client: JicooClient, hosts: Collection[str], event_types: Mapping
     users.read(list_organization_users(limit=MOST_ROWS))
     for uid in by_count[:MOST_EVENT_TYPES]:
         users.read_hosts_of(uid)
-    # Where Jicoo is ill, further lists would only take long to fail too.
+    # If Jicoo's server fails, further lists would only take long to fail as well.
     types.why = types.stopped = users.stopped
     types.read(list_event_types(limit=MOST_ROWS))
     notes = (*users.notes("host", "hosts"), *types.notes("event type", "event types"))
@@ -151,5 +151,5 @@ def _why(error: JicooError) -> str:
     if not isinstance(error, RequestError):
         return text(error)
     status = "" if error.status is None else f" answered {error.status}"
-    # Its own words alone: what the API says in an error may be anything.
+    # Only our own words: an error text of the API may contain anything.
     return f"{code(f'{error.method} {error.path}')}{status}: {text(error.summary.split('. ')[0].rstrip('.'), 200)}"

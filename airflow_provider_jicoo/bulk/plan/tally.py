@@ -52,7 +52,7 @@ class Step(NamedTuple):
     @classmethod
     def between(cls, now: Slot, then: Slot) -> Step:
         """Return how far a booking moves."""
-        # Between two of one zone Python counts on the wall clock.
+        # Python subtracts two datetimes of the same zone on the wall clock.
         start, end = then.start - now.start, then.end - now.end
         if start == end == timedelta(0):  # from the first of two equal hours to the second, as daylight saving ends
             start, end = _utc(then.start) - _utc(now.start), _utc(then.end) - _utc(now.end)
@@ -180,10 +180,10 @@ class Tally:
         self._taking_over: set[str] = set()
         self._still: dict[Kind, Group] = {}
         self._by_step: dict[Kind, Group] = {}
-        # None as soon as there are too many to be a shorter way of telling it.
+        # None once there are so many that listing them would not be shorter.
         self._by_place: dict[Kind, Group] | None = {}
 
-    # For each of 100,000 bookings, so that what only a sample needs is not made here.
+    # Runs for each of 100,000 bookings: whatever only a sample needs is computed later.
     def add(self, line: PlannedChange, booking: Booking, slot: tuple[str, str] | None) -> None:
         """Count a change.
 
@@ -318,7 +318,7 @@ def _slot(start: str, end: str, clock: tzinfo) -> Slot | None:
 def _local(value: str, clock: tzinfo) -> datetime | None:
     """Return a moment on a wall clock; None where it cannot be read."""
     try:
-        # Jicoo's own way of writing it is read ten times as fast so.
+        # Ten times as fast as the general parser, for the form that Jicoo documents.
         if value.endswith("Z"):
             return datetime.fromisoformat(f"{value[:-1]}+00:00").astimezone(clock)
         return times.moment(value).astimezone(clock)

@@ -35,9 +35,9 @@ class Terms:
         :raises PlanError: says what is missing or in contradiction.
         """
         if self.is_send_updates is not None and not isinstance(self.is_send_updates, bool):
-            # The text "false" is true.
+            # A non-empty text such as "false" would count as true.
             raise PlanError(f"is_send_updates: {self.is_send_updates!r} is neither True nor False")
-        # What a function or an undo will say of each booking is not known yet: their lines are looked at one by one.
+        # A function or an undo decides per booking, which is not known yet: their lines are checked one by one.
         updates = isinstance(change, (UpdateFields, ReplaceHost, ShiftTime))
         if self.is_send_updates is None and updates:
             raise PlanError(

@@ -44,7 +44,7 @@ class Timeline:
         self.samples.append(Sample(now, done, requests, refused, pace))
         if len(self.samples) > SAMPLES:
             self.samples = self.samples[::2]
-            # A little less than between those that are left: a tick that comes early is not to be passed over.
+            # A little shorter than the spacing of the samples that remain, so that an early tick still counts.
             self._gap = 0.95 * (self.samples[-1].at - self.samples[0].at) / (len(self.samples) - 1)
 
     def rate(self, now: float, done: int) -> float:

@@ -150,7 +150,7 @@ def outcomes(lines: Iterable[PlannedChange], entries: Mapping[str, Entry]) -> It
     """Yield what became of each planned change, in the plan's order."""
     for line in lines:
         entry = entries.get(line.uid)
-        # Announced and left without an outcome: it can only be one that an earlier try was killed over.
+        # Announced but without an outcome: only a try that was killed leaves one like this.
         outcome = Outcome.NOT_ATTEMPTED if entry is None else entry.outcome or Outcome.UNKNOWN
         made: ReportedOutcome = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
         if entry is not None and entry.detail:
@@ -190,7 +190,7 @@ def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
         "try": max((part["try"] for part in parts), default=0),
         "startedAt": started,
         "endedAt": ended,
-        # Of the whole: shards may have run one after the other.
+        # Times of the whole plan: shards may have run one after the other.
         "seconds": _seconds(started, ended) if started and ended else 0.0,
         "requests": sum(part["requests"] for part in parts),
         "refused": sum(part["refused"] for part in parts),

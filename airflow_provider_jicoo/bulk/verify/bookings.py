@@ -91,7 +91,7 @@ def judge(
 
     :param entry: what the journal knows of it.
     :param booking: None where it does not exist.
-    :return: the verdict, and what is to be told; empty where the booking is as the outcome says.
+    :return: the verdict, and the finding in words; empty where the booking is as the outcome says.
     """
     if outcome in (Outcome.APPLIED, Outcome.UNCHANGED):
         return _judge_made(planned, entry, booking)
