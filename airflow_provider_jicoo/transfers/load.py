@@ -16,7 +16,7 @@ from typing import IO, Any, Literal
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings, checked_word
-from airflow_provider_jicoo.bulk.apply.stop import Stop, in_a_thread
+from airflow_provider_jicoo.bulk.apply.stop import Stop
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath
 from airflow_provider_jicoo.bulk.selection import Matcher, Selection
@@ -26,6 +26,7 @@ from airflow_provider_jicoo.transfers.partitions import Folder, Sorted
 from airflow_provider_jicoo.transfers.publish import check_writable, measure, publish, spool
 from airflow_provider_jicoo.transfers.reading import batches, contacts, open_client
 from airflow_provider_jicoo.transfers.resources import BOOKINGS, Column, Resource, Row, check_selection
+from airflow_provider_jicoo.transfers.running import run_in_a_thread
 from airflow_provider_jicoo.transfers.shaping import Shaper
 
 log = logging.getLogger(__name__)
@@ -230,7 +231,7 @@ class _Job:
         :param file: the temporary one.
         """
         writer = open_writer(self._order.format, file, self._columns.columns)
-        in_a_thread(self._read(writer), self._stop)
+        run_in_a_thread(self._read(writer), self._stop)
         writer.close()
         digest, size = measure(file)
         made = {**self._manifest(), "bytes": size, "sha256": digest}
@@ -246,7 +247,7 @@ class _Job:
 
         :param before: its manifest.
         """
-        in_a_thread(self._read(rows), self._stop)
+        run_in_a_thread(self._read(rows), self._stop)
         became = self._order.folder().write(rows, before, self._order.window(), self._warnings)
         size = sum(day["bytes"] for day in became["written"].values())
         partitions = {"all": len(became["written"]), "written": became["changed"], "removed": became["removed"]}
