@@ -197,7 +197,7 @@ def measured_apart(count: int) -> dict[str, float]:
 
 
 def applied(url: str, plan: Plan | dict[str, Any], options: Options) -> None:
-    with JicooClient(Settings(KEY, url, lists_requests=True)) as jicoo:
+    with JicooClient(Settings(KEY, url)) as jicoo:
         apply_plan(jicoo, plan, options=options)
 
 
@@ -254,7 +254,7 @@ def server(count: int, latency: float = 0.0, rate: float = 0.0) -> Iterator[str]
 
 @contextmanager
 def planned(url: str, shards: int = 1) -> Iterator[Plan]:
-    with tempfile.TemporaryDirectory() as folder, JicooClient(Settings(KEY, url, lists_requests=True)) as jicoo:
+    with tempfile.TemporaryDirectory() as folder, JicooClient(Settings(KEY, url)) as jicoo:
         yield plan_changes(
             jicoo,
             Selection(),
@@ -279,7 +279,7 @@ def done(shard: Path) -> int:
 def work(url: str, shard: dict[str, Any]) -> None:
     """Apply a shard, and keep saying how far it is."""
     told = Path(f"{shard['plan']}.done")
-    with JicooClient(Settings(KEY, url, lists_requests=True)) as jicoo:
+    with JicooClient(Settings(KEY, url)) as jicoo:
         apply_plan(jicoo, shard, progress=lambda progress: told.write_text(str(progress.done)), progress_interval=1.0)
 
 
@@ -307,7 +307,7 @@ def measure_large(url: str, folder: str, count: int) -> None:
     import airflow_provider_jicoo.bulk.undo  # noqa: F401 (an import, not a peak)
 
     told = {}
-    with JicooClient(Settings(KEY, url, lists_requests=True)) as jicoo:
+    with JicooClient(Settings(KEY, url)) as jicoo:
         start, begun = megabytes(), cpu()
         path = Path(folder) / "plan.jsonl"
         at = time.perf_counter()

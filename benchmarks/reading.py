@@ -55,28 +55,25 @@ def measure(read: Callable[[str, int], None], at_once: int) -> tuple[float, int]
 
 
 def plan(url: str, at_once: int) -> None:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        JicooClient(Settings(KEY, url, lists_requests=True), pages_at_once=at_once) as jicoo,
-    ):
+    with tempfile.TemporaryDirectory() as folder, JicooClient(Settings(KEY, url), pages_at_once=at_once) as jicoo:
         change, path = UpdateFields(priority="high"), Path(folder) / "plan.jsonl"
         assert plan_changes(jicoo, Selection(), change, path, is_send_updates=False).manifest["changes"] == COUNT
 
 
 def listing(url: str, at_once: int) -> None:
-    with JicooClient(Settings(KEY, url, lists_requests=True), pages_at_once=at_once) as jicoo:
+    with JicooClient(Settings(KEY, url), pages_at_once=at_once) as jicoo:
         assert sum(1 for _ in jicoo.iterate(list_bookings())) == COUNT
 
 
 def selection(url: str, at_once: int) -> None:
-    with JicooClient(Settings(KEY, url, lists_requests=True), pages_at_once=at_once) as jicoo:
+    with JicooClient(Settings(KEY, url), pages_at_once=at_once) as jicoo:
         found = select(jicoo, Selection(started_before="2040-01-01T00:00:00Z"))
         assert sum(1 for _ in found) == COUNT
 
 
 def listing_async(url: str, at_once: int) -> None:
     async def main() -> None:
-        async with AsyncJicooClient(Settings(KEY, url, lists_requests=True), pages_at_once=at_once) as jicoo:
+        async with AsyncJicooClient(Settings(KEY, url), pages_at_once=at_once) as jicoo:
             assert len([None async for _ in jicoo.iterate(list_bookings())]) == COUNT
 
     asyncio.run(main())

@@ -186,7 +186,6 @@ class Case:
 
     def client(self, **settings):
         settings = {"timeout": 1, "server_grace": 1, **settings}
-        settings.setdefault("lists_requests", True)  # some sandboxes are too small to have one
         return JicooClient(Settings(self.sandbox.api_key, base_url=self.sandbox.url, **settings))
 
     def job(self, **more):

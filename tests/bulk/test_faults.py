@@ -567,7 +567,7 @@ def a_chain(sandbox, tmp_path):
     for number in range(4):
         start = NOW + timedelta(days=9, minutes=30 * number)
         sandbox.add_booking(startedAt=start, endedAt=start + timedelta(minutes=30), hosts=host)
-    with JicooClient(Settings(sandbox.api_key, sandbox.url, lists_requests=True)) as client:
+    with JicooClient(Settings(sandbox.api_key, sandbox.url)) as client:
         path = tmp_path / "chain.jsonl"
         return plan_changes(client, Selection(), ShiftTime(minutes=30), path, is_send_updates=False).manifest
 
