@@ -62,7 +62,7 @@ def read(
     if on_unproven == "fail" and (reading.doubts or broken):
         kind = UnprovenListError if reading.doubts else BrokenRowsError
         raise kind.of([*reading.doubts, *broken], listing.path)
-    told = [*reading.doubts, *broken]
+    told = [*reading.doubts, *broken, *reading.notes]
     if warnings is not None:
         warnings += told
     else:
@@ -84,13 +84,14 @@ def next_step(steps: Steps[T], answer: Answer | None) -> Ask | list[T] | None:
 class _Plain:
     """The reading of a list without filters that can be checked, and without an order.
 
-    ``doubts`` has what cannot be proved, ``broken`` the rows that cannot be used.
+    ``doubts`` has what cannot be proved, ``notes`` what else is to be told, ``broken`` the rows that cannot be used.
     """
 
     def __init__(self, listing: Listing[Any], paging: Paging) -> None:
         self._listing = listing
         self._sweep: Sweep[Any] = Sweep(replace(listing, limit=None), paging=paging, enough=listing.limit)
         self.doubts: list[str] = []
+        self.notes: list[str] = []
 
     @property
     def broken(self) -> list[str]:

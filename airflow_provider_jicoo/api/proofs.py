@@ -41,7 +41,7 @@ class BookingReading:
     """The reading of a list of bookings, with its proofs.
 
     Its generators yield what to ask for and rows, as :func:`~airflow_provider_jicoo.api.listing.read` does. ``doubts``
-    has what cannot be proved, ``broken`` the rows that cannot be used.
+    has what cannot be proved, ``notes`` what else is to be told, ``broken`` the rows that cannot be used.
     """
 
     def __init__(self, listing: BookingListing, paging: Paging) -> None:
@@ -50,6 +50,7 @@ class BookingReading:
         self._times = TimeProof(self._reader)
         self._statuses = StatusProof(self._reader)
         self.doubts = self._reader.doubts
+        self.notes = self._reader.notes
 
     @property
     def broken(self) -> list[str]:

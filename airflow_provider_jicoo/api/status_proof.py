@@ -45,7 +45,7 @@ class StatusProof:
             for status, uids in hidden.items():
                 yield from self._read_hidden(status, uids)
         if not self._reader.paging.lists_requests and (hidden or self._reader.listing.any_order):
-            yield from self._look_for_requests()
+            yield from self._look_for_requests(bool(hidden))
 
     def tell_strange_ones(self) -> None:
         """Doubt rows that were left out for a status that may be another way of writing the one that is meant."""
@@ -109,7 +109,7 @@ class StatusProof:
                 "List by each status that you want.",
             )
 
-    def _look_for_requests(self) -> Steps:
+    def _look_for_requests(self, hides_others: bool) -> Steps:
         """Look for bookings that await approval where no list without a status has shown any."""
         yield from self._reader.ask(self._newest_of_all())
         if self._reader.paging.lists_requests:
@@ -120,13 +120,17 @@ class StatusProof:
             missed = yield from self._reader.still_missed(self._reader.missed(page, "request"))
             yield from self._reader.read_if(missed, other, "without a status", "by status=request")
             return
-        remedy = "" if self._reader.listing.status else "Select by the status that you mean, open or cancel. "
-        self._reader.doubt(
+        seen = (
             "no booking that awaits approval came, and Jicoo does not list them by status=request, so that the list "
-            "without a status may leave them out.",
-            f"{remedy}Where you know that it does not, set lists_requests to true in the extras of the connection; "
-            "where you can do without them, say on_unproven='warn'.",
+            "without a status may leave them out"
         )
+        if self._reader.listing.status == "request" or hides_others:
+            self._reader.doubt(
+                f"{seen}.",
+                "Where you know that it does not, set lists_requests to true in the extras of the connection.",
+            )
+        else:
+            self._reader.notes.append(f"{seen}; those of the other statuses are all there.")
 
     def _newest_of_all(self) -> BookingListing:
         return self._reader.main.variant(starts=None, ends=None, order="createdAt", descending=True)

@@ -10,19 +10,12 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_jicoo.api import times
-from airflow_provider_jicoo.api.errors import (
-    BrokenRowsError,
-    InvalidRequestError,
-    NotFoundError,
-    UnexpectedAnswerError,
-    UnprovenListError,
-)
+from airflow_provider_jicoo.api.errors import BrokenRowsError, InvalidRequestError, NotFoundError, UnexpectedAnswerError
 from airflow_provider_jicoo.bulk import Selection, ShiftTime, UpdateFields, plan_changes
 from airflow_provider_jicoo.bulk.plan import read_header
 from airflow_provider_jicoo.bulk.selection import select
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk import tools
-from tests.bulk.tools import read_plan
+from tests.bulk.tools import connect, read_plan
 
 NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
 COUNT = 230
@@ -107,11 +100,6 @@ def server(started):
 def sandbox(server):
     server.reset(bookings=COUNT, seed=11)
     return server
-
-
-def connect(sandbox, **settings):
-    """A client that knows nothing of the sandbox."""
-    return tools.connect(sandbox, lists_requests=False, **settings)
 
 
 def selections(rows):
@@ -199,28 +187,6 @@ def test_the_connection_may_say_so_and_a_plan_otherwise(sandbox, tmp_path):
         with pytest.raises(UnexpectedAnswerError):
             plan_changes(jicoo, Selection(), CHANGE, tmp_path / "b.jsonl", is_send_updates=False, on_unproven="fail")
     assert not (tmp_path / "b.jsonl").exists()
-
-
-@pytest.mark.parametrize("quirk", [None, "no-requests"])
-def test_a_plan_of_every_status_fails_where_what_awaits_approval_can_be_listed_by_nothing(sandbox, tmp_path, quirk):
-    if quirk is None:
-        for row in sandbox.bookings():
-            if row["status"] == "request":
-                sandbox.delete(row["uid"])  # the list without a status would show them, but has none to show
-    else:
-        sandbox.quirks = [quirk]
-    path = tmp_path / "plan.jsonl"
-
-    with pytest.raises(UnprovenListError, match=r"may leave them out\. Select by the status .* lists_requests"):
-        planned(sandbox, path, {})
-    assert not path.exists()
-    found, plan = planned(sandbox, path, {}, on_unproven="warn")
-
-    assert found == sorted(row["uid"] for row in sandbox.bookings() if row["status"] != "request")
-    assert "no booking that awaits approval came" in plan.manifest["warnings"][0]
-    assert planned(sandbox, path, {"status": "open"})[1].manifest["warnings"] == []
-    with tools.connect(sandbox) as jicoo:  # whoever knows it says so
-        plan_changes(jicoo, Selection(), CHANGE, tmp_path / "known.jsonl", is_send_updates=False)
 
 
 def test_neither_fail_nor_warn(sandbox, tmp_path):

@@ -19,8 +19,8 @@ FAST = RetryPolicy(attempts=4, base=0.01, longest_backoff=0.05, floor=0.01)
 
 
 def connect(sandbox, **settings):
-    """A client of the sandbox, whose list without a status is known to have what awaits approval."""
-    settings = {"timeout": 1, "server_grace": 1, "lists_requests": True, **settings}
+    """A client of the sandbox."""
+    settings = {"timeout": 1, "server_grace": 1, **settings}
     return JicooClient(Settings(sandbox.api_key, base_url=sandbox.url, **settings), policy=FAST)
 
 
