@@ -43,10 +43,10 @@ class BookingReader:
     Its generators yield what to ask for and rows, as :func:`~airflow_provider_jicoo.api.listing.read` does.
 
     ``doubts`` has what cannot be proved, ``notes`` what else is to be told; ``sweep`` is the reading of the main list;
-    ``expected`` are the looks that will probably follow; ``span`` has the first and the last start of the main list, None where it is empty;
-    ``early`` is how many bookings came that start too early, ``statuses`` how many there are of each status;
-    ``total_now`` is how many rows the main list said later that it has; ``totals_of_all`` says that the totals count
-    without regard to the filters; ``is_ordered`` that the order was proved.
+    ``expected`` are the looks that will probably follow; ``span`` has the first and the last start of the main list,
+    None where it is empty; ``early`` is how many bookings came that start too early, ``statuses`` how many there are of
+    each status; ``total_now`` is how many rows the main list said later that it has; ``totals_of_all`` says that the
+    totals count without regard to the filters; ``is_ordered`` that the order was proved.
     """
 
     def __init__(self, listing: BookingListing, paging: Paging) -> None:

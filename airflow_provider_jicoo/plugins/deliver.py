@@ -11,12 +11,12 @@ from typing import Any
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.webhooks import WebhookEvent
+from airflow_provider_jicoo.assets import bookings_uri
 from airflow_provider_jicoo.hooks.connection import Delivery
 from airflow_provider_jicoo.plugins import airflow_internals
 from airflow_provider_jicoo.plugins.airflow_internals import NotStoredError
 
 RUN_ID = "jicoo__{}"
-ASSET = "jicoo://{}/bookings"
 MARGIN = timedelta(days=1)
 """How much earlier than Jicoo says that it happened an event may be in Airflow's database: clocks differ."""
 
@@ -38,9 +38,9 @@ def deliver(conn_id: str, delivery: Delivery, event: WebhookEvent) -> None:
                 "3.2: use dag_run, which loses nothing either"
             )
         since = times.moment(event.created_at) - MARGIN
-        airflow_internals.emit_partition(ASSET.format(conn_id), event.id, letter(conn_id, event), since)
+        airflow_internals.emit_partition(bookings_uri(conn_id), event.id, letter(conn_id, event), since)
     else:
-        airflow_internals.wake(ASSET.format(conn_id), letter(conn_id, event))
+        airflow_internals.wake(bookings_uri(conn_id), letter(conn_id, event))
 
 
 def letter(conn_id: str, event: WebhookEvent) -> dict[str, Any]:
