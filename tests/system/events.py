@@ -215,12 +215,22 @@ def started_for(stack: AirflowStack, dag_id: str, timeout: float) -> list[Rung]:
     return [Rung(run["conf"]["event"], run["conf"]["booking_uid"]) for run in found]
 
 
-def started_for_partitions(stack: AirflowStack, dag_id: str, uri: str, timeout: float) -> list[Rung]:
-    """The same for a DAG that is started for the partitions of an asset, one for each event."""
-    (asset,) = stack.api.get("/assets", uri_pattern=uri)["assets"]
-    told = {event["partition_key"]: event["extra"] for event in pages(stack, "/assets/events", asset_id=asset["id"])}
+def started_for_partitions(stack: AirflowStack, dag_id: str, uri: str, at_least: int, timeout: float) -> list[Rung]:
+    """The same for a DAG that is started for the partitions of an asset, one for each event.
+
+    :param at_least: how many runs the scheduler is still to make: it does so after the event is stored.
+    """
+    stack.poll(
+        f"{dag_id} has {at_least} runs",
+        lambda: True if sum(1 for _ in runs(stack, dag_id)) >= at_least else None,
+        timeout,
+        lambda: states_of_runs(stack, dag_id),
+    )
     found = ended_runs(stack, dag_id, timeout)
     assert Counter(run["state"] for run in found) == {"success": len(found)}
+    (asset,) = stack.api.get("/assets", uri_pattern=uri)["assets"]
+    # Last: Airflow 3.3 answers with 500 as long as a run of one of the events has not begun.
+    told = {event["partition_key"]: event["extra"] for event in pages(stack, "/assets/events", asset_id=asset["id"])}
     return [Rung(told[key]["event"], told[key]["booking_uid"]) for key in (run["partition_key"] for run in found)]
 
 

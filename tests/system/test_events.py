@@ -108,7 +108,8 @@ def check_partitioned(stack: AirflowStack, account: Account | None) -> None:
         return
     account.jicoo.settle(PATIENCE)
     uri = "jicoo://jicoo_partitioned/bookings"
-    assert Verdict.of(account.rung, started_for_partitions(stack, account.dag_id, uri, PATIENCE)) == Verdict()
+    found = started_for_partitions(stack, account.dag_id, uri, len(account.rung), PATIENCE)
+    assert Verdict.of(account.rung, found) == Verdict()
 
 
 def check_drained(stack: AirflowStack, account: Account, doubles: int = 0) -> None:
