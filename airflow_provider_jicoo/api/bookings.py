@@ -169,7 +169,7 @@ def cancel_call(
         read_back=ReadBack(
             partial(get_booking, uid),
             done or (lambda booking: booking.get("status") == "cancel"),
-            answered=None if done else (lambda booking: booking.get("status") not in (None, "open", "request")),
+            answered=None if done else _is_answered_as_cancelled,
         ),
         how_to_check=_look_at(uid),
     )
@@ -239,10 +239,14 @@ def _is_answered(sent: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | 
 
     :return: None where it shows another value.
     """
-    shown = {name: value for name, value in sent.items() if name in booking}
-    if "uid" not in booking or (not shown and not Booking.__annotations__.keys().isdisjoint(sent)):
+    if "uid" not in booking:
         return False  # a receipt such as {"queued": true} does not say that the change was made
+    shown = {name: value for name, value in sent.items() if name in booking}
     return None if reflects(booking, shown) is False else True
+
+
+def _is_answered_as_cancelled(booking: Mapping[str, Any]) -> bool:
+    return "uid" in booking and booking.get("status") not in ("open", "request")
 
 
 def _is_answered_as_moved(uid: str, moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:

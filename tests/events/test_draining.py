@@ -334,7 +334,7 @@ def test_nothing_is_written_where_nothing_happened(jicoo_sandbox, variables):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("quirk", sorted(set(QUIRKS) - {"endless-pages"}))
+@pytest.mark.parametrize("quirk", sorted(set(QUIRKS) - {"endless-pages", "span-limit"}))
 def test_however_jicoo_writes_and_lists_them(jicoo_sandbox, quirk):
     """What is made, moved and cancelled is handled under every quirk of the sandbox, and nothing twice."""
     jicoo_sandbox.quirks = [quirk]
@@ -346,6 +346,15 @@ def test_however_jicoo_writes_and_lists_them(jicoo_sandbox, quirk):
     jicoo_sandbox.edit(uid, status="cancel")
     assert soon() == [("cancelled", uid)]
     assert drain() == []
+
+
+def test_a_list_of_a_limited_time_is_told(jicoo_sandbox, caplog):
+    """What it leaves out nobody can handle; a window (``horizon_days``) can."""
+    jicoo_sandbox.quirks = ["span-limit"]
+    drain()
+    jicoo_sandbox.add_booking()
+    drain()
+    assert "Jicoo may list a limited time at once" in caplog.text
 
 
 def soon():

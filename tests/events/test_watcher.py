@@ -22,6 +22,8 @@ from airflow_provider_jicoo.events.cursor import cursor_of
 from airflow_provider_jicoo.events.stores import Cursors
 from airflow_provider_jicoo.events.watcher import Watcher
 
+pytestmark = pytest.mark.once
+
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 FULL = os.environ.get("JICOO_LOAD") == "1"
 

@@ -142,8 +142,8 @@ class TestEachEndpoint:
         found = await call("list_bookings", order_by="createdAt")
 
         assert found == every
-        # Three pages, and four to prove that they are all.
-        assert jicoo_sandbox.count("GET", "/v1/bookings") == 3 + 4
+        # Three pages, and five to prove that they are all.
+        assert jicoo_sandbox.count("GET", "/v1/bookings") == 3 + 5
 
     async def test_list_bookings_narrowed(self, call, jicoo_sandbox):
         found = await call("list_bookings", status="cancel", descending=True, limit=3)

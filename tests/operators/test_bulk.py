@@ -524,7 +524,7 @@ class TestWhatAPlanRefuses:
             ({"selection": Selection(uids=[])}, "uids: give at least one"),
             ({"change": "cancel"}, "is neither a change"),
             ({"selection": "{{ 'open' }}"}, "selection: 'open' is not a Selection"),
-            ({"selection": {"status": "open"}}, "is not a Selection"),
+            ({"selection": {"status": "open"}}, "neither a Selection nor"),
         ],
     )
     def test_bad_input(self, jicoo_sandbox, planned, path, arguments, words):

@@ -20,6 +20,8 @@ from airflow_provider_jicoo.plugins.jicoo import WebhookApp
 from tests.plugins.hostile import PREFIX, hand_made
 from tests.plugins.sending import GUEST, SECRET, body, post, signed
 
+pytestmark = pytest.mark.once
+
 COUNT = 10_000 if os.environ.get("JICOO_LOAD") else 1_000
 REFUSED = (401, b"refused\n")
 API_KEY = "sk_live_tests"

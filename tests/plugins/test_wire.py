@@ -17,6 +17,8 @@ from airflow_provider_jicoo.sandbox import Sandbox
 from tests.plugins.hostile import METHODS, PATHS, hand_made
 from tests.plugins.sending import GUEST, PATH, SECRET, body, signed
 
+pytestmark = pytest.mark.once
+
 RAW = body()
 COUNT = 2_000 if os.environ.get("JICOO_LOAD") else 200
 

@@ -19,6 +19,8 @@ from airflow_provider_jicoo.transfers.fingerprints import (
     unpack,
 )
 
+pytestmark = pytest.mark.once
+
 KEYS = st.text(st.characters(exclude_characters="\n", codec="utf-8"), min_size=1, max_size=30)
 KNOWN = st.builds(Known, st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(0, 255))
 digest = digester("uid:text")

@@ -23,7 +23,7 @@ LOAD = os.environ.get("JICOO_LOAD") == "1"
 KILLS, COUNT = (20, 5_000) if LOAD else (3, 500)
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = [pytest.mark.jicoo_sandbox(bookings=COUNT), pytest.mark.timeout(1800 if LOAD else 120)]
+pytestmark = [pytest.mark.jicoo_sandbox(bookings=COUNT), pytest.mark.timeout(1800 if LOAD else 120), pytest.mark.once]
 
 
 @pytest.fixture(scope="module")

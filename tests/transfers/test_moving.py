@@ -21,7 +21,7 @@ LOAD = os.environ.get("JICOO_LOAD") == "1"
 RUNS, COUNT = (30, 5_000) if LOAD else (3, 500)
 KINDS = ("jsonl", "csv", "parquet")
 
-pytestmark = [pytest.mark.jicoo_sandbox(bookings=COUNT), pytest.mark.timeout(1800 if LOAD else 120)]
+pytestmark = [pytest.mark.jicoo_sandbox(bookings=COUNT), pytest.mark.timeout(1800 if LOAD else 120), pytest.mark.once]
 
 
 @pytest.fixture

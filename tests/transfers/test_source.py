@@ -18,7 +18,7 @@ from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, RESOU
 from tests.transfers.warehouses import snake
 
 pytest.importorskip("dlt")
-pytestmark = pytest.mark.xdist_group("warehouses")  # with one PostgreSQL
+pytestmark = [pytest.mark.xdist_group("warehouses"), pytest.mark.once]  # with one PostgreSQL
 LOAD = os.environ.get("JICOO_LOAD") == "1"
 RUNS, BOOKED = (30, 5_000) if LOAD else (3, 500)
 CHANGES = 20

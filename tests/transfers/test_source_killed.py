@@ -17,7 +17,7 @@ from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS
 from tests.transfers.test_source import by_key, check_exactly, guests, truth
 
 pytest.importorskip("dlt")
-pytestmark = pytest.mark.xdist_group("warehouses")  # with one PostgreSQL
+pytestmark = [pytest.mark.xdist_group("warehouses"), pytest.mark.once]  # with one PostgreSQL
 ROOT = Path(__file__).resolve().parents[2]
 LOAD = os.environ.get("JICOO_LOAD") == "1"
 KILLS = 20 if LOAD else 3

@@ -244,7 +244,7 @@ class TestPace:
     async def test_a_healthy_server(self, trigger, jicoo_sandbox, add):
         add()
         await run_for(trigger(2, poll_interval=0.25), 1.1)
-        per_poll = 2 + 4  # pages of 50 for 51 bookings, and what proves that they are all
+        per_poll = 2 + 5  # pages of 50 for 51 bookings, and what proves that they are all
         assert 2 <= jicoo_sandbox.count() <= 5 * per_poll + 1
 
     @pytest.mark.parametrize("fault", ["server_error", "rate_limit", "dropped", "cut_body"])
