@@ -536,10 +536,14 @@ class World:
                 self.violated(f"{words}, but nobody made it")
         elif outcome in (Outcome.UNCHANGED, Outcome.STALE) and made:
             self.violated(f"{words}, but it was made")
-        elif outcome is Outcome.UNKNOWN and uid not in phase.intended:
+        elif outcome is Outcome.UNKNOWN and uid not in phase.intended and not self._has_lost_a_claim():
             self.violated(f"{words}, but no intent of it was ever durable")
         elif outcome in (Outcome.REJECTED, Outcome.FAILED) and made and phase.messages[uid]:
             self.violated(f"{words}, but it was made, and its guest messaged")
+
+    def _has_lost_a_claim(self):
+        """Tell whether a claim is lost: whoever made it may have sent anything, as far as the next one can tell."""
+        return any(name.startswith("claim-") for name in self.storage.lost)
 
     @staticmethod
     def _sets(fields, after):
