@@ -6,8 +6,9 @@ are edited while the load runs, the file may have one as it was before and the o
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -16,7 +17,7 @@ from typing import IO, Any, Literal
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings, checked_word
-from airflow_provider_jicoo.bulk.apply.stop import Stop
+from airflow_provider_jicoo.bulk.apply.stop import Stop, in_a_thread
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath
 from airflow_provider_jicoo.bulk.selection import Matcher, Selection
@@ -26,7 +27,6 @@ from airflow_provider_jicoo.transfers.partitions import Folder, Sorted
 from airflow_provider_jicoo.transfers.publish import check_writable, measure, publish, spool
 from airflow_provider_jicoo.transfers.reading import batches, contacts, open_client
 from airflow_provider_jicoo.transfers.resources import BOOKINGS, Column, Resource, Row, check_selection
-from airflow_provider_jicoo.transfers.running import run_in_a_thread
 from airflow_provider_jicoo.transfers.shaping import Shaper
 
 log = logging.getLogger(__name__)
@@ -231,7 +231,7 @@ class _Job:
         :param file: the temporary one.
         """
         writer = open_writer(self._order.format, file, self._columns.columns)
-        run_in_a_thread(self._read(writer), self._stop)
+        self._run(self._read(writer))
         writer.close()
         digest, size = measure(file)
         made = {**self._manifest(), "bytes": size, "sha256": digest}
@@ -247,11 +247,16 @@ class _Job:
 
         :param before: its manifest.
         """
-        run_in_a_thread(self._read(rows), self._stop)
+        self._run(self._read(rows))
         became = self._order.folder().write(rows, before, self._order.window(), self._warnings)
         size = sum(day["bytes"] for day in became["written"].values())
         partitions = {"all": len(became["written"]), "written": became["changed"], "removed": became["removed"]}
         return {**self._manifest(), "bytes": size, "partitions": partitions}
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        # In asyncio's own loop: in uvloop a connection that is given up while it is made leaves its socket open until
+        # it is collected, and a load ends with pages that were asked for ahead.
+        in_a_thread(work, self._stop, asyncio.run)
 
     def _manifest(self) -> dict[str, Any]:
         for warning in self._warnings:

@@ -1,10 +1,10 @@
-"""Run an apply so that it can be ended from outside, in order."""
+"""Run what takes long so that it can be ended from outside, in order."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -23,10 +23,25 @@ class Stop:
         self.asked = True
 
 
-def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
+def in_quickest_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in the quickest event loop that there is: Airflow brings uvloop, a notebook may not."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    result: T = uvloop.run(work)
+    return result
+
+
+def in_a_thread(
+    work: Coroutine[Any, Any, T], stop: Stop, run: Callable[[Coroutine[Any, Any, T]], T] = in_quickest_loop
+) -> T:
     """Run a coroutine in a loop and a thread of its own: a notebook's thread has a loop that runs already.
 
-    Ctrl-C in the waiting thread asks for the end, and is raised again when the work has ended in order.
+    What interrupts the waiting thread, as Ctrl-C does, asks for the end, and is raised again when the work has ended in
+    order.
+
+    :param run: makes the loop and runs the coroutine in it.
     """
     results: list[T] = []
     failures: list[BaseException] = []
@@ -34,13 +49,13 @@ def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
 
     def target() -> None:
         try:
-            results.append(_run(work))
+            results.append(run(work))
         except BaseException as error:
             failures.append(error)
         finally:
             ended.set()
 
-    thread = threading.Thread(target=target, name="jicoo-apply")
+    thread = threading.Thread(target=target, name="jicoo-run")
     thread.start()
     interrupted: BaseException | None = None
     # Not join(): an interrupted join marks the thread as ended though it still runs.
@@ -55,13 +70,3 @@ def in_a_thread(work: Coroutine[Any, Any, T], stop: Stop) -> T:
     if failures:
         raise failures[0]
     return results[0]
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in the quickest event loop that there is: Airflow brings uvloop, a notebook may not."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(work)
-    result: T = uvloop.run(work)
-    return result
