@@ -187,6 +187,8 @@ class Loop(asyncio.AbstractEventLoop):
                 after_each()
         finally:
             asyncio._set_running_loop(None)
+            # What is done between two runs is done from outside, whoever took the last step, and may be dead.
+            self.machine = self.world
 
     def _take_one(self):
         self.steps += 1
