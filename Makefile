@@ -5,6 +5,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 MATRIX := 3.1 3.2 3.4
 NEWEST := 3.4
+# Without what Python keeps of each file, every process that the tests start would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
 # What knows nothing of Airflow: tested on the newest and on the lowest versions of all that it uses.
 NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/model tests/sandbox tests/simulation
 # Most tests wait for something; the running Airflow is one worker's. Beside others on a busy machine a server may answer
@@ -12,13 +14,15 @@ NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/model tests/sandbox tests/
 PARALLEL := -n 6 --dist loadgroup
 # loadgroup writes the group behind a test's name: without it, none of those that failed would be found, and all be run.
 ALONE := -n 1 --dist loadgroup --last-failed --lfnf=none
+EACH_VERSION := not system and not once and not proof
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test check coverage test-matrix test-newest test-floors test-dates test-load bench setup clean
+.PHONY: help demo test test-proofs check coverage test-matrix test-newest test-floors test-dates test-load bench setup clean
 
 help:
 	@echo "make demo         a host leaves: plan, approve, apply and undo, on an embedded Jicoo"
 	@echo "make test         all checks and tests, with a running Airflow 3.3 on PostgreSQL"
+	@echo "make test-proofs  the proofs that take minutes: planted faults, each quirk of Jicoo crossed, the wheel installed"
 	@echo "make coverage     the tests, and which lines they reach"
 	@echo "make test-matrix  the tests and the example DAGs on Airflow $(MATRIX)"
 	@echo "make test-events  webhooks and the poller on a running Airflow $(MATRIX)"
@@ -43,7 +47,11 @@ check: setup
 	$(VENV)/bin/lint-imports
 
 test: check
-	$(PY) -m pytest $(PARALLEL) || { echo "Once more, what failed, one at a time:"; $(PY) -m pytest $(ALONE); }
+	$(PY) -m pytest $(PARALLEL) -m "not proof" || \
+		{ echo "Once more, what failed, one at a time:"; $(PY) -m pytest $(ALONE) -m "not proof"; }
+
+test-proofs: setup
+	$(PY) -m pytest $(PARALLEL) -m proof || $(PY) -m pytest $(ALONE) -m proof
 
 # It takes the tests twice their time.
 coverage: setup
@@ -55,15 +63,15 @@ test-matrix: $(AIRFLOWS)
 
 $(AIRFLOWS): test-airflow-%: setup-%
 	@echo "Airflow $*, Python $$(.venvs/$*/bin/python -V)"
-	.venvs/$*/bin/python -m pytest $(PARALLEL) -m "not system and not once" $(NO_AIRFLOW:%=--ignore=%) || \
-		.venvs/$*/bin/python -m pytest $(ALONE) -m "not system and not once" $(NO_AIRFLOW:%=--ignore=%)
+	.venvs/$*/bin/python -m pytest $(PARALLEL) -m "$(EACH_VERSION)" $(NO_AIRFLOW:%=--ignore=%) || \
+		.venvs/$*/bin/python -m pytest $(ALONE) -m "$(EACH_VERSION)" $(NO_AIRFLOW:%=--ignore=%)
 
 test-newest: setup-$(NEWEST)
-	.venvs/$(NEWEST)/bin/python -m pytest $(PARALLEL) -m "not system and not once" $(NO_AIRFLOW)
+	.venvs/$(NEWEST)/bin/python -m pytest $(PARALLEL) -m "$(EACH_VERSION)" $(NO_AIRFLOW)
 
 test-floors: setup-floors
-	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system" tests/api tests/bulk tests/hooks || \
-		.venvs/floors/bin/python -m pytest $(ALONE) -m "not system" tests/api tests/bulk tests/hooks
+	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system and not proof" tests/api tests/bulk tests/hooks || \
+		.venvs/floors/bin/python -m pytest $(ALONE) -m "not system and not proof" tests/api tests/bulk tests/hooks
 
 SETUPS := $(MATRIX:%=setup-%) setup-floors
 .PHONY: $(SETUPS)
@@ -73,7 +81,7 @@ $(SETUPS): setup-%:
 # With STEP=27 seven of the hours: on each day of the week another one.
 STEP ?= 1
 test-dates: setup
-	JICOO_HOURS=168 JICOO_HOURS_STEP=$(STEP) $(PY) -m pytest $(PARALLEL) -m "not once" tests/sandbox
+	JICOO_HOURS=168 JICOO_HOURS_STEP=$(STEP) $(PY) -m pytest $(PARALLEL) -m "not once and not proof" tests/sandbox
 
 # The long proofs whole: a hundred kills, every fault, the state machine, a hundred thousand simulated lives, ten
 # thousand hostile webhooks, and five hundred true ones on a running Airflow; loads that others disturb and that are killed.

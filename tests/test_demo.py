@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import heed_ctrl_c
+
 ROOT = Path(__file__).resolve().parents[1]
 # All demos keep their log in the same folder.
 pytestmark = [pytest.mark.once, pytest.mark.long, pytest.mark.timeout(300), pytest.mark.xdist_group("demo")]
@@ -32,6 +34,7 @@ def start(temporary: Path, before: str = "") -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
     )
 
 
@@ -55,6 +58,7 @@ def test_the_demo_hands_over_every_booking_and_takes_it_back(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("signum", "moment"), [(signal.SIGINT, "Making a throw-away Airflow"), (signal.SIGTERM, "answered through")]
 )
@@ -82,6 +86,7 @@ demo.Person.look = lambda self: None
 """
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("before", "step"),
     [

@@ -129,6 +129,7 @@ def test_alone_in_an_empty_environment(wheel, environment, tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.proof
 def test_with_airflow_by_the_constraints(wheel, environment, tmp_path):
     run(environment, "-m", "pip", "install", "-q", "-c", CONSTRAINTS, wheel, cwd=tmp_path)
     run(environment, "-m", "pip", "check", cwd=tmp_path)

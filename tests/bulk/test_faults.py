@@ -36,6 +36,7 @@ from airflow_provider_jicoo.bulk.report import merge_reports
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.conftest import ROOT, WORKER, until
 from tests.bulk.tools import quick
+from tests.processes import heed_ctrl_c
 
 QUICK = RetryPolicy(attempts=10, base=0.02, longest_backoff=0.1, floor=0.02)
 LOAD = bool(os.environ.get("JICOO_LOAD"))
@@ -1120,7 +1121,7 @@ def test_ctrl_c(case, sandbox, tmp_path):
     sandbox.latency = 0.1
     said = tmp_path / "said"
     job = {**made.job(waves=[], options={"concurrency": 2}), "said": str(said)}
-    with subprocess.Popen([sys.executable, str(WORKER), json.dumps(job)], cwd=ROOT) as process:
+    with subprocess.Popen([sys.executable, str(WORKER), json.dumps(job)], cwd=ROOT, preexec_fn=heed_ctrl_c) as process:
         until(lambda: made.sent() >= 4)
         process.send_signal(signal.SIGINT)
         process.wait(20)

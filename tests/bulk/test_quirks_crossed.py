@@ -2,7 +2,7 @@
 
 What is said is compared with the sandbox's own log: no guest is messaged twice, nothing is green over a loss, after the
 undo all is as before or it is said why not, and whatever cannot be done ends with an error of the package's own.
-``make test`` runs each quirk with two kinds of change, ``JICOO_LOAD=1`` with every kind.
+``make test-proofs`` runs each quirk with two kinds of change, ``JICOO_LOAD=1`` with every kind.
 """
 
 from __future__ import annotations
@@ -276,7 +276,8 @@ def chosen():
 GROUPS = 8
 
 
-@pytest.mark.timeout(1800 if LOAD else 120)
+@pytest.mark.proof
+@pytest.mark.timeout(1800 if LOAD else 300)
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_each_quirk_with_kill_resume_and_undo(nursery, tmp_path, group):
     """Several at once: most of the time each of them waits for a lease or a late server."""

@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 
 @pytest.mark.system
 @pytest.mark.long
+@pytest.mark.proof
 @pytest.mark.timeout(300)
 def test_each_is_there_once():
     from tests.system.stack import AirflowStack, Undertaker

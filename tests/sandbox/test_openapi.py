@@ -31,6 +31,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.mark.long
 @pytest.mark.once
+@pytest.mark.proof
 def test_schemathesis_finds_no_failure(sandbox: Sandbox) -> None:
     # 422 is a right answer to data that fit the schema: no schema says which slot is taken or which zone exists.
     accepted = PositiveDataAcceptanceConfig(expected_statuses=["2xx", "401", "403", "404", "422"])

@@ -8,6 +8,7 @@ from tests.simulation import scenario, simulation
 from tests.simulation.planted import FAULTS
 
 MOST = 3_000
+pytestmark = pytest.mark.proof
 
 
 @pytest.mark.timeout(900)
