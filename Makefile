@@ -11,13 +11,13 @@ unexport PYTHONDONTWRITEBYTECODE
 NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/model tests/sandbox tests/simulation
 # Most tests wait for something; the running Airflow is one worker's. Beside others on a busy machine a server may answer
 # later than the second that a test gives it: what failed is run once more, alone.
-PARALLEL := -n 6 --dist loadgroup
+PARALLEL := -n 8 --dist loadgroup
 # loadgroup writes the group behind a test's name: without it, none of those that failed would be found, and all be run.
 ALONE := -n 1 --dist loadgroup --last-failed --lfnf=none
 EACH_VERSION := not system and not once and not proof
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test test-proofs check coverage test-matrix test-newest test-floors test-dates test-load bench setup clean
+.PHONY: help demo test test-proofs check collected coverage test-matrix test-newest test-floors test-dates test-load bench setup clean
 
 help:
 	@echo "make demo         a host leaves: plan, approve, apply and undo, on an embedded Jicoo"
@@ -46,7 +46,12 @@ check: setup
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-test: check
+# Each of the workers would rewrite all assertions: once, beside mypy, is less.
+collected: setup
+	@$(PY) -m pytest --collect-only -q >/dev/null
+
+test:
+	@$(MAKE) -j 2 check collected
 	$(PY) -m pytest $(PARALLEL) -m "not proof" || \
 		{ echo "Once more, what failed, one at a time:"; $(PY) -m pytest $(ALONE) -m "not proof"; }
 

@@ -181,7 +181,9 @@ def test_four_eyes_of_whom_one_rejects(stack: AirflowStack, jicoo: Sandbox, choo
 def test_nobody_answers(stack: AirflowStack, jicoo: Sandbox, choose: Any) -> None:
     choose(64, 66)
     since = last_request(jicoo)
-    run_id = stack.run_dag(ASKS, {"words": "three", "seconds": "3"})
+    # Time enough for the scheduler to hear that the process which asked has ended: else it takes the end of the one for
+    # that of the other (see `asked`).
+    run_id = stack.run_dag(ASKS, {"words": "three", "seconds": "10"})
     stack.wait_for_run(ASKS, run_id, expect="failed")
     assert "not all have answered in time" in stack.task_log(ASKS, run_id, "approve")
     assert stack.task(ASKS, run_id, "approve")["try_number"] == 1
