@@ -48,7 +48,7 @@ check: setup
 
 # Each of the workers would rewrite all assertions: once, beside mypy, is less.
 collected: setup
-	@$(PY) -m pytest --collect-only -q >/dev/null
+	@told=$$($(PY) -m pytest --collect-only -q 2>&1) || { echo "$$told" | tail -40; exit 1; }
 
 test:
 	@$(MAKE) -j 2 check collected
