@@ -203,7 +203,7 @@ def _count_once(entries, line):
     before = {uid: entries[uid].sends for uid in line.get("intent", ()) if uid in entries}
     _read_back(entries, line)
     for uid, sends in before.items():
-        entries[uid].sends = max(1, sends)
+        entries[uid] = Entry(sends=max(1, sends))
 
 
 @fault("found: two threads write one segment", Ledger, "_write")

@@ -32,6 +32,7 @@ from typing import Any, TypeGuard
 import msgspec
 
 from airflow_provider_jicoo.bulk.documents import Approval, Claim, EndLine, IntentLine, OutcomeLine, Release, StopNote
+from airflow_provider_jicoo.bulk.entries import Entries
 from airflow_provider_jicoo.bulk.errors import StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath, list_names, make_folder, read_bytes, write_durably
 from airflow_provider_jicoo.bulk.journal_files import (
@@ -64,7 +65,7 @@ class History:
     :param stopped_by: who ran the last try, where somebody stopped it; empty otherwise.
     """
 
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: Entries = field(default_factory=Entries)
     claims: int = 0
     released: bool = True
     damage: list[str] = field(default_factory=list)
@@ -189,10 +190,11 @@ def _is_outcome(line: Mapping[str, Any]) -> TypeGuard[OutcomeLine]:
     return outcome is None or (isinstance(outcome, str) and outcome in _OUTCOMES)
 
 
-def _take(entries: dict[str, Entry], line: IntentLine | OutcomeLine) -> None:
+def _take(entries: Entries, line: IntentLine | OutcomeLine) -> None:
     if "intent" in line:
         for uid in line["intent"]:
-            entries[uid] = Entry(sends=1 + (entries[uid].sends if uid in entries else 0))
+            before = entries.get(uid)
+            entries[uid] = Entry(sends=1 + (0 if before is None else before.sends))
     else:
         outcome = line["outcome"]
         if outcome is None:

@@ -13,6 +13,7 @@ from airflow_provider_jicoo.bulk.apply.effects import InThread
 from airflow_provider_jicoo.bulk.apply.journal import Journal, outcome_line
 from airflow_provider_jicoo.bulk.apply.way import Event
 from airflow_provider_jicoo.bulk.documents import OutcomeLine
+from airflow_provider_jicoo.bulk.entries import Entries
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 
 
@@ -30,9 +31,7 @@ class Ledger:
     :param awaited: ids of the bookings that others wait for, to take their slots.
     """
 
-    def __init__(
-        self, journal: Journal, in_thread: InThread, entries: dict[str, Entry], awaited: Iterable[str]
-    ) -> None:
+    def __init__(self, journal: Journal, in_thread: InThread, entries: Entries, awaited: Iterable[str]) -> None:
         self.entries = entries
         self.counts: Counter[Outcome] = Counter()
         self.bad: Counter[Outcome] = Counter()

@@ -11,6 +11,7 @@ from airflow_provider_jicoo.bulk.apply.gate import Gate
 from airflow_provider_jicoo.bulk.apply.journal import History, Journal, history
 from airflow_provider_jicoo.bulk.apply.judge import messages
 from airflow_provider_jicoo.bulk.apply.options import Options
+from airflow_provider_jicoo.bulk.entries import Entries
 from airflow_provider_jicoo.bulk.errors import JournalDamagedError, StoppedError
 from airflow_provider_jicoo.bulk.files import StorePath
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
@@ -30,7 +31,7 @@ class Left:
     :param doubts_until: until when the requests of an earlier worker may still be at work, by the gate's clock.
     """
 
-    entries: dict[str, Entry]
+    entries: Entries
     tries: int
     doubts_until: float
 

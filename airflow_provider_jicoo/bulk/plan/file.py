@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -100,7 +101,7 @@ class PlanFile:
         if "shards" in self.header:
             raise PlanMismatchError(f"{path} is a plan in shards: apply each of {', '.join(self.header['shards'])}")
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
-        self._offsets = [0]  # where each begins, and where the last one ends
+        self._offsets = array("Q", [0])  # where each begins, and where the last one ends
         waiting: list[int] = []
         hashed = hashlib.sha256(dump(self.header.get("terms")))
         with path.open("rb") as file:

@@ -1,0 +1,118 @@
+"""What is known of each booking, by uid, in some fifty bytes each, so that there is room for a million."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, MutableMapping
+from dataclasses import replace
+
+from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
+
+_OUTCOMES: tuple[Outcome | None, ...] = (None, *Outcome)
+_CODES = {outcome: code for code, outcome in enumerate(_OUTCOMES)}
+_GONE = 255
+_STAMP = len("2024-03-01T20:00:00.000Z")
+_NO_STAMP = bytes(_STAMP)
+_FIRST_SLOTS = 1 << 10
+
+
+class Entries(MutableMapping[str, Entry]):
+    """A mapping from uid to :class:`~airflow_provider_jicoo.bulk.outcomes.Entry`, as a ``dict`` is.
+
+    As objects in a ``dict`` they take 270 bytes each, and Python's garbage collector walks over all of them time and
+    again. Here what is usual is packed; an entry with words, with stored fields, or with a stamp that is written in
+    another way than Jicoo does is kept whole. What is read is a copy: an entry that was changed has to be set again.
+    """
+
+    def __init__(self) -> None:
+        self._slots = array(
+            "I", bytes(4 * _FIRST_SLOTS)
+        )  # an open hash table: the number of an entry, from 1 on; 0: free
+        self._uids = bytearray()
+        self._ends = array("Q", [0])
+        self._codes = bytearray()
+        self._sends = bytearray()
+        self._stamps = bytearray()
+        self._whole: dict[int, Entry] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._uid(number) for number, code in enumerate(self._codes) if code != _GONE)
+
+    def __contains__(self, uid: object) -> bool:
+        return isinstance(uid, str) and self.get(uid) is not None
+
+    def __getitem__(self, uid: str) -> Entry:
+        entry = self.get(uid)
+        if entry is None:
+            raise KeyError(uid)
+        return entry
+
+    def get(self, uid: str, default: Entry | None = None) -> Entry | None:  # type: ignore[override]
+        """Return a copy of an entry, or the default."""
+        number = self._slots[self._slot(uid)] - 1
+        if number < 0 or self._codes[number] == _GONE:
+            return default
+        whole = self._whole.get(number)
+        if whole is not None:
+            return replace(whole)
+        stamp = bytes(self._stamps[number * _STAMP : (number + 1) * _STAMP])
+        told = None if stamp == _NO_STAMP else stamp.decode()
+        return Entry(_OUTCOMES[self._codes[number]], told, sends=self._sends[number])
+
+    def __setitem__(self, uid: str, entry: Entry) -> None:
+        slot = self._slot(uid)
+        number = self._slots[slot] - 1
+        if number < 0:
+            number = self._add(uid, slot)
+        elif self._codes[number] == _GONE:
+            self._count += 1
+        self._codes[number] = _CODES[entry.outcome]
+        stamp = entry.updated_at
+        is_usual = stamp is None or (len(stamp) == _STAMP and stamp.isascii() and stamp[0] != "\0")
+        if entry.detail or entry.stored or entry.adjusted or entry.sends > 255 or not is_usual:
+            self._whole[number] = replace(entry)
+            return
+        self._whole.pop(number, None)
+        self._sends[number] = entry.sends
+        self._stamps[number * _STAMP : (number + 1) * _STAMP] = _NO_STAMP if stamp is None else stamp.encode()
+
+    def __delitem__(self, uid: str) -> None:
+        number = self._slots[self._slot(uid)] - 1
+        if number < 0 or self._codes[number] == _GONE:
+            raise KeyError(uid)
+        self._codes[number] = _GONE
+        self._whole.pop(number, None)
+        self._count -= 1
+
+    def _uid(self, number: int) -> str:
+        return self._uids[self._ends[number] : self._ends[number + 1]].decode("utf-8", "surrogatepass")
+
+    def _slot(self, uid: str) -> int:
+        """Return the slot of a uid, or the free one that it would take."""
+        slots, most = self._slots, len(self._slots) - 1
+        slot = hash(uid) & most
+        while (number := slots[slot]) and self._uid(number - 1) != uid:
+            slot = (slot + 1) & most
+        return slot
+
+    def _add(self, uid: str, slot: int) -> int:
+        number = len(self._codes)
+        self._uids += uid.encode("utf-8", "surrogatepass")
+        self._ends.append(len(self._uids))
+        self._codes.append(_GONE)
+        self._sends.append(0)
+        self._stamps += _NO_STAMP
+        self._slots[slot] = number + 1
+        self._count += 1
+        if 2 * len(self._codes) > len(self._slots):
+            self._grow()
+        return number
+
+    def _grow(self) -> None:
+        self._slots = array("I", bytes(8 * len(self._slots)))
+        for number in range(len(self._codes)):
+            self._slots[self._slot(self._uid(number))] = number + 1
