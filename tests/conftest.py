@@ -60,6 +60,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, for which all others would have to wait at the end; let the timeout hold for DAGs too."""
+    in_airflow = [item for item in items if "airflow_database" in getattr(item, "fixturenames", ())]
+    for item in in_airflow:
+        # Ten seconds of work before the first of them, in each worker that has one.
+        item.add_marker(pytest.mark.xdist_group("examples" if item.path.stem == "test_example_dags" else "Airflow"))
+        item.add_marker(pytest.mark.long)
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     for item in items:
         # Airflow limits the parsing of a DAG by the same timer of the process as pytest-timeout does the test, and

@@ -119,6 +119,7 @@ def all_runs(make_case, nursery, seed, count, place, capsys):
     assert total >= (100 if LOAD else count * KILLS / 2), "too few were still at work when they were killed"
 
 
+@pytest.mark.proof
 def test_killed_at_every_point_with_files(case, nursery, tmp_path, capsys):
     def place(number):
         folder = tmp_path / str(number)
@@ -128,6 +129,7 @@ def test_killed_at_every_point_with_files(case, nursery, tmp_path, capsys):
     all_runs(case, nursery, 11, RUNS or 3, place, capsys)
 
 
+@pytest.mark.proof
 def test_killed_at_every_point_with_an_object_store(case, nursery, store, capsys):
     def place(number):
         # Other uploads are slow enough to be killed in the middle of them: they arrive after the death of their worker.
