@@ -7,7 +7,15 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from airflow_provider_jicoo.api.booking_changes import BookingChange, absent, changes, check_gone, past, period, start_of
+from airflow_provider_jicoo.api.booking_changes import (
+    BookingChange,
+    absent,
+    changes,
+    check_gone,
+    past,
+    period,
+    start_of,
+)
 from airflow_provider_jicoo.events.cursor import REFRESH, Cursor, cursor_of
 from airflow_provider_jicoo.events.parts import CursorLostError
 
