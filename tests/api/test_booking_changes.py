@@ -77,9 +77,12 @@ def test_what_happened(before, now, event):
     [
         {"hosts": [{"userId": "u2", "role": "viewer"}, {"userId": "u1", "role": "admin"}]},
         {"startedAt": "2026-03-02T18:00:00+09:00"},
+        {"updatedAt": "2026-02-01T00:00:00Z", "createdAt": "2026-02-01T09:00:00.000+09:00"},
+        {"description": ""},
+        {"cancelledAt": "", "cancelReason": ""},
         {"aFieldThatIsNotDocumented": "changes with each answer"},
     ],
-    ids=["order of hosts", "the time of another zone", "unknown field"],
+    ids=["order of hosts", "the time of another zone", "stamps", "nothing as empty", "not cancelled", "unknown field"],
 )
 def test_what_is_written_otherwise_is_no_change(same):
     assert told({}, **same) is None

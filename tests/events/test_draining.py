@@ -294,7 +294,16 @@ class TestRefusals:
         for name in variables.texts:
             if not name.endswith(".since"):
                 variables.texts[name] = "{}"
-        with pytest.raises(CursorLostError):
+        with pytest.raises(CursorLostError, match=r"the Variables jicoo_cursor_\w+ and .*: restore them; or delete"):
+            drain()
+
+    @pytest.mark.parametrize("text", ["{", "[]", "7", '{"handled": 7}'])
+    def test_nor_is_a_list_that_is_lost(self, jicoo_sandbox, variables, text):
+        drain()
+        for name in variables.texts:
+            if name.endswith(".since"):
+                variables.texts[name] = text
+        with pytest.raises(CursorLostError, match="the list is none"):
             drain()
 
     def test_another_teams_key_cancels_nothing(self, jicoo_sandbox):
