@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_jicoo.api import times
@@ -18,6 +18,7 @@ from airflow_provider_jicoo.plugins import airflow_internals
 from airflow_provider_jicoo.plugins.airflow_internals import NotStoredError
 
 RUN_ID = "jicoo__{}"
+_FIRST = datetime.min.replace(tzinfo=timezone.utc)
 _SAID = ("event_type_uid", "started_at", "ended_at", "updated_at", "cancelled_at")
 """What an event says of the booking, beside what its id is made of."""
 MARGIN = timedelta(days=1)
@@ -81,7 +82,8 @@ def _start_dag(conn_id: str, dag_id: str, event: WebhookEvent) -> None:
 
 def _emit_partition(conn_id: str, event: WebhookEvent) -> None:
     uri, told = bookings_uri(conn_id), letter(conn_id, event)
-    since = times.moment(event.created_at) - MARGIN
+    created = times.moment(event.created_at)
+    since = max(created, _FIRST + MARGIN) - MARGIN
     if airflow_internals.emit_partition(uri, event.id, told, since):
         return
     if _is_another(airflow_internals.extra_of_partition(uri, event.id, since), told):

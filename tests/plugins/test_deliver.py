@@ -67,6 +67,11 @@ class TestOneSecond:
             deliver("jicoo_default", delivery, parse(again))
         assert len(stored) == 1
 
+    def test_an_event_of_the_first_day_there_is(self, stored, delivery):
+        """Signed, and odd: no reason to fail each time that it comes."""
+        deliver("jicoo_default", delivery, parse(body(created="0001-01-01T00:00:00Z")))
+        assert len(stored) == 1
+
     @pytest.mark.parametrize("kept", [{}, {"event_id": "abc"}], ids=["nothing", "a part"])
     def test_what_is_stored_without_the_times_is_taken_for_the_same(self, stored, delivery, kept):
         """A run that was started by hand with the event's id, or by a version that told less."""
