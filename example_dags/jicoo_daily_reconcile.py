@@ -80,7 +80,10 @@ def jicoo_daily_reconcile() -> None:
 
 def name_of(booking: dict[str, Any]) -> str:
     """As in jicoo_on_booking: what is the same in it is a state that a line was written of."""
-    start = "".join(letter for letter in booking["startedAt"] if letter.isalnum())
+    import pendulum
+
+    # In one form: a list of bookings and a single one may be written in two.
+    start = pendulum.parse(booking["startedAt"]).in_timezone("UTC").format("YYYYMMDD[T]HHmmssSSS[Z]")
     return f"{booking['uid']}.{booking['status']}.{start}"
 
 

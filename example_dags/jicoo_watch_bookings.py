@@ -70,7 +70,10 @@ def jicoo_watch_bookings() -> None:
 
 def name_of(booking: dict[str, Any]) -> str:
     """What jicoo_daily_reconcile knows a line by."""
-    start = "".join(letter for letter in booking["startedAt"] if letter.isalnum())
+    import pendulum
+
+    # In one form: a list of bookings and a single one may be written in two.
+    start = pendulum.parse(booking["startedAt"]).in_timezone("UTC").format("YYYYMMDD[T]HHmmssSSS[Z]")
     return f"{booking['uid']}.{booking['status']}.{start}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import runpy
 import sqlite3
 import sys
 import threading
@@ -793,6 +794,18 @@ class TestOnBooking:
     def test_a_booking_that_is_not_there_fails_at_once(self, jicoo_sandbox, run_dag, tmp_path):
         run = run_dag(self.FILE, booking_uid="mzgdPJVBb7RE", folder=str(tmp_path))
         assert (run.states, run.tries) == ({"write": "failed"}, {"write": 1})
+
+
+@pytest.mark.parametrize("name", ["jicoo_on_booking", "jicoo_watch_bookings", "jicoo_daily_reconcile"])
+@pytest.mark.parametrize(
+    "start",
+    ["2026-03-02T09:00:00.000Z", "2026-03-02T09:00:00Z", "2026-03-02T18:00:00+09:00", "2026-03-02T09:00:00+00:00"],
+)
+def test_a_line_has_one_name_however_jicoo_writes_the_start(name, start):
+    """Else the reconcile, which lists, would miss each morning what the others, which read one, have written."""
+    name_of = runpy.run_path(str(FOLDER / f"{name}.py"))["name_of"]
+    booking = {"uid": "mzgdPJVBb7RE", "status": "open", "startedAt": start}
+    assert name_of(booking) == "mzgdPJVBb7RE.open.20260302T090000000Z"
 
 
 # The DAG asks for what was changed lately; the sandbox has to have the same time.

@@ -55,6 +55,7 @@ _FIELDS = (
     "updatedAt",
 )
 """What Jicoo documents of a booking, beside what an entry says itself. Another field may change with every answer."""
+_STAMPS = frozenset({"cancelledAt", "createdAt", "updatedAt"})
 
 
 class VanishedError(JicooError):
@@ -133,12 +134,27 @@ def seen(row: Mapping[str, Any]) -> Seen:
 
     start, end = times.as_wire(row["startedAt"]), times.as_wire(row["endedAt"])
     hosts = sorted(str(host.get("userId")) for host in row.get("hosts") or ())
-    parts = json.dumps([[row.get(name) for name in _FIELDS], hosts], default=str, sort_keys=True)
+    fields = [_comparable(name, row.get(name)) for name in _FIELDS]
+    parts = json.dumps([fields, hosts], default=str, sort_keys=True)
     # 40 bits: of a trillion changes one would show the digest that was there before.
     digest = hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
     return Seen(
         f"{row['status']} {start} {end} {digest}", row.get("eventTypeId"), row.get("createdAt"), row["updatedAt"]
     )
+
+
+def _comparable(name: str, value: Any) -> Any:
+    """Return a field as it is compared: a list and a single booking may write the same in two ways."""
+    from airflow_provider_jicoo.api import times
+
+    if value == "":
+        return None
+    if name in _STAMPS and isinstance(value, str):
+        try:
+            return times.as_wire(value)
+        except ValueError:
+            return value
+    return value
 
 
 def start_of(entry: str) -> str:

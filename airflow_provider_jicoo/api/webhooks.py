@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Literal
 
 from airflow_provider_jicoo.api import times
@@ -75,10 +75,21 @@ class WebhookEvent:
         """The same 32 hex digits whenever the same event comes: of its name, its booking and ``created_at``.
 
         Jicoo's events have no id. Two events of one name and one booking within the unit of ``createdAt``, which is a
-        second in Jicoo's example, have the same.
+        second in Jicoo's example, have the same: :attr:`second_id` tells them apart.
         """
-        parts = json.dumps([self.name, self.booking_uid, self.created_at])
-        return hashlib.sha256(parts.encode()).hexdigest()[:32]
+        return _digest(self.name, self.booking_uid, self.created_at)
+
+    @property
+    def second_id(self) -> str:
+        """The id of an event whose ``id`` another one has already, which says other ids or times of the booking.
+
+        It is made of all that the event says, so that a repeat of it has the same.
+        """
+        return _digest(*astuple(self))
+
+
+def _digest(*parts: str | None) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 @discreet

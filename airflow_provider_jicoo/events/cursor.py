@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -9,6 +10,10 @@ from airflow_provider_jicoo.events.parts import CursorLostError
 
 REFRESH = timedelta(hours=1)
 """How old the stored cursor may become while nothing happens: the next process then asks for that much more."""
+_MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+_ENTRY = re.compile(rf".+ {_MOMENT} {_MOMENT} [0-9a-f]+", re.DOTALL)
+"""What :class:`~airflow_provider_jicoo.api.booking_changes.Seen` says of an entry: one of another form compares with
+nothing."""
 
 
 class Cursor(NamedTuple):
@@ -35,7 +40,10 @@ def cursor_of(stored: dict[str, Any]) -> Cursor:
     """
     try:
         since = datetime.fromisoformat(stored["since"])
-        entries = {str(uid): str(entry) for uid, entry in stored["entries"].items()}
+        entries = dict(stored["entries"].items())
+        is_one = since.tzinfo is not None and all(map(_ENTRY.fullmatch, entries.values()))
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise CursorLostError("what is stored as the cursor is none") from None
+        is_one = False
+    if not is_one:
+        raise CursorLostError("what is stored as the cursor is none")
     return Cursor(since, entries)

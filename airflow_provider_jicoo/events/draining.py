@@ -162,20 +162,30 @@ def _what_rang(context: Mapping[str, Any]) -> Iterator[datetime]:
     from airflow_provider_jicoo.api import times
 
     yield datetime.now(timezone.utc)
-    run_after = getattr(context.get("dag_run"), "run_after", None)
+    run = context.get("dag_run")
+    run_after = getattr(run, "run_after", None)
     if run_after is not None:
         yield times.moment(run_after)
+    conf = getattr(run, "conf", None)
+    if isinstance(conf, Mapping) and {"jicoo_conn_id", "event_id"} <= set(conf):  # of a webhook
+        yield from _times_told(conf)
     for events in (context.get("triggering_asset_events") or {}).values():
         for event in events:
             yield times.moment(event.timestamp)
             extra: Mapping[str, Any] = event.extra or {}
             payload = extra.get("payload")
-            said = payload if isinstance(payload, Mapping) else extra
-            for key in ("created_at", "updated_at"):
-                try:
-                    yield times.moment(said.get(key))
-                except ValueError:
-                    continue
+            yield from _times_told(payload if isinstance(payload, Mapping) else extra)
+
+
+def _times_told(said: Mapping[str, Any]) -> Iterator[datetime]:
+    """Yield when it happened, as an event says it."""
+    from airflow_provider_jicoo.api import times
+
+    for key in ("created_at", "updated_at"):
+        try:
+            yield times.moment(said.get(key))
+        except ValueError:
+            continue
 
 
 @discreet

@@ -8,10 +8,11 @@ one sees that before it notes another booking.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_jicoo.api.errors import JicooError
 from airflow_provider_jicoo.events.cursor import Cursor, cursor_of
+from airflow_provider_jicoo.events.parts import CursorLostError
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.events.stores import Variables
@@ -57,14 +58,18 @@ class Handled:
 
         :raises CursorLostError: it cannot be read.
         """
-        stored = self._variables.load(self._name)
-        if stored is None:
-            self._write_list()
-            return
-        self.cursor = cursor_of(stored)
-        noted = json.loads(self._variables.read(self._list) or "{}").get("handled", {})
-        for uid, entry in noted.items():
-            self._enter(uid, entry)
+        try:
+            stored = self._variables.load(self._name)
+            self.cursor = None if stored is None else cursor_of(stored)
+            noted = {} if stored is None else self._read_list().get("handled", {})
+            for uid, entry in noted.items():
+                self._enter(uid, entry)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise CursorLostError(
+                f"which bookings this task has handled cannot be read from the Variables {self._name} and {self._list} "
+                f"({error if isinstance(error, CursorLostError) else 'the list is none'}): restore them; or delete "
+                "both, and the next run is a first use, for which `begin` says what counts as handled"
+            ) from None
         self._noted = noted
         self._write_list()
 
@@ -106,13 +111,17 @@ class Handled:
             self.cursor.entries[uid] = entry
 
     def _check(self) -> None:
-        owner = json.loads(self._variables.read(self._list) or "{}").get("owner")
+        owner = self._read_list().get("owner")
         if owner != self._owner:
             raise TakenOverError(
                 "another process of this task handles the same bookings by now, and this one stops, so that none is "
                 "handled twice: let only one run at a time (max_active_runs=1 on the DAG, max_active_tis_per_dag=1 on "
                 "the task)"
             )
+
+    def _read_list(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._variables.read(self._list) or "{}")
+        return found
 
     def _write_list(self) -> None:
         self._variables.write(self._list, json.dumps({"owner": self._owner, "handled": self._noted}))

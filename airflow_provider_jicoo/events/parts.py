@@ -74,7 +74,7 @@ def load(name: str) -> Generator[Get | Put, str | None, dict[str, Any] | None]:
     if "data" in header:
         return unpack(str(header["data"]))
     parts = []
-    for number in range(int(header["parts"])):
+    for number in range(header["parts"]):
         part = yield Get(_part(name, header["generation"], number))
         parts.append(part or "")
     text = "".join(parts)
@@ -107,8 +107,8 @@ def save(name: str, text: str) -> Generator[Get | Put, str | None, None]:
 def _header(stored: str) -> dict[str, Any]:
     try:
         header = json.loads(stored)
-        if header["version"] == _VERSION and ("data" in header or {"generation", "parts", "digest"} <= set(header)):
-            return dict(header)
+        if header["version"] == _VERSION and ("data" in header or {"generation", "digest"} <= set(header)):
+            return {**header, "parts": int(header.get("parts", 0))}
     except (ValueError, TypeError, KeyError):
         pass
     raise CursorLostError("what is stored as the cursor's header cannot be read by this version of the package")

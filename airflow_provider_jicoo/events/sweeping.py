@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT = 3600.0
 """Seconds between two tries at the most, where nothing works; the interval, where that is longer."""
 
+LONGEST_ASKED_FOR = 86_400.0
+"""Seconds of Jicoo's ``Retry-After`` that are waited at the most: whoever asks for years would silence the poller."""
+
 
 class Sweep:
     """What one look at the bookings saw.
@@ -79,7 +82,8 @@ async def sweeps(
 ) -> AsyncGenerator[Sweep, None]:
     """Sweep for ever.
 
-    After an error the connection is read anew. The waits begin with the interval and double up to an hour.
+    After an error the connection is read anew. The waits begin with the interval and double up to an hour, or are as
+    long as Jicoo asks for, up to a day.
 
     :param jicoo_conn_id: the Airflow connection.
     :param poll_interval: seconds from the end of a sweep to the next one.
@@ -118,7 +122,7 @@ async def sweeps(
 
 def _wait(error: Exception, poll_interval: float, failures: int) -> float:
     doubled = poll_interval * 2.0 ** min(failures - 1, 30)
-    asked_for = getattr(error, "retry_after", None) or 0.0
+    asked_for = min(getattr(error, "retry_after", None) or 0.0, LONGEST_ASKED_FOR)
     return max(min(doubled, max(LONGEST_WAIT, poll_interval)), asked_for)
 
 

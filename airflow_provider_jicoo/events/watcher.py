@@ -7,7 +7,15 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from airflow_provider_jicoo.api.booking_changes import BookingChange, absent, changes, check_gone, past, period
+from airflow_provider_jicoo.api.booking_changes import (
+    BookingChange,
+    absent,
+    changes,
+    check_gone,
+    past,
+    period,
+    start_of,
+)
 from airflow_provider_jicoo.events.cursor import REFRESH, Cursor, cursor_of
 from airflow_provider_jicoo.events.parts import CursorLostError
 
@@ -76,9 +84,12 @@ class Watcher:
             log.info("Begins with %d bookings: of these only what happens from now on is told", len(sweep.rows))
             self._move(sweep, Cursor(sweep.began, {uid: row.entry for uid, row in sweep.rows.items()}))
             return []
+        lower = period(before.since, sweep.began, self._horizon_days).lower
         looked_up = await sweep.look_up(absent(before.entries, sweep.rows, sweep.asked))
         check_gone(before.entries, looked_up)
-        rows = {**sweep.rows, **looked_up}
+        # A shared sweep goes back as far as any watcher needs: what began earlier than this one looks was forgotten.
+        ours = {uid: row for uid, row in sweep.rows.items() if uid in before.entries or start_of(row.entry) >= lower}
+        rows = {**ours, **looked_up}
         found = sorted(changes(before.entries, rows), key=lambda change: change.updated_at or "~")
         wanted = [change for change in found if self._wants(change)]
         told, left = wanted[:TOLD_AT_ONCE], wanted[TOLD_AT_ONCE:]
@@ -90,7 +101,6 @@ class Watcher:
             entries = {**entries, **news}
             for uid in gone:
                 del entries[uid]
-        lower = period(before.since, sweep.began, self._horizon_days).lower
         if left or sweep.asked.lower > lower:
             sweep.ask_again(before.since)
             since = before.since

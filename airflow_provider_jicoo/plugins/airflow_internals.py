@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jicoo.api.errors import JicooError
 
 if TYPE_CHECKING:
-    from airflow.models.asset import AssetModel
+    from airflow.models.asset import AssetEvent, AssetModel
     from airflow.models.connection import Connection
     from sqlalchemy.orm import Session
 
@@ -75,6 +75,21 @@ def start_dag_run(dag_id: str, run_id: str, conf: Mapping[str, Any]) -> bool:
             if _run_exists(dag_id, run_id, session):
                 return False
         raise
+
+
+def conf_of_run(dag_id: str, run_id: str) -> Mapping[str, Any]:
+    """Return the ``conf`` of a run; nothing where it has none, or there is no such run.
+
+    :param dag_id: the DAG.
+    :param run_id: id of the run.
+    """
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session(scoped=False) as session:
+        found = session.scalar(select(DagRun.conf).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+    return found if isinstance(found, Mapping) else {}
 
 
 def _create_run(dag_id: str, run_id: str, conf: Mapping[str, Any], session: Session) -> bool:
@@ -141,18 +156,14 @@ def emit_partition(uri: str, partition_key: str, extra: Mapping[str, Any], since
     :param since: how far back an event of this key is looked for: its rows have an index by time, not by key.
     :raises NotStoredError: no DAG would start.
     """
-    from airflow.models.asset import AssetEvent, PartitionedAssetKeyLog
+    from airflow.models.asset import PartitionedAssetKeyLog
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
     from sqlalchemy import func, select
 
     with _ONE_PARTITION_AT_A_TIME, create_session(scoped=False) as session:
         assets = _assets(uri, session, lock=True)
-        ids = [asset.id for asset in assets]
-        known = select(AssetEvent.id).where(
-            AssetEvent.asset_id.in_(ids), AssetEvent.partition_key == partition_key, AssetEvent.timestamp >= since
-        )
-        if session.scalar(known.limit(1)) is not None:
+        if _partition(assets, partition_key, since, session) is not None:
             return False
         # To be found by the number of their rows: there is no other index, and Airflow removes none of them.
         last = session.scalar(select(func.max(PartitionedAssetKeyLog.id))) or 0
@@ -171,6 +182,38 @@ def emit_partition(uri: str, partition_key: str, extra: Mapping[str, Any], since
                 f"no DAG that is switched on has a PartitionedAssetTimetable on the asset {uri!r}: deploy or unpause it"
             )
     return True
+
+
+def extra_of_partition(uri: str, partition_key: str, since: datetime) -> Mapping[str, Any]:
+    """Return the ``extra`` of a partitioned event of an asset; nothing where it has none, or there is no such event.
+
+    :param uri: the asset; whatever name it has.
+    :param partition_key: the key.
+    :param since: how far back it is looked for.
+    """
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        found = _partition(_assets(uri, session, lock=False), partition_key, since, session)
+        return {} if found is None or not isinstance(found.extra, Mapping) else found.extra
+
+
+def _partition(assets: list[AssetModel], partition_key: str, since: datetime, session: Session) -> AssetEvent | None:
+    """Return a partitioned event of one of some assets, the oldest of its key; None where there is none."""
+    from airflow.models.asset import AssetEvent
+    from sqlalchemy import select
+
+    known = (
+        select(AssetEvent)
+        .where(
+            AssetEvent.asset_id.in_([asset.id for asset in assets]),
+            AssetEvent.partition_key == partition_key,
+            AssetEvent.timestamp >= since,
+        )
+        .order_by(AssetEvent.id)
+    )
+    found: AssetEvent | None = session.scalar(known.limit(1))
+    return found
 
 
 def wake(uri: str, extra: Mapping[str, Any]) -> None:

@@ -5,8 +5,9 @@ What is handed on is ids, the event's name and times: a guest's name, e-mail and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow_provider_jicoo.api import times
@@ -17,6 +18,9 @@ from airflow_provider_jicoo.plugins import airflow_internals
 from airflow_provider_jicoo.plugins.airflow_internals import NotStoredError
 
 RUN_ID = "jicoo__{}"
+_FIRST = datetime.min.replace(tzinfo=timezone.utc)
+_SAID = ("event_type_uid", "started_at", "ended_at", "updated_at", "cancelled_at")
+"""What an event says of the booking, beside what its id is made of."""
 MARGIN = timedelta(days=1)
 """How much earlier than Jicoo says that it happened an event may be in Airflow's database: clocks differ."""
 
@@ -37,21 +41,22 @@ def deliver(conn_id: str, delivery: Delivery, event: WebhookEvent) -> None:
                 "webhook_delivery is partitioned_asset, and this Airflow has no partitioned assets, which came with "
                 "3.2: use dag_run, which loses nothing either"
             )
-        since = times.moment(event.created_at) - MARGIN
-        airflow_internals.emit_partition(bookings_uri(conn_id), event.id, letter(conn_id, event), since)
+        _emit_partition(conn_id, event)
     else:
         airflow_internals.wake(bookings_uri(conn_id), letter(conn_id, event))
 
 
-def letter(conn_id: str, event: WebhookEvent) -> dict[str, Any]:
+def letter(conn_id: str, event: WebhookEvent, event_id: str | None = None) -> dict[str, Any]:
     """Return what a DAG is told: ``conf`` of its run, or ``extra`` of the asset's event.
 
     ``jicoo_conn_id``, ``event_id``, ``event`` (its name), and as in
     :class:`~airflow_provider_jicoo.api.webhooks.WebhookEvent` ``booking_uid``, ``event_type_uid``, ``created_at``,
     ``started_at``, ``ended_at``, ``updated_at`` and ``cancelled_at``, which are None where the event does not say.
+
+    :param event_id: the event's id, where it is not the usual one.
     """
     told = asdict(event)
-    return {"jicoo_conn_id": conn_id, "event_id": event.id, "event": told.pop("name"), **told}
+    return {"jicoo_conn_id": conn_id, "event_id": event_id or event.id, "event": told.pop("name"), **told}
 
 
 def _start_dags(conn_id: str, dag_ids: tuple[str, ...], event: WebhookEvent) -> None:
@@ -59,8 +64,36 @@ def _start_dags(conn_id: str, dag_ids: tuple[str, ...], event: WebhookEvent) -> 
     for dag_id in dag_ids:
         # One that cannot be started does not keep the others waiting: those are there when the event comes again.
         try:
-            airflow_internals.start_dag_run(dag_id, RUN_ID.format(event.id), letter(conn_id, event))
+            _start_dag(conn_id, dag_id, event)
         except NotStoredError as error:
             problems.append(str(error))
     if problems:
         raise NotStoredError("; ".join(problems))
+
+
+def _start_dag(conn_id: str, dag_id: str, event: WebhookEvent) -> None:
+    run_id, told = RUN_ID.format(event.id), letter(conn_id, event)
+    if airflow_internals.start_dag_run(dag_id, run_id, told):
+        return
+    if _is_another(airflow_internals.conf_of_run(dag_id, run_id), told):
+        second = event.second_id
+        airflow_internals.start_dag_run(dag_id, RUN_ID.format(second), letter(conn_id, event, second))
+
+
+def _emit_partition(conn_id: str, event: WebhookEvent) -> None:
+    uri, told = bookings_uri(conn_id), letter(conn_id, event)
+    created = times.moment(event.created_at)
+    since = max(created, _FIRST + MARGIN) - MARGIN
+    if airflow_internals.emit_partition(uri, event.id, told, since):
+        return
+    if _is_another(airflow_internals.extra_of_partition(uri, event.id, since), told):
+        second = event.second_id
+        airflow_internals.emit_partition(uri, second, letter(conn_id, event, second), since)
+
+
+def _is_another(stored: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """Tell whether what is stored under an event's id is another event, which says something else of the booking.
+
+    ``createdAt`` may be of whole seconds, so that two moves of a booking within one second have the same id.
+    """
+    return any(name in stored and stored[name] != told[name] for name in _SAID)

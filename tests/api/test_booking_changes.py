@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from airflow_provider_jicoo.api import booking_changes
 from airflow_provider_jicoo.api.booking_changes import (
     GONE_AT_MOST,
     Period,
@@ -19,6 +20,7 @@ from airflow_provider_jicoo.api.booking_changes import (
     seen,
     start_of,
 )
+from airflow_provider_jicoo.api.models import Booking
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
@@ -77,9 +79,12 @@ def test_what_happened(before, now, event):
     [
         {"hosts": [{"userId": "u2", "role": "viewer"}, {"userId": "u1", "role": "admin"}]},
         {"startedAt": "2026-03-02T18:00:00+09:00"},
+        {"updatedAt": "2026-02-01T00:00:00Z", "createdAt": "2026-02-01T09:00:00.000+09:00"},
+        {"description": ""},
+        {"cancelledAt": "", "cancelReason": ""},
         {"aFieldThatIsNotDocumented": "changes with each answer"},
     ],
-    ids=["order of hosts", "the time of another zone", "unknown field"],
+    ids=["order of hosts", "the time of another zone", "stamps", "nothing as empty", "not cancelled", "unknown field"],
 )
 def test_what_is_written_otherwise_is_no_change(same):
     assert told({}, **same) is None
@@ -147,3 +152,9 @@ def test_many_that_are_gone_at_once_are_not_cancelled():
     check_gone(entries, dict.fromkeys(list(entries)[:GONE_AT_MOST]))
     with pytest.raises(VanishedError, match=r"^11 of the 50 bookings known do not exist any more for this API key"):
         check_gone(entries, dict.fromkeys(list(entries)[: GONE_AT_MOST + 1]))
+
+
+def test_all_that_is_documented_of_a_booking_is_compared():
+    """The list is written out, since stored cursors depend on its order, and nothing heavy is to be imported for it."""
+    said_itself = {"uid", "status", "startedAt", "endedAt", "hosts"}
+    assert [name for name in Booking.__annotations__ if name not in said_itself] == list(booking_changes._FIELDS)

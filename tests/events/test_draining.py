@@ -67,6 +67,13 @@ def test_what_is_not_wanted_counts_as_handled(jicoo_sandbox):
     assert drain() == []
 
 
+def test_one_row_that_cannot_be_used_hides_no_other(jicoo_sandbox):
+    assert drain() == []
+    broken, good = (jicoo_sandbox.add_booking()["uid"] for _ in range(2))
+    jicoo_sandbox.edit(broken, updatedAt=None)
+    assert drain() == [("booked", good)]
+
+
 def test_each_task_and_each_connection_has_its_own(jicoo_sandbox, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_JICOO_DEFAULT"])
     kinds = [
@@ -178,6 +185,24 @@ class TestFirstUse:
         event = rung(now, {"created_at": rang, "uid": uid})
         assert drain(task_context(triggering_asset_events=event)) == [("booked", uid)]
 
+    def test_what_started_the_run_by_a_webhook_is_new(self, jicoo_sandbox):
+        """``dag_run``: the webhook came late, after hours in which Airflow was down."""
+        now = datetime.now(timezone.utc)
+        for booking in jicoo_sandbox.bookings():
+            jicoo_sandbox.edit(booking["uid"], updatedAt=times(now - timedelta(hours=3)))
+        rang = times(now - timedelta(hours=1))
+        uid = jicoo_sandbox.add_booking(updatedAt=rang)["uid"]
+        conf = {"jicoo_conn_id": "jicoo_default", "event_id": "abc", "created_at": rang, "booking_uid": uid}
+        run = SimpleNamespace(run_after=now, conf=conf)
+        assert drain(task_context(dag_run=run)) == [("booked", uid)]
+
+    @pytest.mark.parametrize("conf", [None, {"created_at": "2020-01-01T00:00:00Z"}])
+    def test_a_conf_of_somebody_elses_says_nothing(self, jicoo_sandbox, conf):
+        now = datetime.now(timezone.utc)
+        for booking in jicoo_sandbox.bookings():
+            jicoo_sandbox.edit(booking["uid"], updatedAt=times(now - timedelta(hours=3)))
+        assert drain(task_context(dag_run=SimpleNamespace(run_after=now, conf=conf))) == []
+
     def test_a_little_earlier_is_new(self, jicoo_sandbox):
         """Clocks differ, and what rings may take a while."""
         now = datetime.now(timezone.utc)
@@ -269,7 +294,16 @@ class TestRefusals:
         for name in variables.texts:
             if not name.endswith(".since"):
                 variables.texts[name] = "{}"
-        with pytest.raises(CursorLostError):
+        with pytest.raises(CursorLostError, match=r"the Variables jicoo_cursor_\w+ and .*: restore them; or delete"):
+            drain()
+
+    @pytest.mark.parametrize("text", ["{", "[]", "7", '{"handled": 7}'])
+    def test_nor_is_a_list_that_is_lost(self, jicoo_sandbox, variables, text):
+        drain()
+        for name in variables.texts:
+            if name.endswith(".since"):
+                variables.texts[name] = text
+        with pytest.raises(CursorLostError, match="the list is none"):
             drain()
 
     def test_another_teams_key_cancels_nothing(self, jicoo_sandbox):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from types import SimpleNamespace
 
 import pytest
 
+from airflow_provider_jicoo.events.cursor import Cursor, cursor_of
+from airflow_provider_jicoo.events.parts import CursorLostError
 from airflow_provider_jicoo.events.stores import AssetStore, Cursors, cursor_name
 from airflow_provider_jicoo.tasks.compat import asset_stores, shared_stream_producer
 from airflow_provider_jicoo.triggers.events import BookingEventTrigger, SweepProducer
@@ -40,6 +43,42 @@ async def test_what_is_read_comes_from_the_first_asset_that_has_it():
     new, old = Blocking(), Blocking()
     await Cursors(AssetStore([old]), "a").save({"since": "now", "entries": {}})
     assert await Cursors(AssetStore([new, old]), "a").load() == {"since": "now", "entries": {}}
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        {"since": "2026-03-01T12:00:00+00:00"},
+        {"since": "2026-03-01T12:00:00", "entries": {}},
+        {"since": "2026-03-01T12:00:00+00:00", "entries": {"a": "open"}},
+        {"since": "2026-03-01T12:00:00+00:00", "entries": {"a": "open then now digest"}},
+        {"since": "2026-03-01T12:00:00+00:00", "entries": {"a": None}},
+        {"since": "2026-03-01T12:00:00+00:00", "entries": ["a"]},
+    ],
+)
+def test_a_cursor_of_another_form_is_lost_and_breaks_nothing_later(stored):
+    with pytest.raises(CursorLostError):
+        cursor_of(stored)
+
+
+@pytest.mark.parametrize("status", ["open", "a status of two words"])
+def test_a_cursor_as_it_was_written(status):
+    start, end = "2026-03-01T12:00:00.000Z", "2026-03-01T13:00:00.000Z"
+    made = Cursor(datetime(2026, 3, 1, tzinfo=timezone.utc), {"a": f"{status} {start} {end} 0123456789"})
+    assert cursor_of(made.stored()) == made
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "header",
+    ["[]", "7", '{"version": 1, "generation": "a", "parts": "many", "digest": "x"}', '{"version": 1, "data": "ü"}'],
+)
+async def test_what_somebody_else_has_written_is_a_lost_cursor(header):
+    store = Blocking()
+    store.texts["a"] = header
+    with pytest.raises(CursorLostError):
+        await Cursors(AssetStore([store]), "a").load()
 
 
 def test_airflows_own_stores_are_found():

@@ -276,3 +276,32 @@ Model.TestCase.settings = settings(
     phases=(Phase.reuse, Phase.generate),
 )
 TestModel = pytest.mark.timeout(3_600 if FULL else 120)(Model.TestCase)
+
+
+def test_a_sweep_that_goes_back_for_another_watcher_tells_nothing_old_again():
+    """One that was away for days asks the sweep that all share to go back as far; the others have forgotten those."""
+    now = BEGIN
+    world = {
+        name: {
+            "status": "open",
+            "startedAt": times.wire(now + timedelta(hours=hours)),
+            "endedAt": times.wire(now + timedelta(hours=hours + 1)),
+            "createdAt": times.wire(now),
+            "updatedAt": times.wire(now),
+        }
+        for name, hours in (("long past", -72), ("to come", 72))
+    }
+    watcher = Watcher(None, lambda change: True, None, 3)
+
+    def sweep(since):
+        asked = period(since, now, None)
+        rows = {uid: seen(row) for uid, row in world.items() if asked.has(times.wire(times.moment(row["startedAt"])))}
+        return FakeSweep(now, asked, rows, world)
+
+    def told(since):
+        return [change.uid for change in asyncio.run(watcher.take(sweep(since)))]
+
+    assert told(now) == []
+    assert told(now - timedelta(days=7)) == []
+    world["to come"]["updatedAt"] = times.wire(now + timedelta(minutes=1))
+    assert told(now - timedelta(days=7)) == ["to come"]

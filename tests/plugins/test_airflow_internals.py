@@ -56,6 +56,8 @@ class TestDagRun:
         assert internals.start_dag_run("webhook_first", "jicoo__1", TOLD) is True
         assert internals.start_dag_run("webhook_first", "jicoo__1", TOLD) is False
         assert runs("webhook_first") == {"jicoo__1": TOLD}
+        assert internals.conf_of_run("webhook_first", "jicoo__1") == TOLD
+        assert internals.conf_of_run("webhook_first", "jicoo__2") == {}
 
     def test_what_airflow_says_of_it(self, runs):
         from airflow.models.dagrun import DagRun
@@ -151,6 +153,8 @@ class TestPartition:
         assert internals.emit_partition(URI, "abc", TOLD, LONG_AGO) is True
         assert internals.emit_partition(URI, "abc", TOLD, LONG_AGO) is False
         assert internals.emit_partition(URI, "def", TOLD, LONG_AGO) is True
+        assert internals.extra_of_partition(URI, "abc", LONG_AGO) == TOLD
+        assert internals.extra_of_partition(URI, "ghi", LONG_AGO) == {}
         assert partitions() == ([("abc", TOLD), ("def", TOLD)], ["webhook_partitioned"] * 2)
 
     def test_even_where_the_run_was_made_meanwhile(self, partitions):

@@ -57,6 +57,27 @@ class TestStored:
             "an_event_of_tomorrow",
         }
 
+    async def test_two_events_of_one_second_are_two_runs(self, app, endpoint, runs):
+        """Of whole seconds, as in Jicoo's example: two moves of a booking may have the same."""
+        for day in (1, 2, 2, 1):
+            raw = body(event="guest_rescheduled", startedAt=f"2026-02-0{day}T01:00:00.000Z")
+            assert await post(app, raw, signed(raw)) == STORED
+        found = runs("webhook_first")
+        assert sorted(conf["started_at"][:10] for conf in found.values()) == ["2026-02-01", "2026-02-02"]
+        assert set(found) == {f"jicoo__{conf['event_id']}" for conf in found.values()}
+
+    async def test_two_events_of_one_second_are_two_partitions(self, app, endpoint, asset_events):
+        if not airflow_internals.has_partitions():
+            pytest.skip("this Airflow has no partitioned assets")
+        endpoint(webhook_delivery="partitioned_asset", webhook_dag_ids="")
+        for day in (1, 2, 2, 1):
+            raw = body(event="guest_rescheduled", startedAt=f"2026-02-0{day}T01:00:00.000Z")
+            assert await post(app, raw, signed(raw)) == STORED
+        events, _ = asset_events()
+        assert [told["started_at"][:10] for _, told in events] == ["2026-02-01", "2026-02-02"]
+        assert [key for key, _ in events] == [told["event_id"] for _, told in events]
+        assert len({key for key, _ in events}) == 2
+
     async def test_what_one_dag_lacks_is_made_up_for_by_the_repeat(self, app, endpoint, runs, caplog):
         endpoint(webhook_dag_ids="webhook_first, webhook_late, webhook_second")
         assert await post(app, RAW, signed(RAW)) == NOT_STORED

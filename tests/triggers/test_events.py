@@ -11,7 +11,7 @@ import os
 
 import pytest
 
-from airflow_provider_jicoo.api.errors import InvalidRequestError
+from airflow_provider_jicoo.api.errors import InvalidRequestError, RateLimitError
 from airflow_provider_jicoo.events import sweeping, watcher
 from airflow_provider_jicoo.triggers.events import BookingEventTrigger
 from tests.events.airflow_like import Database, FakeVariables, triggerer, until
@@ -472,3 +472,14 @@ def test_the_longest_wait_after_an_error():
     assert sweeping._wait(Exception(), 60.0, 3) == 240.0
     assert sweeping._wait(Exception(), 60.0, 500) == 3600.0
     assert sweeping._wait(Exception(), 7200.0, 5) == 7200.0
+
+
+def test_what_jicoo_asks_for_is_waited_up_to_a_day():
+    """A poller that was asked to wait for years would be silent for years."""
+
+    def asked(seconds):
+        return RateLimitError("too many", method="GET", path="/v1/bookings", status=429, retry_after=seconds)
+
+    assert sweeping._wait(asked(7200.0), 60.0, 1) == 7200.0
+    assert sweeping._wait(asked(1e300), 60.0, 1) == 86_400.0
+    assert sweeping._wait(asked(1e300), 200_000.0, 1) == 200_000.0
