@@ -11,8 +11,7 @@ from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 _OUTCOMES: tuple[Outcome | None, ...] = (None, *Outcome)
 _CODES = {outcome: code for code, outcome in enumerate(_OUTCOMES)}
 _GONE = 255
-_STAMP = len("2024-03-01T20:00:00.000Z")
-_NO_STAMP = bytes(_STAMP)
+_BETWEEN = str.maketrans("", "", "-T:.Z")
 _FIRST_SLOTS = 1 << 10
 
 
@@ -25,14 +24,13 @@ class Entries(MutableMapping[str, Entry]):
     """
 
     def __init__(self) -> None:
-        self._slots = array(
-            "I", bytes(4 * _FIRST_SLOTS)
-        )  # an open hash table: the number of an entry, from 1 on; 0: free
+        # An open hash table: in each slot the number of an entry, from 1 on, or 0.
+        self._slots = array("I", bytes(4 * _FIRST_SLOTS))
         self._uids = bytearray()
-        self._ends = array("Q", [0])
+        self._ends = array("I", [0])
         self._codes = bytearray()
         self._sends = bytearray()
-        self._stamps = bytearray()
+        self._stamps = array("Q")  # their digits; 0: none
         self._whole: dict[int, Entry] = {}
         self._count = 0
 
@@ -59,9 +57,8 @@ class Entries(MutableMapping[str, Entry]):
         whole = self._whole.get(number)
         if whole is not None:
             return replace(whole)
-        stamp = bytes(self._stamps[number * _STAMP : (number + 1) * _STAMP])
-        told = None if stamp == _NO_STAMP else stamp.decode()
-        return Entry(_OUTCOMES[self._codes[number]], told, sends=self._sends[number])
+        digits = self._stamps[number]
+        return Entry(_OUTCOMES[self._codes[number]], _written(digits) if digits else None, sends=self._sends[number])
 
     def __setitem__(self, uid: str, entry: Entry) -> None:
         slot = self._slot(uid)
@@ -71,14 +68,13 @@ class Entries(MutableMapping[str, Entry]):
         elif self._codes[number] == _GONE:
             self._count += 1
         self._codes[number] = _CODES[entry.outcome]
-        stamp = entry.updated_at
-        is_usual = stamp is None or (len(stamp) == _STAMP and stamp.isascii() and stamp[0] != "\0")
-        if entry.detail or entry.stored or entry.adjusted or entry.sends > 255 or not is_usual:
+        digits = _digits(entry.updated_at)
+        if digits is None or entry.detail or entry.stored or entry.adjusted or entry.sends > 255:
             self._whole[number] = replace(entry)
             return
         self._whole.pop(number, None)
         self._sends[number] = entry.sends
-        self._stamps[number * _STAMP : (number + 1) * _STAMP] = _NO_STAMP if stamp is None else stamp.encode()
+        self._stamps[number] = digits
 
     def __delitem__(self, uid: str) -> None:
         number = self._slots[self._slot(uid)] - 1
@@ -105,7 +101,7 @@ class Entries(MutableMapping[str, Entry]):
         self._ends.append(len(self._uids))
         self._codes.append(_GONE)
         self._sends.append(0)
-        self._stamps += _NO_STAMP
+        self._stamps.append(0)
         self._slots[slot] = number + 1
         self._count += 1
         if 2 * len(self._codes) > len(self._slots):
@@ -116,3 +112,20 @@ class Entries(MutableMapping[str, Entry]):
         self._slots = array("I", bytes(8 * len(self._slots)))
         for number in range(len(self._codes)):
             self._slots[self._slot(self._uid(number))] = number + 1
+
+
+def _digits(stamp: str | None) -> int | None:
+    """Return the digits of a stamp, 0 for none; None where it is written in another way than Jicoo does."""
+    if stamp is None:
+        return 0
+    digits = stamp.translate(_BETWEEN)
+    if len(digits) != 17 or not digits.isascii() or not digits.isdigit():
+        return None
+    number = int(digits)
+    return number if number and _written(number) == stamp else None
+
+
+def _written(number: int) -> str:
+    digits = f"{number:017d}"
+    date, time = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}", f"{digits[8:10]}:{digits[10:12]}:{digits[12:14]}"
+    return f"{date}T{time}.{digits[14:]}Z"

@@ -547,8 +547,8 @@ class World:
     def _is_shared(self, phase):
         """Tell whether two hold claims of one number.
 
-        Where a listing lags, and the one was slow to write its claim, both may carry out quiet changes until the one that
-        lost it looks again: docs/simulation.md, "What it does not show".
+        Where a listing lags, and the one was slow to write its claim, both may carry out quiet changes until the one
+        that lost it looks again: docs/simulation.md, "What it does not show".
         """
         claims = [process.claim for process in phase.processes if process.claim]
         return self.drawn.lag > 0 and len(claims) > len(set(claims))
@@ -739,10 +739,9 @@ class World:
                         self.violated(f"{uid}: somebody's {name} is lost")
         self.check()
 
-
     @staticmethod
     def _made_by(phase, uid):
-        """Return the names of the fields that a planned change makes; a booking that begins otherwise ends otherwise."""
+        """Name the fields that a planned change makes; a booking that begins otherwise ends otherwise."""
         change = phase.changes.get(uid)
         if change is None:
             return set()

@@ -101,8 +101,8 @@ class Reader:
         first = self._plan.read(0, min(self._most, len(self._plan)))
         if len(first) > 1 and not await self._list(first):
             raise PlanMismatchError(
-                f"none of the first {len(first)} planned bookings exists for this API key: the plan is of another Jicoo "
-                "account, or they were deleted; nothing was sent. If the key is right, make a new plan"
+                f"none of the first {len(first)} planned bookings exists for this API key: the plan is of another "
+                "Jicoo account, or they were deleted; nothing was sent. If the key is right, make a new plan"
             )
         self._known = True
 
