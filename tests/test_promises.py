@@ -17,10 +17,11 @@ def named():
     """The files and tests that the page names."""
     for row in PROMISES.splitlines():
         file = ""
-        for name in re.findall(r"`((?:tests/\S+\.py)?(?:::\w+)?)`", row):
-            file, test = name.partition("::")[0] or file, name.partition("::")[2]
-            if file:
-                yield file, test
+        for name in re.findall(r"`((?:tests/\S+\.py)?(?:::\w+)*)`", row):
+            file, *parts = [name.partition("::")[0] or file, *name.split("::")[1:]]
+            for part in parts or [""]:
+                if file:
+                    yield file, part
 
 
 @pytest.mark.parametrize(("file", "test"), sorted(set(named())))
