@@ -9,10 +9,12 @@ from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jicoo.assets.applied import APPLIED, announce_applied
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.operators.base import JicooOperator
 from airflow_provider_jicoo.tasks.given import as_bool, as_float, as_int, as_json, as_span, unrendered
+from airflow_provider_jicoo.tasks.lineage import BulkLineage, asset_uri, file_uri
 from airflow_provider_jicoo.tasks.parts import NestedTemplates, as_selection
 from airflow_provider_jicoo.tasks.storage import open_path, warning_of
 from airflow_provider_jicoo.tasks.tries import Tries
@@ -39,7 +41,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class _BulkOperator(NestedTemplates, JicooOperator):
+class _BulkOperator(BulkLineage, NestedTemplates, JicooOperator):
     """What the bulk operators share."""
 
     # What a selection and a change may have of a guest, their own text leaves out.
@@ -48,6 +50,9 @@ class _BulkOperator(NestedTemplates, JicooOperator):
 
     def _path(self, path: str) -> Any:
         return open_path("plan", path)
+
+    def _bookings(self) -> str:
+        return asset_uri(self.jicoo_conn_id, "bookings")
 
     def _place(self) -> Any:
         """Return the path of the plan to be written; warn where only one of several machines would have it."""
@@ -62,6 +67,7 @@ class _BulkOperator(NestedTemplates, JicooOperator):
     def _planned(self, plan: Plan, context: Context) -> Manifest:
         """Log a plan, push its summary, and return its manifest."""
         self.log.info("%s", plan.summary)
+        self._touched([self._bookings()], [file_uri(plan.manifest["plan"])])
         context["ti"].xcom_push(key="summary", value=plan.summary)
         return plan.manifest
 
@@ -302,6 +308,7 @@ class PlanBookingUndoOperator(_BulkOperator):
                 open_path=self._path,
                 **self._limits(),
             )
+            self._touched([file_uri(applied if isinstance(applied, str) else applied["plan"])], [])
             return self._planned(plan, context)
 
 
@@ -336,6 +343,11 @@ class _Apply:
             **admission,
         )
         self._operator.log.info("%s", report)
+        self._operator._touched(
+            [file_uri(report.facts["plan"])], [self._operator._bookings(), file_uri(report.path / "report.json")]
+        )
+        if self._operator.announces:
+            announce_applied(self._context, self._operator.jicoo_conn_id, report)
         return {"report": str(report.path), "counts": dict(report.counts)}
 
     def _read_options(self) -> Options:
@@ -421,6 +433,8 @@ class ApplyBookingPlanOperator(_BulkOperator):
     :param control_variable: an Airflow Variable that tells the run what to do while it runs: ``{"state": "pause"}``,
         ``{"state": "stop"}``, ``{"state": "run", "max_requests_per_second": 5}``. By default the file
         ``<plan>.control`` beside the plan. (templated)
+    :param announces: whether an event of the asset ``jicoo://<conn_id>/bookings`` goes out where something was changed,
+        so that DAGs scheduled on it start: :func:`~airflow_provider_jicoo.assets.applied.announce_applied`.
     :param jicoo_conn_id: the Airflow connection. (templated)
     :return: ``{"report": path, "counts": {outcome: count}}``.
     """
@@ -458,6 +472,7 @@ class ApplyBookingPlanOperator(_BulkOperator):
         reread: str | None = None,
         lease: float | str | None = None,
         control_variable: str | None = None,
+        announces: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -474,6 +489,9 @@ class ApplyBookingPlanOperator(_BulkOperator):
         self.reread = reread
         self.lease = lease
         self.control_variable = control_variable
+        self.announces = announces
+        if announces:
+            self.outlets = [*self.outlets, APPLIED]
         self._apply: _Apply | None = None
         # A task that asks and returns nothing, since it was skipped or failed, is not the same as nobody to be asked.
         self._asks = approval is not None
@@ -550,6 +568,7 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
         reread: str | None = None,
         lease: float | str | None = None,
         control_variable: str | None = None,
+        announces: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -564,6 +583,9 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
         self.reread = reread
         self.lease = lease
         self.control_variable = control_variable
+        self.announces = announces
+        if announces:
+            self.outlets = [*self.outlets, APPLIED]
         self._apply: _Apply | None = None
 
     def execute(self, context: Context) -> Manifest:
