@@ -51,6 +51,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "python-modules": [
+                    "airflow_provider_jicoo.triggers.apply",
                     "airflow_provider_jicoo.triggers.bookings",
                     "airflow_provider_jicoo.triggers.event_types",
                     "airflow_provider_jicoo.triggers.events",

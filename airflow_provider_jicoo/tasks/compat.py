@@ -23,6 +23,7 @@ __all__ = [
     "AirflowFailException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "TaskDeferred",
     "XCom",
     "add_partitions",
     "asset_stores",

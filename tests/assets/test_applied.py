@@ -114,7 +114,7 @@ def test_whoever_wants_none(patch):
 
 
 def test_a_failed_apply_tells_nothing(patch, jicoo_sandbox):
-    jicoo_sandbox.fail("500", method="PATCH", times=1000)
+    jicoo_sandbox.fail("server_error", method="PATCH", times=1000)
     with pytest.raises(BulkFailedError):
         patch()
     assert patch.events.added == []

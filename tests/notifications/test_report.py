@@ -80,7 +80,7 @@ def test_a_notifier_is_told(plan, ready, told, jicoo_sandbox):
 
 def test_nothing_of_a_guest_is_told(plan, ready, jicoo_sandbox):
     """Jicoo's words in an outcome may have a guest's name, and so may the text of the error."""
-    jicoo_sandbox.fail("500", method="PATCH", times=1000)
+    jicoo_sandbox.fail("server_error", method="PATCH", times=1000)
     task = ApplyBookingPlanOperator(task_id="apply", plan=plan)
     made = ready(task)
     with pytest.raises(Exception, match="failed") as caught:

@@ -76,7 +76,8 @@ def test_plan_and_apply_in_one(ready, tmp_path, monkeypatch):
         plan_path=str(path),
         is_send_updates=False,
     ).execute(ready)
-    assert noted == [
+    # Airflow's paths note each file that they open, journal and control too, as plain paths.
+    assert [each for each in noted if "://" in each[1]] == [
         ("in", "jicoo://jicoo_default/bookings"),
         ("out", path.as_uri()),
         ("in", path.as_uri()),
