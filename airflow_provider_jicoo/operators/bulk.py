@@ -633,8 +633,7 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
         *(
             name
             for name in ApplyBookingPlanOperator.template_fields
-            if name
-            not in ("plan", "digest", "approval", "max_plan_age", "only_between", "time_zone", "jicoo_conn_id")
+            if name not in ("plan", "digest", "approval", "max_plan_age", "only_between", "time_zone", "jicoo_conn_id")
         ),
         "plan_only",
     )

@@ -65,7 +65,7 @@ class JicooRetryPolicy(_Base):  # type: ignore[misc]
 
 
 def retry_arguments() -> dict[str, Any]:
-    """Return what to give a task, as ``@task(retries=5, **retry_arguments())``: the policy, where Airflow asks for one."""
+    """Return what to give a task, as ``@task(retries=5, **retry_arguments())``; nothing where Airflow asks for none."""
     return {} if _Base is object else {"retry_policy": JicooRetryPolicy()}
 
 

@@ -26,7 +26,11 @@ class ApplyMayGoOnTrigger(BaseTrigger):
     """
 
     def __init__(
-        self, plan: str, only_between: list[str] | None = None, time_zone: str | None = None, poll_interval: float = 15.0
+        self,
+        plan: str,
+        only_between: list[str] | None = None,
+        time_zone: str | None = None,
+        poll_interval: float = 15.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.plan = plan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from airflow.sdk import BaseNotifier
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("jicoo_connection")
 
 class Notifier(BaseNotifier):
     template_fields = ("text",)
-    sent = []
+    sent: ClassVar[list[str]] = []
 
     def __init__(self, text):
         super().__init__()
@@ -40,7 +41,13 @@ def ready(context, monkeypatch):
 
     def ready(task=None, **more):
         made = context(task=task, params={}, **more)
-        names = {"dag_id": "bulk", "run_id": "run-1", "task_id": "apply", "map_index": -1, "log_url": "http://here/apply"}
+        names = {
+            "dag_id": "bulk",
+            "run_id": "run-1",
+            "task_id": "apply",
+            "map_index": -1,
+            "log_url": "http://here/apply",
+        }
         for name, value in names.items():
             setattr(made["ti"], name, value)
         return made

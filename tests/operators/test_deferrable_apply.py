@@ -60,7 +60,9 @@ def hours(begin, end):
 
 def changed(sandbox):
     return collections.Counter(
-        request.path.split("/")[3] for request in sandbox.requests if request.method == "PATCH" and request.status == 200
+        request.path.split("/")[3]
+        for request in sandbox.requests
+        if request.method == "PATCH" and request.status == 200
     )
 
 
@@ -83,7 +85,9 @@ def test_outside_of_its_hours_it_waits(plan, ready, jicoo_sandbox):
     assert not changed(jicoo_sandbox)
     arguments = deferred.value.trigger.serialize()[1]
     assert (arguments["only_between"], arguments["time_zone"]) == (between, "UTC")
-    assert apply(plan, only_between=hours(-1, 1), time_zone="UTC").execute(ready)["counts"]["applied"] == plan["changes"]
+    assert (
+        apply(plan, only_between=hours(-1, 1), time_zone="UTC").execute(ready)["counts"]["applied"] == plan["changes"]
+    )
 
 
 def test_paused_in_the_middle_it_leaves_and_goes_on_from_the_journal(plan, ready, jicoo_sandbox, monkeypatch):

@@ -52,13 +52,15 @@ def test_what_is_done(error, expected):
 
 @asked
 def test_what_it_was_raised_from_counts():
-    try:
+    def fail():
         try:
             raise request_error(errors.NotFoundError, status=404)
         except errors.NotFoundError as error:
             raise RuntimeError("the report of Monday") from error
-    except RuntimeError as error:
-        assert decision(error) == ("fail", None)
+
+    with pytest.raises(RuntimeError) as caught:
+        fail()
+    assert decision(caught.value) == ("fail", None)
 
 
 @asked

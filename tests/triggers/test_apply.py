@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from airflow_provider_jicoo.tasks.waiting import Window
 from airflow_provider_jicoo.triggers import apply
 from airflow_provider_jicoo.triggers.apply import ApplyMayGoOnTrigger
-from airflow_provider_jicoo.tasks.waiting import Window
 
 CLOSED = Window.parse(("21:00", "07:00"), "Asia/Tokyo")
 
