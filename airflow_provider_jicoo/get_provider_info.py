@@ -18,6 +18,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "external-doc-url": "https://developer.jicoo.com",
+                "logo": "/docs/logo.svg",
                 "tags": ["service"],
             }
         ],
@@ -63,16 +64,19 @@ def get_provider_info() -> dict[str, Any]:
                 "source-integration-name": integration,
                 "target-integration-name": integration,
                 "python-module": "airflow_provider_jicoo.transfers.dlt",
+                "how-to-guide": "/docs/warehouse-dlt.md",
             },
             {
                 "source-integration-name": integration,
                 "target-integration-name": integration,
                 "python-module": "airflow_provider_jicoo.transfers.object_storage",
+                "how-to-guide": "/docs/warehouse.md",
             },
             {
                 "source-integration-name": integration,
                 "target-integration-name": integration,
                 "python-module": "airflow_provider_jicoo.transfers.sql_selection",
+                "how-to-guide": "/docs/warehouse.md",
             },
         ],
         "queues": ["airflow_provider_jicoo.queues.jicoo.JicooMessageQueueProvider"],

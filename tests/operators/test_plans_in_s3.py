@@ -165,3 +165,16 @@ def test_a_pause_that_the_triggerer_waits_for(plan, ready, bucket):
 
     assert asyncio.run(story()).payload["status"] == "success"
     assert task.execute_complete(ready("apply"), GO_ON)["counts"]["applied"] == plan["changes"]
+
+
+def test_verify(plan, ready, bucket, jicoo_sandbox, monkeypatch, capsys):
+    from airflow_provider_jicoo.bulk.verify.__main__ import main as without_airflow
+    from airflow_provider_jicoo.tasks.verify import main
+
+    ApplyBookingPlanOperator(task_id="apply", plan=plan).execute(ready("apply"))
+    monkeypatch.setenv("JICOO_API_KEY", jicoo_sandbox.api_key)
+    assert main([plan["plan"], "--host", jicoo_sandbox.url]) == 0, capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        without_airflow([plan["plan"], "--host", jicoo_sandbox.url])
+    assert ended.value.code == 2
+    assert "airflow_provider_jicoo.tasks.verify" in capsys.readouterr().err
