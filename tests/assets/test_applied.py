@@ -42,6 +42,8 @@ class Events:
 def patch(context, tmp_path):
     """Patch all bookings; returns the events that go out."""
 
+    from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
+
     def patch(priority="low", conn_id="jicoo_default", started_by=None, **more):
         task = BulkUpdateBookingsOperator(
             task_id="task",
@@ -53,7 +55,7 @@ def patch(context, tmp_path):
             **more,
         )
         events = Events()
-        made = context(outlet_events=events, triggering_asset_events=started_by or {})
+        made = context(outlet_events=events, triggering_asset_events=TriggeringAssetEventsAccessor(started_by or {}))
         for name, value in {"dag_id": "bulk", "run_id": "run-1", "task_id": "task", "map_index": -1}.items():
             setattr(made["ti"], name, value)
         patch.events, patch.task = events, task
@@ -61,6 +63,13 @@ def patch(context, tmp_path):
         return events.added
 
     return patch
+
+
+def started(conn_id="jicoo_default"):
+    """What Airflow names the events that have started a run by."""
+    from airflow.sdk.definitions.asset import AssetUniqueKey
+
+    return AssetUniqueKey.from_asset(bookings_asset(conn_id))
 
 
 def _differs(booking):
@@ -102,9 +111,9 @@ def test_of_many_some_are_named(patch, monkeypatch):
 
 
 def test_a_run_that_they_started_does_not_start_itself_again(patch):
-    asset = bookings_asset()
+    asset = started()
     assert patch(started_by={asset: [types.SimpleNamespace(extra={})]}) == []
-    other = bookings_asset("other")
+    other = started("other")
     assert len(patch(priority="high", started_by={other: [types.SimpleNamespace(extra={})], asset: []})) == 1
 
 
@@ -132,4 +141,4 @@ def test_a_task_that_drains_for_the_first_time_goes_back_to_where_the_apply_bega
     event = types.SimpleNamespace(
         timestamp="2026-01-15T06:00:00Z", extra={"event": "applied", "updated_at": "2026-01-15T00:00:00.000+00:00"}
     )
-    assert _new_from("now", {"triggering_asset_events": {bookings_asset(): [event]}}) == "2026-01-14T23:55:00.000Z"
+    assert _new_from("now", {"triggering_asset_events": {started(): [event]}}) == "2026-01-14T23:55:00.000Z"
