@@ -17,7 +17,7 @@ ALONE := -n 1 --dist loadgroup --last-failed --lfnf=none
 EACH_VERSION := not system and not once and not proof
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test test-proofs check collected coverage test-matrix test-newest test-floors test-dates test-load bench setup clean
+.PHONY: help demo test test-proofs check collected coverage test-matrix test-newest test-floors test-dates test-load bench dist setup clean
 
 help:
 	@echo "make demo         a host leaves: plan, approve, apply and undo, on an embedded Jicoo"
@@ -31,6 +31,7 @@ help:
 	@echo "make test-dates   the sandbox's tests at each hour of a week: takes half an hour"
 	@echo "make test-load    the long proofs, whole"
 	@echo "make bench        measure, and write benchmarks/results.md"
+	@echo "make dist         wheel and sdist into dist/, the same bytes each time, checked"
 	@echo "make clean        remove what these made"
 
 setup:
@@ -107,6 +108,12 @@ $(EVENTS): test-events-%: setup-%
 
 bench: setup
 	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py
+
+# In an environment of its own: what it needs is not what the tests are pinned to.
+dist:
+	@test -x .venvs/dist/bin/twine || { $(PYTHON) -m venv .venvs/dist && \
+		.venvs/dist/bin/pip install -q build check-wheel-contents 'hatchling>=1.26' 'twine>=6.1'; }
+	.venvs/dist/bin/python scripts/dist.py dist
 
 clean:
 	rm -rf $(VENV) .venvs build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -18,6 +18,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "external-doc-url": "https://developer.jicoo.com",
+                "logo": "/docs/logo.svg",
                 "tags": ["service"],
             }
         ],
@@ -51,6 +52,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": integration,
                 "python-modules": [
+                    "airflow_provider_jicoo.triggers.apply",
                     "airflow_provider_jicoo.triggers.bookings",
                     "airflow_provider_jicoo.triggers.event_types",
                     "airflow_provider_jicoo.triggers.events",
@@ -62,16 +64,19 @@ def get_provider_info() -> dict[str, Any]:
                 "source-integration-name": integration,
                 "target-integration-name": integration,
                 "python-module": "airflow_provider_jicoo.transfers.dlt",
+                "how-to-guide": "/docs/warehouse-dlt.md",
             },
             {
                 "source-integration-name": integration,
                 "target-integration-name": integration,
                 "python-module": "airflow_provider_jicoo.transfers.object_storage",
+                "how-to-guide": "/docs/warehouse.md",
             },
             {
                 "source-integration-name": integration,
                 "target-integration-name": integration,
                 "python-module": "airflow_provider_jicoo.transfers.sql_selection",
+                "how-to-guide": "/docs/warehouse.md",
             },
         ],
         "queues": ["airflow_provider_jicoo.queues.jicoo.JicooMessageQueueProvider"],

@@ -116,7 +116,8 @@ def test_what_the_manager_finds():
     assert found["hook"] == ["jicoo", f"{PACKAGE}.hooks.jicoo.JicooHook", "Jicoo", "jicoo_conn_id"]
     assert found["testable"] is True
     assert found["links"] == [f"{PACKAGE}.links.bookings.EventTypeLink"]
-    assert sorted(found["triggers"]) == [f"{PACKAGE}.triggers.{name}" for name in ("bookings", "event_types", "events")]
+    names = ("apply", "bookings", "event_types", "events")
+    assert sorted(found["triggers"]) == [f"{PACKAGE}.triggers.{name}" for name in names]
     assert found["warnings"] == []
     said = [line.lower() for line in [*done.stdout.splitlines()[:-1], *done.stderr.splitlines()]]
     complaints = [line for line in said if "jicoo" in line and ("[warning" in line or "[error" in line)]

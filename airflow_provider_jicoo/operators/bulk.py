@@ -9,13 +9,17 @@ from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jicoo.assets.applied import APPLIED, announce_applied
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.operators.base import JicooOperator
+from airflow_provider_jicoo.tasks.compat import conf
 from airflow_provider_jicoo.tasks.given import as_bool, as_float, as_int, as_json, as_span, unrendered
+from airflow_provider_jicoo.tasks.lineage import BulkLineage, asset_uri, file_uri
 from airflow_provider_jicoo.tasks.parts import NestedTemplates, as_selection
 from airflow_provider_jicoo.tasks.storage import open_path, warning_of
 from airflow_provider_jicoo.tasks.tries import Tries
+from airflow_provider_jicoo.tasks.waiting import Waits, Window
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -39,7 +43,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class _BulkOperator(NestedTemplates, JicooOperator):
+class _BulkOperator(BulkLineage, NestedTemplates, JicooOperator):
     """What the bulk operators share."""
 
     # What a selection and a change may have of a guest, their own text leaves out.
@@ -48,6 +52,9 @@ class _BulkOperator(NestedTemplates, JicooOperator):
 
     def _path(self, path: str) -> Any:
         return open_path("plan", path)
+
+    def _bookings(self) -> str:
+        return asset_uri(self.jicoo_conn_id, "bookings")
 
     def _place(self) -> Any:
         """Return the path of the plan to be written; warn where only one of several machines would have it."""
@@ -62,6 +69,7 @@ class _BulkOperator(NestedTemplates, JicooOperator):
     def _planned(self, plan: Plan, context: Context) -> Manifest:
         """Log a plan, push its summary, and return its manifest."""
         self.log.info("%s", plan.summary)
+        self._touched([self._bookings()], [file_uri(plan.manifest["plan"])])
         context["ti"].xcom_push(key="summary", value=plan.summary)
         return plan.manifest
 
@@ -302,6 +310,7 @@ class PlanBookingUndoOperator(_BulkOperator):
                 open_path=self._path,
                 **self._limits(),
             )
+            self._touched([file_uri(applied if isinstance(applied, str) else applied["plan"])], [])
             return self._planned(plan, context)
 
 
@@ -319,8 +328,13 @@ class _Apply:
         self.stop = Stop()
         self._options = self._read_options()
 
-    def __call__(self, client: JicooClient, plan: Any, digest: str | None, **admission: Any) -> Applied:
-        """Apply a plan, and return where the report is and how many changes have which outcome."""
+    def __call__(
+        self, client: JicooClient, plan: Any, digest: str | None, *, control: Waits | None = None, **admission: Any
+    ) -> Applied:
+        """Apply a plan, and return where the report is and how many changes have which outcome.
+
+        :param control: what to read instead of the file or the Variable of the operator.
+        """
         from airflow_provider_jicoo.bulk.apply import apply_plan
 
         report = apply_plan(
@@ -328,7 +342,7 @@ class _Apply:
             plan,
             digest=digest,
             options=self._options,
-            control=self._read_variable if self._operator.control_variable else None,
+            control=control or (self._read_variable if self._operator.control_variable else None),
             progress=self._tell,
             stop=self.stop,
             by=self._by(),
@@ -336,6 +350,11 @@ class _Apply:
             **admission,
         )
         self._operator.log.info("%s", report)
+        self._operator._touched(
+            [file_uri(report.facts["plan"])], [self._operator._bookings(), file_uri(report.path / "report.json")]
+        )
+        if self._operator.announces:
+            announce_applied(self._context, self._operator.jicoo_conn_id, report)
         return {"report": str(report.path), "counts": dict(report.counts)}
 
     def _read_options(self) -> Options:
@@ -421,6 +440,13 @@ class ApplyBookingPlanOperator(_BulkOperator):
     :param control_variable: an Airflow Variable that tells the run what to do while it runs: ``{"state": "pause"}``,
         ``{"state": "stop"}``, ``{"state": "run", "max_requests_per_second": 5}``. By default the file
         ``<plan>.control`` beside the plan. (templated)
+    :param only_between: times of day, as ``("21:00", "07:00")``: nothing is sent outside of them. What is under way
+        then is finished. (templated)
+    :param time_zone: by whose clocks, as ``Asia/Tokyo``. (templated)
+    :param deferrable: leave the worker while the run is paused or outside of ``only_between``: the triggerer waits, and
+        the task goes on from the journal. The triggerer must be able to read the plan's folder.
+    :param announces: whether an event of the asset ``jicoo://<conn_id>/bookings`` goes out where something was changed,
+        so that DAGs scheduled on it start: :func:`~airflow_provider_jicoo.assets.applied.announce_applied`.
     :param jicoo_conn_id: the Airflow connection. (templated)
     :return: ``{"report": path, "counts": {outcome: count}}``.
     """
@@ -439,6 +465,8 @@ class ApplyBookingPlanOperator(_BulkOperator):
         "reread",
         "lease",
         "control_variable",
+        "only_between",
+        "time_zone",
         "jicoo_conn_id",
     )
 
@@ -458,6 +486,10 @@ class ApplyBookingPlanOperator(_BulkOperator):
         reread: str | None = None,
         lease: float | str | None = None,
         control_variable: str | None = None,
+        announces: bool = True,
+        only_between: Sequence[str] | str | None = None,
+        time_zone: str | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -474,6 +506,12 @@ class ApplyBookingPlanOperator(_BulkOperator):
         self.reread = reread
         self.lease = lease
         self.control_variable = control_variable
+        self.announces = announces
+        self.only_between = only_between
+        self.time_zone = time_zone
+        self.deferrable = deferrable
+        if announces:
+            self.outlets = [*self.outlets, APPLIED]
         self._apply: _Apply | None = None
         # A task that asks and returns nothing, since it was skipped or failed, is not the same as nobody to be asked.
         self._asks = approval is not None
@@ -489,10 +527,73 @@ class ApplyBookingPlanOperator(_BulkOperator):
             }
             self._apply = _Apply(self, context)
             if isinstance(plan, Mapping) and {"plan", "digest"} <= plan.keys():
-                return self._apply(hook.client, plan, digest, **admission)
-            if isinstance(plan, str):
-                return self._apply(hook.client, self._path(plan), digest, **admission)
-            raise ValueError(f"plan: a {type(plan).__name__} is neither a manifest, nor one of its shards, nor a path")
+                path = self._path(plan["plan"])
+            elif isinstance(plan, str):
+                plan = path = self._path(plan)
+            else:
+                raise ValueError(
+                    f"plan: a {type(plan).__name__} is neither a manifest, nor one of its shards, nor a path"
+                )
+            return self._apply_in_time(hook.client, plan, path, digest, admission)
+
+    def _apply_in_time(
+        self, client: JicooClient, plan: Any, path: Any, digest: str | None, admission: dict[str, Any]
+    ) -> Applied:
+        """Apply; where nothing may be sent for now, leave the worker, and go on from the journal later.
+
+        :param path: the plan's.
+        :raises TaskDeferred: the triggerer is to wait.
+        """
+        from airflow_provider_jicoo.bulk.apply.control import control_file
+        from airflow_provider_jicoo.bulk.errors import StoppedError
+
+        assert self._apply is not None
+        window = Window.parse(
+            as_json("only_between", unrendered("only_between", self.only_between)),
+            unrendered("time_zone", self.time_zone),
+        )
+        is_deferrable = as_bool("deferrable", self.deferrable) is True
+        if self.control_variable and is_deferrable:
+            raise ValueError("control_variable: the triggerer reads the control file alone; leave out deferrable")
+        read = self._apply._read_variable if self.control_variable else control_file(path)
+        waits = Waits(read, window, self._apply.stop if is_deferrable else None)
+        why = waits.why() if is_deferrable else None
+        if why is not None:
+            self._wait(path, why)
+        try:
+            return self._apply(client, plan, digest, control=waits, **admission)
+        except StoppedError as error:
+            # The lease was released and the journal written. Another end than this one is an end.
+            if waits.reason is None or error.permanent or self._apply.stop.reason != waits.reason:
+                raise
+        self._wait(path, waits.reason)
+        raise AssertionError("to defer raises")
+
+    def _wait(self, path: Any, why: str) -> None:
+        from airflow_provider_jicoo.triggers.apply import ApplyMayGoOnTrigger
+
+        self.log.info("%s: the triggerer waits, and no worker", why)
+        between = as_json("only_between", unrendered("only_between", self.only_between))
+        self.defer(
+            trigger=ApplyMayGoOnTrigger(
+                plan=str(path),
+                only_between=list(between) if between else None,
+                time_zone=unrendered("time_zone", self.time_zone) or None,
+            ),
+            method_name="execute_complete",
+        )
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Applied:
+        """Go on from the journal, after the triggerer has waited.
+
+        :raises StoppedError: the triggerer cannot wait.
+        """
+        from airflow_provider_jicoo.bulk.errors import StoppedError
+
+        if not isinstance(event, Mapping) or event.get("status") != "success":
+            said = event.get("message") if isinstance(event, Mapping) else event
+            raise StoppedError(f"the triggerer could not wait: {said}")
+        return self.execute(context)
 
     def _approval(self) -> Mapping[str, Any] | None:
         """Return the approval that was given.
@@ -532,7 +633,7 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
         *(
             name
             for name in ApplyBookingPlanOperator.template_fields
-            if name not in ("plan", "digest", "approval", "max_plan_age", "jicoo_conn_id")
+            if name not in ("plan", "digest", "approval", "max_plan_age", "only_between", "time_zone", "jicoo_conn_id")
         ),
         "plan_only",
     )
@@ -550,6 +651,7 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
         reread: str | None = None,
         lease: float | str | None = None,
         control_variable: str | None = None,
+        announces: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -564,6 +666,9 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
         self.reread = reread
         self.lease = lease
         self.control_variable = control_variable
+        self.announces = announces
+        if announces:
+            self.outlets = [*self.outlets, APPLIED]
         self._apply: _Apply | None = None
 
     def execute(self, context: Context) -> Manifest:

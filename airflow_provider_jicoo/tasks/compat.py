@@ -23,11 +23,13 @@ __all__ = [
     "AirflowFailException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "TaskDeferred",
     "XCom",
     "add_partitions",
     "asset_stores",
     "conf",
     "get_async_connection",
+    "retry_policy_base",
     "shared_stream_producer",
     "stored_form",
 ]
@@ -104,3 +106,12 @@ def shared_stream_producer() -> type[Any]:
     except ImportError:
         return object
     return SharedStreamProducer
+
+
+def retry_policy_base() -> type[Any]:
+    """Return the base class of what decides on retries; ``object`` before Airflow 3.3."""
+    try:
+        from airflow.sdk.definitions.retry_policy import RetryPolicy
+    except ImportError:
+        return object
+    return RetryPolicy

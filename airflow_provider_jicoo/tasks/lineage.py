@@ -52,6 +52,28 @@ def open_lineage(inputs: Iterable[tuple[str, str]], outputs: Iterable[tuple[str,
     )
 
 
+class BulkLineage:
+    """Of a task that plans or applies: what it has read and written, for hook lineage and for OpenLineage."""
+
+    _inputs: tuple[str, ...] = ()
+    _outputs: tuple[str, ...] = ()
+
+    def _touched(self, inputs: Iterable[str], outputs: Iterable[str]) -> None:
+        """Note what was read and written, beside what was noted before.
+
+        :param inputs: URIs.
+        :param outputs: URIs.
+        """
+        inputs, outputs = tuple(inputs), tuple(outputs)
+        self._inputs = tuple(dict.fromkeys((*self._inputs, *inputs)))
+        self._outputs = tuple(dict.fromkeys((*self._outputs, *outputs)))
+        note_assets(self, inputs, outputs)
+
+    def get_openlineage_facets_on_complete(self, _: Any) -> Any:
+        """Return what OpenLineage is told: the files and the bookings that this task has read and written."""
+        return open_lineage(map(dataset_of, self._inputs), map(dataset_of, self._outputs))
+
+
 def dataset_of(uri: str) -> tuple[str, str]:
     """Return namespace and name of a URI, as OpenLineage names files and objects."""
     scheme, _, rest = uri.partition("://")

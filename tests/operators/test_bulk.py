@@ -316,8 +316,8 @@ class TestTemplates:
                 arguments |= set(inspect.signature(each.__init__).parameters) - {"self", "kwargs", "args"}
         spoken = {"dry_run": "plan_only"}
         fields = {spoken.get(name, name) for name in arguments}
-        # What TaskFlow gives itself, and where it would make no sense.
-        not_meant = {"python_callable", "task_id", "multiple_outputs"}
+        # What TaskFlow gives itself, what Airflow must know before it renders, and where it would make no sense.
+        not_meant = {"python_callable", "task_id", "multiple_outputs", "announces", "deferrable"}
         if operator is DecoratedPlanOperator:
             not_meant.add("change")
         if operator is BulkUpdateBookingsOperator:

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from airflow_provider_jicoo.api.errors import InvalidRequestError
@@ -18,17 +18,23 @@ KEY = "JICOO_API_KEY"
 UNTOLD = 2
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    open_path: Callable[[str], StorePath] | None = None,
+    program: str = "airflow_provider_jicoo.bulk.verify",
+) -> int:
     """Verify a report.
 
+    :param open_path: opens the plan; by default without Airflow, and so without its connections.
+    :param program: the module that is run.
     :return: exit code: 0 where the report is true, 1 where it is not, 2 where that cannot be told, also for wrong use.
     """
-    parser = _parser()
+    parser = _parser(program)
     given = parser.parse_args(arguments)
     try:
         settings = _settings(given.host)
-        path = _open_path(given.plan)
-    except InvalidRequestError as error:
+        path = (open_path or _open_path)(given.plan)
+    except ValueError as error:  # an InvalidRequestError is one, too
         parser.error(str(error))
     try:
         found = verify_report(settings, path)
@@ -39,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return found.exit_code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_jicoo.bulk.verify",
+        prog=f"python -m {program}",
         description="Read a plan, its journal and its report, and the bookings in Jicoo, and say whether the report is "
         "true. Nothing is changed.",
         epilog=f"The API key comes from the environment variable {KEY}. Exit code: 0 where the report is true, 1 where "
@@ -69,6 +75,10 @@ def _open_path(text: str) -> StorePath:
     """
     if "://" not in text:
         return Path(text)
+    if "@" in text.partition("://")[2].partition("/")[0]:
+        raise InvalidRequestError(
+            f"{text} names a connection of Airflow's: python -m airflow_provider_jicoo.tasks.verify opens it"
+        )
     try:
         from upath import UPath
 

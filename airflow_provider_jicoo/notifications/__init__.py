@@ -1,0 +1,1 @@
+"""What tells people what became of a bulk change."""
