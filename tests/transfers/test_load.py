@@ -148,6 +148,17 @@ class TestChanges:
         # What did not come was not forgotten either.
         assert load(settings, Order(BOOKINGS, tmp_path / "2", **order))["rows"] == 0
 
+    def test_what_is_told_and_no_doubt_lets_deletions_be(self, settings, jicoo_sandbox, tmp_path):
+        """Where no booking awaits approval, each list may tell that it cannot know whether it shows such."""
+        for booking in jicoo_sandbox.bookings():
+            if booking["status"] == "request":
+                jicoo_sandbox.edit(booking["uid"], status="open")
+        load(settings, Order(BOOKINGS, tmp_path / "0", sync="changes"))
+        jicoo_sandbox.delete(jicoo_sandbox.bookings()[0]["uid"])
+        made = load(settings, Order(BOOKINGS, tmp_path / "1", sync="changes"))
+        assert "awaits approval" in made["warnings"][0]
+        assert made["changes"] == {"created": 0, "updated": 0, "deleted": 1}
+
     def test_other_resources_have_changes_too(self, settings, jicoo_sandbox, tmp_path):
         assert load(settings, Order(USERS, tmp_path / "0", sync="changes"))["changes"]["created"] == 8
         assert load(settings, Order(USERS, tmp_path / "1", sync="changes"))["rows"] == 0
@@ -176,6 +187,17 @@ class TestJicooAsItMayBe:
         extra = [row["_extra"] if isinstance(row["_extra"], dict) else json.loads(row["_extra"]) for row in rows]
         assert all(extra)
         assert not set(extra[0]).intersection(columns)
+
+    def test_a_field_that_is_called_as_a_column_of_ours(self, settings, jicoo_sandbox, tmp_path):
+        theirs = {"contacts": ["theirs"], "_change": "theirs", "_extra": {"a": 1}}
+        uid = jicoo_sandbox.bookings()[0]["uid"]
+        with jicoo_sandbox._state.lock:
+            jicoo_sandbox._state.rows.bookings[uid] |= theirs
+        load(settings, Order(BOOKINGS, tmp_path / "file", sync="changes", include_contacts=True))
+        (row,) = [row for row in READERS["jsonl"](tmp_path / "file") if row["uid"] == uid]
+        assert row["contacts"] == jicoo_sandbox.contacts(uid)
+        assert row["_change"] == "created"
+        assert row["_extra"] == {**theirs["_extra"], "contacts": ["theirs"], "_change": "theirs"}
 
     @pytest.mark.parametrize("quirk", ["no-nulls", "text-totals", "page-cap=20"])
     def test_other_ways_to_list_make_no_difference(self, settings, jicoo_sandbox, tmp_path, quirk):

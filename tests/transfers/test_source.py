@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.errors import ListingMovedError, UnprovenListError
-from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, RESOURCES, contact_rows
+from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, RESOURCES, RowError, contact_rows
 from tests.transfers.warehouses import snake
 
 pytest.importorskip("dlt")
@@ -340,6 +340,15 @@ class TestTypes:
         (row,) = [row for row in warehouse.rows(BOOKINGS) if row["uid"] == uid]
         assert row["name"] == "a\N{REPLACEMENT CHARACTER}b"
         assert row["_extra"] == {"newField": {"deep": ["c\N{REPLACEMENT CHARACTER}d"]}}
+
+
+@pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
+def test_a_row_that_cannot_be_told_from_others_is_named(jicoo_sandbox, jicoo, warehouse):
+    """Not as an error of the warehouse's, whose words are not repeated."""
+    with jicoo_sandbox._state.lock:
+        jicoo_sandbox._state.rows.users[jicoo_sandbox.users[0]["uid"]]["uid"] = 5
+    with pytest.raises(RowError, match="users: a row has no uid that are texts"):
+        warehouse.load(jicoo, ["users"])
 
 
 @pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
