@@ -114,7 +114,7 @@ class TestNamesThatAreOurs:
         (row,) = resources.contact_rows("one", [{"name": "Taro", **self.THEIRS}])
         shaped = CONTACTS.shape(row)
         assert (shaped["bookingUid"], shaped["position"], shaped["name"]) == ("one", 0, "Taro")
-        assert shaped["_extra"] == self.THEIRS
+        assert shaped["_extra"] == {"bookingUid": "theirs", "position": "CEO", "a": 1}
 
     @pytest.mark.parametrize("extra", [{"a": 1}, {"new": 2}, [1], "text", None])
     @pytest.mark.parametrize("more", [{}, {"new": 1}])
