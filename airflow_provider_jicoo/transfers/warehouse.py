@@ -245,9 +245,16 @@ def run(pipeline: Any, source: Any) -> str:
     :raises WarehouseError: not all of it was written.
     """
 
+    from airflow_provider_jicoo.transfers import broken_off
+
     def load() -> str:
-        info = pipeline.run(source)
+        # In the steps of dlt's run: what fails before something is written leaves nothing in doubt.
+        pipeline.extract(source)
+        pipeline.normalize()
+        broken_off.begin(pipeline)
+        info = pipeline.load()
         info.raise_on_failed_jobs()
+        broken_off.end(pipeline)
         return str(info.loads_ids[-1])
 
     return told("load", load)

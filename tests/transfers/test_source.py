@@ -368,3 +368,70 @@ def test_in_a_notebook(jicoo_sandbox, jicoo, warehouse, tmp_path):
     with contextlib.closing(asyncio.new_event_loop()) as loop:
         loop.run_until_complete(cell())
     check_exactly(warehouse, jicoo_sandbox)
+
+
+class Killed(BaseException):
+    """A worker dies."""
+
+
+class TestBrokenOff:
+    """A worker that dies between the tables and the end of the load, where dlt notes what the tables have."""
+
+    @pytest.fixture
+    def die(self, monkeypatch):
+        """Let the next load die there."""
+        from dlt.destinations.job_client_impl import SqlJobClientBase
+
+        def load(warehouse, jicoo, *arguments, **options):
+            def dies(*_):
+                raise Killed
+
+            with monkeypatch.context() as patch:
+                patch.setattr(SqlJobClientBase, "complete_load", dies)
+                with pytest.raises(Killed):
+                    warehouse.load(jicoo, *arguments, **options)
+
+        return load
+
+    def test_what_it_wrote_and_jicoo_has_no_more(self, jicoo_sandbox, jicoo, warehouse, die):
+        warehouse.load(jicoo, ["bookings", "contacts", "users"])
+        made = jicoo_sandbox.add_booking()["uid"]
+        edited = jicoo_sandbox.bookings()[0]
+        jicoo_sandbox.edit(edited["uid"], name="for a moment")
+        die(warehouse, jicoo, ["bookings", "contacts", "users"])
+        assert (made,) in warehouse.query("SELECT uid FROM bookings"), "it died before something was written"
+        jicoo_sandbox.delete(made)
+        with jicoo_sandbox._state.lock:
+            jicoo_sandbox._state.rows.bookings[edited["uid"]] |= edited  # as if nobody had edited it
+        asked = len(jicoo_sandbox.requests)
+        report = warehouse.load(jicoo, ["bookings", "contacts", "users"])
+        check_exactly(warehouse, jicoo_sandbox)
+        assert (report.deleted["bookings"], report.added["bookings"]) == (1, 0)
+        assert not [each for each in jicoo_sandbox.requests[asked:] if each.path.endswith("/contacts")]
+        assert warehouse.load(jicoo, ["bookings", "contacts", "users"]).written("bookings") == 0
+        assert {status for (status,) in warehouse.query("SELECT status FROM _dlt_loads")} == {0}
+
+    @pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
+    def test_the_first_load(self, jicoo_sandbox, jicoo, warehouse, die):
+        made = jicoo_sandbox.add_booking()["uid"]
+        die(warehouse, jicoo, ["bookings", "contacts"])
+        jicoo_sandbox.delete(made)
+        warehouse.load(jicoo, ["bookings", "contacts"])
+        check_exactly(warehouse, jicoo_sandbox)
+
+    @pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
+    def test_no_version_twice(self, jicoo_sandbox, jicoo, warehouse, die):
+        warehouse.load(jicoo, ["bookings"], write="scd2")
+        jicoo_sandbox.edit(jicoo_sandbox.bookings()[0]["uid"], name="Edited")
+        die(warehouse, jicoo, ["bookings"], write="scd2")
+        warehouse.load(jicoo, ["bookings"], write="scd2")
+        assert warehouse.query("SELECT count(*) FROM bookings") == [(51,)]
+
+    @pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
+    def test_one_that_wrote_nothing_leaves_nothing_in_doubt(self, jicoo_sandbox, jicoo, warehouse):
+        warehouse.load(jicoo, ["bookings"])
+        jicoo_sandbox.break_row(jicoo_sandbox.bookings()[0]["uid"], "no-startedAt")
+        with pytest.raises(UnprovenListError):
+            warehouse.load(jicoo, ["bookings"])
+        jicoo_sandbox.mend_row(jicoo_sandbox.bookings()[0]["uid"])
+        assert warehouse.load(jicoo, ["bookings"]).written("bookings") == 0
