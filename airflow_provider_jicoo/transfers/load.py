@@ -236,6 +236,8 @@ class _Job:
         writer.close()
         digest, size = measure(file)
         made = {**self._manifest(), "bytes": size, "sha256": digest}
+        if self._cursor is not None:
+            self._cursor.save_doubts(self._order.cursor())
         publish(file, self._order.path)
         if self._cursor is not None:
             made |= {"changes": self._changes, "cursor": str(self._order.cursor())}

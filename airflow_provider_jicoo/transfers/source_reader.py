@@ -128,8 +128,8 @@ class Reader:
             for key, more in self._held(name, wanted).items():
                 before = known.get(key, Known(ABSENT, more.start, 0))
                 known[key] = before._replace(loaded=before.loaded | more.loaded)
-        # A table may have what a load that was broken off has written, and nothing was noted of. The guests of a booking
-        # are read again where it differs from what was noted, also then.
+        # A table may have what a load that was broken off has written, and nothing was noted of. The guests of a
+        # booking are read again where it differs from what was noted, also then.
         return Comparison(known, wanted, self.options.everything, again=1 if self._broken_off else 0)
 
     @cached_property

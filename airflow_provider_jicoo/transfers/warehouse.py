@@ -244,7 +244,6 @@ def run(pipeline: Any, source: Any) -> str:
 
     :raises WarehouseError: not all of it was written.
     """
-
     from airflow_provider_jicoo.transfers import broken_off
 
     def load() -> str:

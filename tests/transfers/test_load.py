@@ -10,6 +10,7 @@ from airflow_provider_jicoo.api.errors import UnprovenListError
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.transfers import cursor as cursors
+from airflow_provider_jicoo.transfers import load as loads
 from airflow_provider_jicoo.transfers.cursor import load_cursor
 from airflow_provider_jicoo.transfers.load import Order, load
 from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, USERS
@@ -105,18 +106,64 @@ class TestChanges:
             load(settings, order, owner={**OWNER, "runId": "two"})
         assert load(settings, Order(BOOKINGS, tmp_path / "two.jsonl", sync="changes"), owner=OWNER)["rows"] == 1
 
-    def test_killed_between_the_file_and_the_cursor_it_comes_again(self, settings, tmp_path, monkeypatch):
+    @pytest.fixture
+    def killed(self, settings, monkeypatch):
+        """Let a load be killed before it gives a file its place: the cursor with the doubts, the data, the cursor."""
+
+        def load_until(number, order):
+            done = []
+
+            def publish(*arguments):
+                if len(done) == number:
+                    raise KeyboardInterrupt
+                done.append(arguments)
+                return published(*arguments)
+
+            published = cursors.publish
+            with monkeypatch.context() as patch:
+                patch.setattr(cursors, "publish", publish)
+                patch.setattr(loads, "publish", publish)
+                with pytest.raises(KeyboardInterrupt):
+                    load(settings, order, owner=OWNER)
+
+        return load_until
+
+    @pytest.mark.parametrize("number", [0, 1, 2])
+    def test_killed_before_the_cursor_is_there_it_comes_again(self, settings, tmp_path, killed, number):
         order = Order(BOOKINGS, tmp_path / "one.jsonl", sync="changes")
+        killed(number, order)
+        assert order.path.exists() == (number == 2)
+        assert load(settings, order, owner=OWNER)["changes"] == {"created": 50, "updated": 0, "deleted": 0}
 
-        def killed(*_):
-            raise KeyboardInterrupt
+    @pytest.mark.parametrize("number", [0, 1, 2])
+    def test_who_has_the_file_of_a_killed_load_gets_what_became_of_it(
+        self, settings, jicoo_sandbox, tmp_path, killed, number
+    ):
+        """Also of what is gone since then, is as it was before, or is back."""
 
-        with monkeypatch.context() as patch:
-            patch.setattr(cursors, "publish", killed)
-            with pytest.raises(KeyboardInterrupt):
-                load(settings, order, owner=OWNER)
-        assert len(read_file(tmp_path / "one.jsonl", "jsonl")) == 50
-        assert load(settings, order, owner=OWNER)["changes"]["created"] == 50
+        def back(booking):
+            with jicoo_sandbox._state.lock:
+                jicoo_sandbox._state.rows.bookings[booking["uid"]] = dict(booking)
+
+        load(settings, Order(BOOKINGS, tmp_path / "0.jsonl", sync="changes"))
+        edited, removed, *_ = jicoo_sandbox.bookings()
+        made = jicoo_sandbox.add_booking()["uid"]
+        jicoo_sandbox.edit(edited["uid"], name="for a moment")
+        jicoo_sandbox.delete(removed["uid"])
+        killed(number, Order(BOOKINGS, tmp_path / "1.jsonl", sync="changes"))
+        jicoo_sandbox.delete(made)
+        back(edited)
+        back(removed)
+        load(settings, Order(BOOKINGS, tmp_path / "2.jsonl", sync="changes"))
+        table = {}
+        for path in sorted(tmp_path.glob("*.jsonl")):
+            for row in read_file(path, "jsonl"):
+                if row.pop("_change") == "deleted":
+                    table.pop(row["uid"], None)
+                else:
+                    table[row["uid"]] = row
+        assert table == {booking["uid"]: booking for booking in jicoo_sandbox.bookings()}
+        assert load(settings, Order(BOOKINGS, tmp_path / "3.jsonl", sync="changes"))["rows"] == 0
 
     def test_the_cursor_of_other_data_is_refused(self, settings, jicoo_sandbox, tmp_path):
         load(settings, Order(BOOKINGS, tmp_path / "one", sync="changes"))
