@@ -16,7 +16,6 @@ NOT_ENDED = 1
 
 def begin(pipeline: Any) -> None:
     """Note that a load begins to write. Before the first one there is no such table, and nothing to be in doubt."""
-    _forget(pipeline)
     _do(
         pipeline,
         "INSERT INTO {table} ({load_id}, {schema_name}, {status}, {inserted_at}, {schema_version_hash}) "
@@ -29,16 +28,12 @@ def begin(pipeline: Any) -> None:
 
 def end(pipeline: Any) -> None:
     """Take it back: the load came to its end."""
-    _forget(pipeline)
+    _do(pipeline, "DELETE FROM {table} WHERE {load_id} = %s", _mark(pipeline))
 
 
 def is_noted(pipeline: Any) -> bool:
     """Tell whether the last load did not come to its end."""
     return bool(_do(pipeline, "SELECT {status} FROM {table} WHERE {load_id} = %s", _mark(pipeline)))
-
-
-def _forget(pipeline: Any) -> None:
-    _do(pipeline, "DELETE FROM {table} WHERE {load_id} = %s", _mark(pipeline))
 
 
 def _mark(pipeline: Any) -> str:
