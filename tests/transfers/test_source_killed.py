@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS
-from tests.transfers.test_source import by_key, check_exactly, guests, truth
+from tests.transfers.test_source import by_key, check_exactly, duckdb, guests, truth
 
 pytest.importorskip("dlt")
 pytestmark = [pytest.mark.xdist_group("warehouses"), pytest.mark.once]  # with one PostgreSQL
@@ -56,6 +56,7 @@ def state(warehouse):
     return by_key(BOOKINGS, warehouse.rows(BOOKINGS)), by_key(CONTACTS, warehouse.rows(CONTACTS))
 
 
+@duckdb
 @pytest.mark.long
 @pytest.mark.timeout(3600 if LOAD else 300)
 @pytest.mark.jicoo_sandbox(bookings=1_000 if LOAD else 200)
