@@ -8,6 +8,7 @@ to write says so in dlt's own table of loads, as one that has not ended, and tak
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 NOT_ENDED = 1
@@ -19,10 +20,12 @@ def begin(pipeline: Any) -> None:
     _do(
         pipeline,
         "INSERT INTO {table} ({load_id}, {schema_name}, {status}, {inserted_at}, {schema_version_hash}) "
-        f"VALUES (%s, %s, {NOT_ENDED}, CURRENT_TIMESTAMP, %s)",
+        "VALUES (%s, %s, %s, %s, %s)",  # as dlt does at the end of a load, in all its databases
         _mark(pipeline),
         pipeline.default_schema_name,
-        "",
+        NOT_ENDED,
+        datetime.now(timezone.utc),
+        pipeline.default_schema.version_hash,
     )
 
 
@@ -40,7 +43,7 @@ def _mark(pipeline: Any) -> str:
     return f"begun by {pipeline.pipeline_name}"
 
 
-def _do(pipeline: Any, sql: str, *values: str) -> Any:
+def _do(pipeline: Any, sql: str, *values: Any) -> Any:
     """Run a statement on the table of loads; returns rows, or None where there is no such table."""
     from dlt.destinations.exceptions import DatabaseUndefinedRelation
 

@@ -138,6 +138,7 @@ class Somebody:
             assert found.get((uid,)) in versions, f"{uid} is as it never was meanwhile"
 
 
+@duckdb
 @pytest.mark.long
 @pytest.mark.timeout(**FOREVER)
 @pytest.mark.jicoo_sandbox(bookings=BOOKED)
