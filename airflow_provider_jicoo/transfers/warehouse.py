@@ -180,6 +180,8 @@ def workplace() -> Iterator[str]:
     changed = {
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__LOG_LEVEL": "CRITICAL",
+        # Else what was loaded last, and be it all guests, stays in the tables that dlt merges from.
+        "LOAD__TRUNCATE_STAGING_DATASET": os.environ.get("LOAD__TRUNCATE_STAGING_DATASET", "true"),
         # Else dlt asks Airflow's database for a Variable at every turn; whoever keeps its secrets there says "true".
         "PROVIDERS__ENABLE_AIRFLOW_SECRETS": os.environ.get("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "false"),
     }

@@ -84,6 +84,7 @@ class TestWhatItReturns:
         assert "contacts" not in load()["tables"]
         assert jicoo_sandbox.count("GET", "/v1/bookings/{uid}/contacts") == 0
         assert load(resources=["bookings"], include_contacts="true")["tables"]["contacts"]["seen"] > 0
+        assert rows(file, "SELECT count(*) FROM jicoo_staging.contacts") == [(0,)], "dlt keeps a copy"
 
     def test_what_templates_make_of_arguments(self, file, load):
         manifest = load(resources='["users", "hosts"]', lookback_days="30", horizon_days="", destination_conn_id="")

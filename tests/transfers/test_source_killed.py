@@ -81,7 +81,10 @@ def test_no_half_table_and_nothing_twice(jicoo_sandbox, jicoo, warehouse, load):
         time.sleep(takes * chance.uniform(0.02, 1.0))
         with contextlib.suppress(ProcessLookupError):  # it has ended, which is a moment too
             os.kill(child, signal.SIGKILL)
-        killed += end() == "failed"
+        if end() == "failed":
+            killed += 1
+        else:
+            takes *= 0.6  # the first load was a long one, or the machine is quicker now
         found = state(warehouse)
         for name, was, table, will_be in zip(("bookings", "contacts"), old, found, new, strict=True):
             assert table in (was, will_be), f"{name}: half a table after kill {kill}"
@@ -90,4 +93,4 @@ def test_no_half_table_and_nothing_twice(jicoo_sandbox, jicoo, warehouse, load):
             check_exactly(warehouse, jicoo_sandbox)
     warehouse.load(jicoo, ["bookings", "contacts"])
     check_exactly(warehouse, jicoo_sandbox)
-    assert killed > KILLS / 3, "hardly one was killed at work"
+    assert killed >= KILLS / 3, "hardly one was killed at work"
