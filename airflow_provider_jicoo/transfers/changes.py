@@ -66,11 +66,13 @@ class Comparison:
     :param known: what the warehouse has, by key. It is used up.
     :param wanted: a bit for each table that this load writes.
     :param everything: write every row, whether it changed or not.
+    :param again: a bit for each table that is to have every row anew, whether it changed or not.
     """
 
     known: dict[str, Known]
     wanted: int
     everything: bool = False
+    again: int = 0
     after: dict[str, Known] = field(default_factory=dict)
     """What the warehouse has after this load."""
     written: set[str] = field(default_factory=set)
@@ -90,7 +92,7 @@ class Comparison:
         is_as_before = before is not None and before.fingerprint == mark
         loaded = before.loaded if before is not None and is_as_before else 0
         self.after[key] = Known(mark, start, loaded | self.wanted)
-        todo = self.wanted if self.everything else self.wanted & ~loaded
+        todo = self.wanted if self.everything else self.wanted & (~loaded | self.again)
         if todo:
             self.written.add(key)
         return todo, before

@@ -8,12 +8,17 @@ The file is JSON Lines: a header, then ``[key, fingerprint]`` for each row::
 
     {"jicoo_cursor": 1, "of": {...}, "last": {"owner": {...}, "manifest": {...}}}
     [["mzgdPJVBb7RE"], "5f0c8a9d2b1e4c77"]
+
+It is written twice: behind the data as they were seen, and before them with what is in doubt until then. Of a load that
+was killed a reader may have its data or not; the next one gives each of those rows once more, as they are then, also
+those that are as they were before, or gone.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -25,6 +30,8 @@ from airflow_provider_jicoo.transfers.resources import Resource, Row
 VERSION = 1
 CHANGE = "_change"
 """The column of a file of changes that says what became of a row: ``created``, ``updated`` or ``deleted``."""
+_NEW, _OTHER = b"\0", b""
+"""In the place of a fingerprint: of a row that is in doubt, and was not there before, or was there otherwise."""
 _ORDERED = msgspec.json.Encoder(order="sorted")
 
 
@@ -40,6 +47,7 @@ class Cursor:
         self._of = of
         self._before = seen
         self._now: dict[bytes, bytes] = {}
+        self._doubtful: dict[bytes, bytes] = {}
         self.last = last
 
     def change(self, wanted: Resource, row: Row) -> str | None:
@@ -50,8 +58,11 @@ class Cursor:
         key = msgspec.json.encode(wanted.key_of(row))
         print_ = hashlib.blake2b(_ORDERED.encode(row), digest_size=8).digest()
         self._now[key] = print_
-        before = self._before.pop(key, None)
-        return "created" if before is None else None if before == print_ else "updated"
+        before = self._before.pop(key, _NEW)
+        if before == print_:
+            return None
+        self._doubtful[key] = _NEW if before == _NEW else _OTHER
+        return "created" if before == _NEW else "updated"
 
     def deleted(self, wanted: Resource) -> Iterator[Row]:
         """Yield the keys, as rows, of what was seen earlier and is not there any more."""
@@ -63,16 +74,28 @@ class Cursor:
         self._now.update(self._before)
         self._before = {}
 
+    def save_doubts(self, path: StorePath) -> None:
+        """Write what is in doubt until the data are written: all that changed.
+
+        :raises OSError: it cannot be written; the cursor there was still stands.
+        """
+        if self._doubtful or self._before:
+            there = ((key, self._doubtful.get(key, print_)) for key, print_ in self._now.items())
+            self._write(path, chain(there, ((key, _OTHER) for key in self._before)), self.last)
+
     def save(self, path: StorePath, owner: Any, manifest: dict[str, Any]) -> None:
         """Write what is seen now.
 
         :param owner: the task that wrote the data, and what it returns: a further try returns the same.
         :raises OSError: it cannot be written; the cursor there was still stands.
         """
-        header = {"jicoo_cursor": VERSION, "of": self._of, "last": {"owner": owner, "manifest": manifest}}
+        self._write(path, self._now.items(), {"owner": owner, "manifest": manifest})
+
+    def _write(self, path: StorePath, rows: Iterable[tuple[bytes, bytes]], last: dict[str, Any] | None) -> None:
+        header = {"jicoo_cursor": VERSION, "of": self._of, "last": last}
         with spool() as file:
             file.write(msgspec.json.encode(header) + b"\n")
-            for key, print_ in self._now.items():
+            for key, print_ in rows:
                 file.write(b"[%b,%b]\n" % (key, msgspec.json.encode(print_.hex())))
             publish(file, path)
 

@@ -22,7 +22,7 @@ def held(source_name: str, wanted: Resource, bit: int, *, history: bool, by_firs
     """
     import dlt
 
-    pipeline = _pipeline()
+    pipeline = at_work()
     if pipeline is None:
         return {}
     naming = dlt.current.source_schema().naming
@@ -40,7 +40,7 @@ def held(source_name: str, wanted: Resource, bit: int, *, history: bool, by_firs
     }
 
 
-def _pipeline() -> Any:
+def at_work() -> Any:
     """Return the pipeline that is at work, None where a source is read by itself."""
     from dlt.common.configuration.container import Container
     from dlt.common.pipeline import PipelineContext

@@ -26,7 +26,7 @@ from airflow_provider_jicoo.transfers.formats import Format, as_format, open_wri
 from airflow_provider_jicoo.transfers.partitions import Folder, Sorted
 from airflow_provider_jicoo.transfers.publish import check_writable, measure, publish, spool
 from airflow_provider_jicoo.transfers.reading import batches, contacts, open_client
-from airflow_provider_jicoo.transfers.resources import BOOKINGS, Column, Resource, Row, check_selection
+from airflow_provider_jicoo.transfers.resources import BOOKINGS, Column, Resource, Row, check_selection, with_ours
 from airflow_provider_jicoo.transfers.shaping import Shaper
 
 log = logging.getLogger(__name__)
@@ -218,6 +218,7 @@ class _Job:
     ) -> None:
         self._settings, self._order, self._cursor = settings, order, cursor
         self._stop, self._progress = stop, progress
+        self._on_unproven = order.on_unproven or settings.on_unproven
         self._columns = order.columns()
         self.shaper = Shaper(self._columns)
         self._warnings: list[str] = []
@@ -235,6 +236,8 @@ class _Job:
         writer.close()
         digest, size = measure(file)
         made = {**self._manifest(), "bytes": size, "sha256": digest}
+        if self._cursor is not None:
+            self._cursor.save_doubts(self._order.cursor())
         publish(file, self._order.path)
         if self._cursor is not None:
             made |= {"changes": self._changes, "cursor": str(self._order.cursor())}
@@ -280,9 +283,8 @@ class _Job:
         """
         order, read, told = self._order, 0, 0
         async with open_client(self._settings) as client:
-            on_unproven = order.on_unproven or self._settings.on_unproven
             async for batch in batches(
-                client, order.wanted, order.selection, on_unproven=on_unproven, warnings=self._warnings
+                client, order.wanted, order.selection, on_unproven=self._on_unproven, warnings=self._warnings
             ):
                 if self._stop.asked:
                     raise StoppedError(f"{self._stop.reason}; nothing was written")
@@ -290,7 +292,7 @@ class _Job:
                 rows = batch if self._cursor is None else self._changed(self._cursor, batch)
                 if order.include_contacts and rows:
                     found = await contacts(client, [row["uid"] for row in rows])
-                    rows = [{**row, CONTACTS_COLUMN: found[row["uid"]]} for row in rows]
+                    rows = [with_ours(row, {CONTACTS_COLUMN: found[row["uid"]]}) for row in rows]
                 self._write(sink, rows)
                 if self._progress is not None and read - told >= 10_000:
                     told = read
@@ -309,12 +311,13 @@ class _Job:
             change = cursor.change(self._order.wanted, row)
             if change is not None:
                 self._changes[change] += 1
-                rows.append({**row, CHANGE: change})
+                rows.append(with_ours(row, {CHANGE: change}))
         return rows
 
     def _deleted(self, cursor: Cursor) -> list[Row]:
         """Return what is gone. Where it is not proved that all was read, nothing is known to be."""
-        if self._warnings:
+        # With "fail" a doubt has ended the load, and what is told is none.
+        if self._warnings and self._on_unproven == "warn":
             cursor.keep_unseen()
             return []
         gone = list(cursor.deleted(self._order.wanted))

@@ -26,6 +26,7 @@ from airflow_provider_jicoo.transfers.resources import (
     contact_rows,
     hosts_listing,
     listing,
+    with_ours,
 )
 
 BATCH = 500
@@ -74,7 +75,7 @@ async def _pages(
         event_types = [each async for each in client.iterate(listing(EVENT_TYPES), **told)]
         for event_type_id in [each.get("uid", "") for each in event_types]:
             async for hosts in client.iterate_pages(hosts_listing(event_type_id), **told):
-                yield [{**host, "eventTypeId": event_type_id} for host in hosts]
+                yield [with_ours(host, {"eventTypeId": event_type_id}) for host in hosts]
     else:
         async for rows in client.iterate_pages(listing(wanted), **told):
             yield rows

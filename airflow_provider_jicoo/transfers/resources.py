@@ -73,6 +73,7 @@ class Resource:
         under its own name; there the column is None. ``_extra`` is None where there is nothing in it.
         """
         rest = dict(row)
+        kept = rest.pop(EXTRA, None)
         shaped: Row = {}
         for column in self.columns:
             field = next((field for field in column.fields if field in rest), None)
@@ -81,7 +82,7 @@ class Resource:
             if field is not None and good:
                 del rest[field]
             shaped[column.name] = value if good else None
-        shaped[EXTRA] = rest or None
+        shaped[EXTRA] = _beside(rest, kept) or None
         return shaped
 
     def key(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -95,6 +96,26 @@ class Resource:
             for column in self.columns
             if column.name in self.primary_key
         )
+
+
+class RowError(ValueError):
+    """A row that cannot be loaded; says which, and never a value of it."""
+
+
+def with_ours(row: Mapping[str, Any], ours: Row) -> Row:
+    """Return a row with fields that are ours. What Jicoo calls by the name of one of them is kept in ``_extra``."""
+    made = {**row, **ours}
+    theirs = {name: row[name] for name in ours if name in row and row[name] != ours[name]}
+    if theirs:
+        made[EXTRA] = _beside(theirs, row.get(EXTRA))
+    return made
+
+
+def _beside(rest: Row, kept: Any) -> Row:
+    """Return what goes into ``_extra``: the rest of a row beside what is in a field of that name already."""
+    if kept is None:
+        return rest
+    return {**rest, **(kept if isinstance(kept, dict) and not kept.keys() & rest.keys() else {EXTRA: kept})}
 
 
 def _text(value: Any) -> tuple[bool, Any]:
@@ -235,7 +256,7 @@ def read(
         for event_type in list(client.iterate(listing(EVENT_TYPES), **told)):
             event_type_id = event_type.get("uid", "")
             for host in client.iterate(hosts_listing(event_type_id), **told):
-                yield {**host, "eventTypeId": event_type_id}
+                yield with_ours(host, {"eventTypeId": event_type_id})
         return
     yield from map(dict, client.iterate(listing(wanted), **told))
 
@@ -274,8 +295,14 @@ def contact_rows(uid: str, contacts: list[BookingContact]) -> list[Row]:
     """Return the rows of the contacts of a booking.
 
     :param uid: the booking's.
+    :raises RowError: one is no object.
     """
-    return [{**contact, "bookingUid": uid, "position": position} for position, contact in enumerate(contacts)]
+    from airflow_provider_jicoo.api.rows import kind
+
+    for number, contact in enumerate(contacts, 1):
+        if not isinstance(contact, dict):
+            raise RowError(f"contacts of booking {uid!r}: number {number} is {kind(contact)}, not an object")
+    return [with_ours(contact, {"bookingUid": uid, "position": position}) for position, contact in enumerate(contacts)]
 
 
 def read_contacts(client: JicooClient, uids: Iterable[str], *, at_once: int = CONTACTS_AT_ONCE) -> Iterator[Row]:

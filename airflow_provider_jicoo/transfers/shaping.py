@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from airflow_provider_jicoo.transfers.resources import Kind, Resource
+from airflow_provider_jicoo.transfers.resources import EXTRA, Kind, Resource
 
 _LENGTH = len("2024-03-01T20:00:00.000Z")
 """With this length, a ``T`` and a ``Z``, what can be read as a moment is written as Jicoo does. A pattern that says so
@@ -33,6 +33,8 @@ class Shaper:
     def __init__(self, wanted: Resource) -> None:
         self._wanted = wanted
         fields: list[Any] = [(column.name, _TYPES[column.kind], None) for column in wanted.columns]
+        # A field that Jicoo calls so may be anything.
+        fields = [(name, dict[str, Any] | None if name == EXTRA else kind, none) for name, kind, none in fields]
         self._row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
         self._lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self._row)
         names = [column.name for column in wanted.columns if column.kind == "moment"]

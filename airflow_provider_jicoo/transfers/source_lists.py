@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_jicoo.transfers.changes import Changed, Comparison
 from airflow_provider_jicoo.transfers.held import SEPARATOR
-from airflow_provider_jicoo.transfers.resources import Resource, Row
+from airflow_provider_jicoo.transfers.resources import Resource, Row, RowError
 from airflow_provider_jicoo.transfers.source_reader import BATCH, Reader
 
 
@@ -47,7 +47,7 @@ class ListReader(Reader):
     def _look_at(self, wanted: Resource, comparison: Comparison, row: Row, changes: list[Changed]) -> None:
         key = wanted.key(wanted.shape(row))
         if not all(isinstance(part, str) and part and "\n" not in part and SEPARATOR not in part for part in key):
-            raise ValueError(
+            raise RowError(
                 f"{wanted.name}: a row has no {' and '.join(wanted.primary_key)} that are texts, and could not be told "
                 "from others"
             )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_jicoo.transfers import broken_off
 from airflow_provider_jicoo.transfers.changes import Comparison, Window
 from airflow_provider_jicoo.transfers.fingerprints import Known
-from airflow_provider_jicoo.transfers.held import held
+from airflow_provider_jicoo.transfers.held import at_work, held
 from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, RESOURCES, Row
 
 if TYPE_CHECKING:
@@ -122,12 +123,23 @@ class Reader:
             if not self.options.everything:
                 raise
             known = {}
-        if self.options.everything or not text:
+        if self.options.everything or not text or self._broken_off:
             # What was noted may be lost, or may not be so: the tables say themselves what they have.
             for key, more in self._held(name, wanted).items():
                 before = known.get(key, Known(ABSENT, more.start, 0))
                 known[key] = before._replace(loaded=before.loaded | more.loaded)
-        return Comparison(known, wanted, self.options.everything)
+        # A table may have what a load that was broken off has written, and nothing was noted of. The guests of a
+        # booking are read again where it differs from what was noted, also then.
+        return Comparison(known, wanted, self.options.everything, again=1 if self._broken_off else 0)
+
+    @cached_property
+    def _broken_off(self) -> bool:
+        """Whether the last load of the pipeline was broken off while it wrote."""
+        pipeline = at_work()
+        if pipeline is None or not broken_off.is_noted(pipeline):
+            return False
+        self.tell("the last load was broken off while it wrote: the tables are compared, and every row written anew")
+        return True
 
     def _held(self, name: str, wanted: int) -> dict[str, Known]:
         """Return the rows of the tables that are written."""

@@ -189,14 +189,29 @@ def check_csv(rows: Rows, file: IO[str]) -> None:
         raise RowsError(f"line {number}: it is no CSV: {error}") from None
 
 
+class _TwiceError(Exception):
+    """An object has a name twice: which of the values is meant?"""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(f"column {next(name for name in names if names.count(name) > 1)!r:.60}: it is there twice")
+    return found
+
+
 def check_json_lines(rows: Rows, file: IO[str]) -> None:
     """Check the lines of a JSON Lines file. A column that a row does not have is left as it is."""
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError:
+            row = json.loads(line, object_pairs_hook=_each_once)
+        except _TwiceError as twice:
+            rows.note(number, str(twice))
+            continue
+        except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
             rows.note(number, "it is no JSON object")

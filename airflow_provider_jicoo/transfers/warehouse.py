@@ -180,6 +180,8 @@ def workplace() -> Iterator[str]:
     changed = {
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__LOG_LEVEL": "CRITICAL",
+        # Else what was loaded last, and be it all guests, stays in the tables that dlt merges from.
+        "LOAD__TRUNCATE_STAGING_DATASET": os.environ.get("LOAD__TRUNCATE_STAGING_DATASET", "true"),
         # Else dlt asks Airflow's database for a Variable at every turn; whoever keeps its secrets there says "true".
         "PROVIDERS__ENABLE_AIRFLOW_SECRETS": os.environ.get("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "false"),
     }
@@ -244,10 +246,16 @@ def run(pipeline: Any, source: Any) -> str:
 
     :raises WarehouseError: not all of it was written.
     """
+    from airflow_provider_jicoo.transfers import broken_off
 
     def load() -> str:
-        info = pipeline.run(source)
+        # In the steps of dlt's run: what fails before something is written leaves nothing in doubt.
+        pipeline.extract(source)
+        pipeline.normalize()
+        broken_off.begin(pipeline)
+        info = pipeline.load()
         info.raise_on_failed_jobs()
+        broken_off.end(pipeline)
         return str(info.loads_ids[-1])
 
     return told("load", load)

@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk import Asset
 
 from airflow_provider_jicoo.tasks.compat import AirflowFailException
+from airflow_provider_jicoo.transfers import warehouse
 from airflow_provider_jicoo.transfers.assets import TABLES, table_asset
 from airflow_provider_jicoo.transfers.dlt import JicooToDltOperator
 from airflow_provider_jicoo.transfers.warehouse import WarehouseError
@@ -76,13 +77,14 @@ class TestWhatItReturns:
             assert not any(guest["email"] in text for guest in jicoo_sandbox.contacts(uid) if guest["email"])
 
     def test_it_is_of_the_load_that_the_rows_are_of(self, file, load):
-        load_id = load()["load_id"]
+        load_id = load(resources=["users"])["load_id"]
         assert rows(file, "SELECT load_id, status FROM jicoo._dlt_loads") == [(load_id, 0)]
 
     def test_guests_only_where_they_are_asked_for(self, jicoo_sandbox, file, load):
         assert "contacts" not in load()["tables"]
         assert jicoo_sandbox.count("GET", "/v1/bookings/{uid}/contacts") == 0
-        assert load(include_contacts="true")["tables"]["contacts"]["seen"] > 0
+        assert load(resources=["bookings"], include_contacts="true")["tables"]["contacts"]["seen"] > 0
+        assert rows(file, "SELECT count(*) FROM jicoo_staging.contacts") == [(0,)], "dlt keeps a copy"
 
     def test_what_templates_make_of_arguments(self, file, load):
         manifest = load(resources='["users", "hosts"]', lookback_days="30", horizon_days="", destination_conn_id="")
@@ -132,10 +134,10 @@ class TestRefusedBeforeTheFirstRequest:
         assert rows(file, "SELECT count(*) FROM jicoo.bookings") == [(0,)]
 
     def test_a_table_that_keeps_its_history(self, jicoo_sandbox, file, load):
-        load(write="scd2")
+        load(resources=["users"], write="scd2")
         asked = len(jicoo_sandbox.requests)
         with pytest.raises(AirflowFailException, match="made with write='scd2'"):
-            load()
+            load(resources=["users"])
         assert len(jicoo_sandbox.requests) == asked
 
     def test_without_dlt(self, jicoo_sandbox, load, monkeypatch):
@@ -148,7 +150,7 @@ class TestRefusedBeforeTheFirstRequest:
 class TestConnections:
     def test_the_file_of_a_connection(self, file, load, monkeypatch):
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "duckdb", "host": str(file)}))
-        load(destination="duckdb", destination_conn_id="warehouse")
+        load(destination="duckdb", destination_conn_id="warehouse", resources=["bookings"])
         assert rows(file, "SELECT count(*) FROM jicoo.bookings") == [(50,)]
 
     def test_a_connection_to_something_else(self, jicoo_sandbox, load, monkeypatch):
@@ -194,18 +196,18 @@ class TestWhatItTells:
     def test_the_days_whose_bookings_changed(self, jicoo_sandbox, load):
         """The day that a booking was moved from is among them."""
         asset, events = Asset("dlt://duckdb/jicoo/bookings/days"), Events()
-        load(days_asset=asset)
+        load(resources=["bookings"], days_asset=asset)
         one, other = jicoo_sandbox.bookings()[:2]
         moved = jicoo_sandbox.now + timedelta(days=100)
         jicoo_sandbox.edit(one["uid"], startedAt=moved, endedAt=moved + timedelta(minutes=30))
         jicoo_sandbox.delete(other["uid"])
-        load(events, days_asset=asset)
+        load(events, resources=["bookings"], days_asset=asset)
         days = {one["startedAt"][:10], f"{moved:%Y-%m-%d}", other["startedAt"][:10]}
         assert events.keys == {asset.uri: sorted(days)}
 
     def test_an_airflow_without_partitions(self, load):
         events = Events(partitions=False)
-        load(events, days_asset=Asset("dlt://duckdb/jicoo/bookings/days"))
+        load(events, resources=["bookings"], days_asset=Asset("dlt://duckdb/jicoo/bookings/days"))
         assert set(events.added) >= {"dlt://duckdb/jicoo/bookings"}
         assert events.keys == {}
 
@@ -243,19 +245,20 @@ class TestWhatItTells:
 
 
 class TestState:
-    def test_only_the_newest_are_kept(self, jicoo_sandbox, file, load):
+    def test_only_the_newest_are_kept(self, jicoo_sandbox, file, load, monkeypatch):
+        monkeypatch.setattr(warehouse, "STATES_KEPT", 2)
         uid = jicoo_sandbox.bookings()[0]["uid"]
-        for number in range(8):
+        for number in range(4):
             jicoo_sandbox.edit(uid, name=f"Title {number}")
             load(resources=["bookings"])
-        assert rows(file, "SELECT count(*) FROM jicoo._dlt_pipeline_state") == [(5,)]
+        assert rows(file, "SELECT count(*) FROM jicoo._dlt_pipeline_state") == [(2,)]
         assert load(resources=["bookings"])["tables"]["bookings"]["written"] == 0
 
     def test_nothing_is_left_on_the_worker(self, load, tmp_path, monkeypatch):
         folder = tmp_path / "tmp"
         folder.mkdir()
         monkeypatch.setattr("tempfile.tempdir", str(folder))
-        load()
+        load(resources=["users"])
         assert list(folder.iterdir()) == []
 
 

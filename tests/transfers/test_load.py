@@ -10,6 +10,7 @@ from airflow_provider_jicoo.api.errors import UnprovenListError
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.transfers import cursor as cursors
+from airflow_provider_jicoo.transfers import load as loads
 from airflow_provider_jicoo.transfers.cursor import load_cursor
 from airflow_provider_jicoo.transfers.load import Order, load
 from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, USERS
@@ -105,18 +106,64 @@ class TestChanges:
             load(settings, order, owner={**OWNER, "runId": "two"})
         assert load(settings, Order(BOOKINGS, tmp_path / "two.jsonl", sync="changes"), owner=OWNER)["rows"] == 1
 
-    def test_killed_between_the_file_and_the_cursor_it_comes_again(self, settings, tmp_path, monkeypatch):
+    @pytest.fixture
+    def killed(self, settings, monkeypatch):
+        """Let a load be killed before it gives a file its place: the cursor with the doubts, the data, the cursor."""
+
+        def load_until(number, order):
+            done = []
+
+            def publish(*arguments):
+                if len(done) == number:
+                    raise KeyboardInterrupt
+                done.append(arguments)
+                return published(*arguments)
+
+            published = cursors.publish
+            with monkeypatch.context() as patch:
+                patch.setattr(cursors, "publish", publish)
+                patch.setattr(loads, "publish", publish)
+                with pytest.raises(KeyboardInterrupt):
+                    load(settings, order, owner=OWNER)
+
+        return load_until
+
+    @pytest.mark.parametrize("number", [0, 1, 2])
+    def test_killed_before_the_cursor_is_there_it_comes_again(self, settings, tmp_path, killed, number):
         order = Order(BOOKINGS, tmp_path / "one.jsonl", sync="changes")
+        killed(number, order)
+        assert order.path.exists() == (number == 2)
+        assert load(settings, order, owner=OWNER)["changes"] == {"created": 50, "updated": 0, "deleted": 0}
 
-        def killed(*_):
-            raise KeyboardInterrupt
+    @pytest.mark.parametrize("number", [0, 1, 2])
+    def test_who_has_the_file_of_a_killed_load_gets_what_became_of_it(
+        self, settings, jicoo_sandbox, tmp_path, killed, number
+    ):
+        """Also of what is gone since then, is as it was before, or is back."""
 
-        with monkeypatch.context() as patch:
-            patch.setattr(cursors, "publish", killed)
-            with pytest.raises(KeyboardInterrupt):
-                load(settings, order, owner=OWNER)
-        assert len(read_file(tmp_path / "one.jsonl", "jsonl")) == 50
-        assert load(settings, order, owner=OWNER)["changes"]["created"] == 50
+        def back(booking):
+            with jicoo_sandbox._state.lock:
+                jicoo_sandbox._state.rows.bookings[booking["uid"]] = dict(booking)
+
+        load(settings, Order(BOOKINGS, tmp_path / "0.jsonl", sync="changes"))
+        edited, removed, *_ = jicoo_sandbox.bookings()
+        made = jicoo_sandbox.add_booking()["uid"]
+        jicoo_sandbox.edit(edited["uid"], name="for a moment")
+        jicoo_sandbox.delete(removed["uid"])
+        killed(number, Order(BOOKINGS, tmp_path / "1.jsonl", sync="changes"))
+        jicoo_sandbox.delete(made)
+        back(edited)
+        back(removed)
+        load(settings, Order(BOOKINGS, tmp_path / "2.jsonl", sync="changes"))
+        table = {}
+        for path in sorted(tmp_path.glob("*.jsonl")):
+            for row in read_file(path, "jsonl"):
+                if row.pop("_change") == "deleted":
+                    table.pop(row["uid"], None)
+                else:
+                    table[row["uid"]] = row
+        assert table == {booking["uid"]: booking for booking in jicoo_sandbox.bookings()}
+        assert load(settings, Order(BOOKINGS, tmp_path / "3.jsonl", sync="changes"))["rows"] == 0
 
     def test_the_cursor_of_other_data_is_refused(self, settings, jicoo_sandbox, tmp_path):
         load(settings, Order(BOOKINGS, tmp_path / "one", sync="changes"))
@@ -148,6 +195,17 @@ class TestChanges:
         # What did not come was not forgotten either.
         assert load(settings, Order(BOOKINGS, tmp_path / "2", **order))["rows"] == 0
 
+    def test_what_is_told_and_no_doubt_lets_deletions_be(self, settings, jicoo_sandbox, tmp_path):
+        """Where no booking awaits approval, each list may tell that it cannot know whether it shows such."""
+        for booking in jicoo_sandbox.bookings():
+            if booking["status"] == "request":
+                jicoo_sandbox.edit(booking["uid"], status="open")
+        load(settings, Order(BOOKINGS, tmp_path / "0", sync="changes"))
+        jicoo_sandbox.delete(jicoo_sandbox.bookings()[0]["uid"])
+        made = load(settings, Order(BOOKINGS, tmp_path / "1", sync="changes"))
+        assert "awaits approval" in made["warnings"][0]
+        assert made["changes"] == {"created": 0, "updated": 0, "deleted": 1}
+
     def test_other_resources_have_changes_too(self, settings, jicoo_sandbox, tmp_path):
         assert load(settings, Order(USERS, tmp_path / "0", sync="changes"))["changes"]["created"] == 8
         assert load(settings, Order(USERS, tmp_path / "1", sync="changes"))["rows"] == 0
@@ -176,6 +234,17 @@ class TestJicooAsItMayBe:
         extra = [row["_extra"] if isinstance(row["_extra"], dict) else json.loads(row["_extra"]) for row in rows]
         assert all(extra)
         assert not set(extra[0]).intersection(columns)
+
+    def test_a_field_that_is_called_as_a_column_of_ours(self, settings, jicoo_sandbox, tmp_path):
+        theirs = {"contacts": ["theirs"], "_change": "theirs", "_extra": {"a": 1}}
+        uid = jicoo_sandbox.bookings()[0]["uid"]
+        with jicoo_sandbox._state.lock:
+            jicoo_sandbox._state.rows.bookings[uid] |= theirs
+        load(settings, Order(BOOKINGS, tmp_path / "file", sync="changes", include_contacts=True))
+        (row,) = [row for row in READERS["jsonl"](tmp_path / "file") if row["uid"] == uid]
+        assert row["contacts"] == jicoo_sandbox.contacts(uid)
+        assert row["_change"] == "created"
+        assert row["_extra"] == {**theirs["_extra"], "contacts": ["theirs"], "_change": "theirs"}
 
     @pytest.mark.parametrize("quirk", ["no-nulls", "text-totals", "page-cap=20"])
     def test_other_ways_to_list_make_no_difference(self, settings, jicoo_sandbox, tmp_path, quirk):

@@ -19,7 +19,7 @@ from tests.transfers.somebody import Somebody, read_days, read_file
 
 LOAD = os.environ.get("JICOO_LOAD") == "1"
 RUNS, COUNT = (30, 5_000) if LOAD else (3, 500)
-KINDS = ("jsonl", "csv", "parquet")
+KINDS = ("jsonl", "csv", "parquet") if LOAD else ("jsonl", "parquet")
 
 pytestmark = [pytest.mark.jicoo_sandbox(bookings=COUNT), pytest.mark.timeout(1800 if LOAD else 120), pytest.mark.once]
 

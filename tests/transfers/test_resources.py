@@ -10,6 +10,7 @@ from airflow_provider_jicoo.api import models
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.transfers import resources
 from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, HOSTS, RESOURCES, USERS, read, resource
+from airflow_provider_jicoo.transfers.shaping import Shaper
 
 TYPES = {
     "bookings": models.Booking,
@@ -102,3 +103,30 @@ def test_a_number_that_no_database_can_hold_is_kept_beside():
 def test_a_resource_that_is_none_is_named():
     with pytest.raises(ValueError, match="'booking' is none of bookings, contacts"):
         resource("booking")
+
+
+class TestNamesThatAreOurs:
+    """A field that Jicoo adds later may be called as a column of ours: it is kept beside."""
+
+    THEIRS = {"bookingUid": "theirs", "position": "CEO", "_extra": {"a": 1}}  # noqa: RUF012
+
+    def test_of_a_guest(self):
+        (row,) = resources.contact_rows("one", [{"name": "Taro", **self.THEIRS}])
+        shaped = CONTACTS.shape(row)
+        assert (shaped["bookingUid"], shaped["position"], shaped["name"]) == ("one", 0, "Taro")
+        assert shaped["_extra"] == {"bookingUid": "theirs", "position": "CEO", "a": 1}
+
+    @pytest.mark.parametrize("extra", [{"a": 1}, {"new": 2}, [1], "text", None])
+    @pytest.mark.parametrize("more", [{}, {"new": 1}])
+    def test_extra_itself_both_ways(self, extra, more):
+        row = {"uid": "one", "_extra": extra, **more}
+        (quick,) = Shaper(USERS).shape([row])
+        shaped = USERS.shape(row)
+        assert shaped == {column.name: getattr(quick, column.name) for column in USERS.columns}
+        kept = shaped["_extra"] or {}
+        assert extra is None or kept.get("_extra") == extra or extra.items() <= kept.items()
+        assert more.items() <= kept.items()
+
+    def test_a_guest_that_is_no_object(self):
+        with pytest.raises(resources.RowError, match="contacts of booking 'one': number 2 is a text, not an object"):
+            resources.contact_rows("one", [{}, "secret"])

@@ -215,6 +215,7 @@ class TestFromFiles:
             ("p.csv", 'uid,name\na,"x"y\n', "line 2: it is no CSV"),
             ("p.csv", "uid,name\na,佐藤\n".encode("cp932"), "is not utf-8-sig: give encoding, as 'cp932'"),
             ("p.jsonl", '{"uid": "a"}\n[1]\n', "line 2: it is no JSON object"),
+            ("p.jsonl", '{"uid": "a", "name": "x", "name": "y"}\n', "line 1: column 'name': it is there twice"),
             ("p.jsonl", '{"uid": "a", "nam": 1}\n', "line 1: column 'nam': Update Booking has no such field"),
             ("p.xlsx", "", "format: 'xlsx' is neither 'csv' nor 'jsonl'"),
         ],
@@ -222,6 +223,10 @@ class TestFromFiles:
     def test_a_line_that_cannot_be_used(self, choose_file, name, content, words):
         with pytest.raises(AirflowFailException, match=words):
             choose_file(name, content)
+
+    def test_a_line_that_is_nested_without_end(self, choose_file):
+        with pytest.raises(AirflowFailException, match="line 1: it is no JSON object"):
+            choose_file("p.jsonl", '{"uid": "a", "hosts": ' + "[" * 100_000)
 
     def test_another_encoding(self, choose_file):
         made = choose_file("p.csv", "uid,name\na,佐藤\n".encode("cp932"), encoding="cp932")
