@@ -14,7 +14,7 @@ PARALLEL := -n 6 --dist loadgroup
 ALONE := -n 1 --dist loadgroup --last-failed --lfnf=none
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test check coverage test-matrix test-newest test-floors test-dates test-load bench setup clean
+.PHONY: help demo test check coverage test-matrix test-newest test-floors test-dates test-load bench docs setup clean
 
 help:
 	@echo "make demo         a host leaves: plan, approve, apply and undo, on an embedded Jicoo"
@@ -26,6 +26,7 @@ help:
 	@echo "make test-floors  the tests with the lowest versions that pyproject.toml allows"
 	@echo "make test-dates   the sandbox's tests at each hour of a week: takes half an hour"
 	@echo "make test-load    the long proofs, whole"
+	@echo "make docs         the documentation, into build/docs: needs Python 3.11 or newer"
 	@echo "make bench        measure, and write benchmarks/results.md"
 	@echo "make clean        remove what these made"
 
@@ -65,7 +66,7 @@ test-floors: setup-floors
 	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system" tests/api tests/bulk tests/hooks || \
 		.venvs/floors/bin/python -m pytest $(ALONE) -m "not system" tests/api tests/bulk tests/hooks
 
-SETUPS := $(MATRIX:%=setup-%) setup-floors
+SETUPS := $(MATRIX:%=setup-%) setup-floors setup-docs
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@$(or $(PYTHON_$*),$(PYTHON)) scripts/setup.py $* .venvs/$*
@@ -91,6 +92,9 @@ test-events: $(EVENTS)
 
 $(EVENTS): test-events-%: setup-%
 	.venvs/$*/bin/python -m pytest tests/system/test_events.py
+
+docs: setup-docs
+	.venvs/docs/bin/python scripts/docs.py build/docs
 
 bench: setup
 	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py
