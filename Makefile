@@ -82,7 +82,7 @@ test-load: setup
 	JICOO_LOAD=1 $(PY) -m pytest tests/bulk --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest $(PARALLEL) tests/simulation --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest tests/events tests/triggers/test_events.py --timeout 3600
-	JICOO_LOAD=1 $(PY) -m pytest tests/plugins tests/transfers --timeout 3600
+	JICOO_LOAD=1 $(PY) -m pytest tests/plugins tests/transfers tests/docs --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest tests/system/test_events.py --timeout 3600
 
 # Webhooks and the poller on a running Airflow of each other version.

@@ -24,7 +24,7 @@ language = "en"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_design", "repository"]
 # What is proposed for the repository's front page is no page of the documentation.
-exclude_patterns = ["README.proposed.md", "_build"]
+exclude_patterns = ["README.proposed.md", "_build", "_templates"]
 source_suffix = {".md": "markdown"}
 nitpicky = False
 
@@ -52,13 +52,14 @@ html_show_sourcelink = False
 html_copy_source = False
 html_show_sphinx = False
 html_last_updated_fmt = None
+templates_path = ["_templates"]
+html_sidebars = {"**": ["whole-tree"]}
 html_theme_options = {
     "logo": {"text": "airflow-provider-jicoo"},
     "navbar_align": "left",
     "navbar_center": [],
-    "navbar_end": ["theme-switcher"],
-    "navbar_persistent": ["search-button"],
-    "header_links_before_dropdown": 6,
+    "navbar_end": ["search-button-field", "theme-switcher"],
+    "navbar_persistent": [],
     "show_toc_level": 2,
     "show_nav_level": 1,
     "navigation_depth": 2,
