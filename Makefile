@@ -94,7 +94,7 @@ $(EVENTS): test-events-%: setup-%
 	.venvs/$*/bin/python -m pytest tests/system/test_events.py
 
 docs: setup-docs
-	.venvs/docs/bin/python scripts/docs.py build/docs
+	.venvs/docs/bin/python scripts/build_docs.py build/docs
 
 bench: setup
 	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py

@@ -6,12 +6,15 @@ Quoted code is that of files which the tests run: ``test_links.py`` holds that.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import importlib
+import io
 import json
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -195,9 +198,13 @@ def programs():
         key = (module, *words)
         if key not in told:
             assert module.startswith("airflow_provider_jicoo."), module
-            command = [sys.executable, "-m", module, *words, "--help"]
-            told[key] = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return told[key]
+            told[key] = io.StringIO()
+            with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(told[key]):
+                patch.setattr(sys, "argv", [module, *words, "--help"])
+                with pytest.raises(SystemExit) as ended:
+                    runpy.run_module(module, run_name="__main__")
+            assert not ended.value.code, module
+        return told[key].getvalue()
 
     return ask
 

@@ -1,6 +1,6 @@
 """Build the documentation, with warnings as errors, and make sure that its pages request nothing from another server.
 
-python scripts/docs.py build/docs
+python scripts/build_docs.py build/docs
 """
 
 from __future__ import annotations
