@@ -35,10 +35,11 @@ myst_links_external_new_tab = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
-autodoc_class_signature = "separated"
+python_maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
 autodoc_preserve_defaults = True
 
-highlight_language = "text"
+highlight_language = "default"
 pygments_style = "tango"
 copybutton_prompt_text = r"\$ "
 copybutton_prompt_is_regexp = True
