@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import msgspec
 
@@ -29,7 +29,7 @@ def dump_header(header: PlanHeader) -> bytes:
     return START + b"%d," % header["jicoo_plan"] + dump(rest)[1:]
 
 
-_LOOK, _LONGEST = 64 * 1024, 256 * 1024 * 1024
+_LOOK, _PIECE, _LONGEST = 64 * 1024, 1024 * 1024, 256 * 1024 * 1024
 """Bytes of a first line that are read to see whether it may be a header, and of one that may be. What a large undo has
 left alone stands in its header; a device or a film has no lines at all."""
 
@@ -39,11 +39,23 @@ def first_line(path: StorePath) -> bytes:
 
     :raises OSError: it cannot be read.
     """
+    # Not by readline(limit): the files of an object store, those of fsspec, take no limit.
     with path.open("rb") as file:
-        line: bytes = file.readline(_LOOK)
-        if line.startswith(b"{") and not line.endswith(b"\n"):
-            line += file.readline(_LONGEST)
-        return line
+        read: bytes = file.read(_LOOK)
+        if read.startswith(b"{") and b"\n" not in read:
+            read += _rest_of_line(file)
+        line, end, _ = read.partition(b"\n")
+        return line + end
+
+
+def _rest_of_line(file: IO[bytes]) -> bytes:
+    """Return what follows, at least as far as the line goes, and not beyond what a first line may have."""
+    pieces: list[bytes] = []
+    while sum(map(len, pieces)) < _LONGEST and (piece := file.read(_PIECE)):
+        pieces.append(piece)
+        if b"\n" in piece:
+            break
+    return b"".join(pieces)
 
 
 def read_header(path: StorePath) -> PlanHeader:
