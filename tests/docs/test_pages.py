@@ -144,6 +144,13 @@ def test_the_quickstart_is_of_the_sandbox_as_it_starts():
     assert rows.items() <= names.items()
 
 
+def test_the_versions_that_are_tested():
+    page = text("compatibility.md")
+    for file in (ROOT / "constraints").glob("airflow-*.txt"):
+        (version,) = re.findall(r"^apache-airflow==(.+)$", file.read_text(), re.MULTILINE)
+        assert f" {version}" in page, file.name
+
+
 def test_old_names_of_pages_are_kept():
     """The code and what is installed name them."""
     named = set()
