@@ -114,6 +114,10 @@ def test_python_is_executed(page, given, jicoo_connection, jicoo_sandbox, tmp_pa
     """The blocks of a page, one after the other, within a DAG, beside a sandbox that is their Jicoo."""
     from airflow.sdk import DAG
 
+    from airflow_provider_jicoo.api.paths import INFERRED
+
+    for endpoint, path in INFERRED.items():  # a page overrides one
+        monkeypatch.setitem(INFERRED, endpoint, path)
     monkeypatch.chdir(tmp_path)
     names = {**public_names(), **given, "__name__": "documentation"}
     settings = f"Settings({jicoo_sandbox.api_key!r}, {jicoo_sandbox.url!r})"

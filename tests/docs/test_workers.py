@@ -59,7 +59,8 @@ def bucket(asked, monkeypatch):
 
 @pytest.fixture
 def run(context, monkeypatch):
-    hurry_operators(monkeypatch)
+    # A look at this store may take seconds on a busy machine, and nobody waits for the lease of what was released.
+    hurry_operators(monkeypatch, lease=60)
 
     def run(operator, **arguments):
         made = context()
