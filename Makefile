@@ -17,7 +17,7 @@ ALONE := -n 1 --dist loadgroup --last-failed --lfnf=none
 EACH_VERSION := not system and not once and not proof
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test test-proofs check collected coverage test-matrix test-newest test-floors test-dates test-load bench dist setup clean
+.PHONY: help demo test test-proofs check collected coverage test-matrix test-newest test-floors test-dates test-load bench docs dist setup clean
 
 help:
 	@echo "make demo         a host leaves: plan, approve, apply and undo, on an embedded Jicoo"
@@ -30,6 +30,7 @@ help:
 	@echo "make test-floors  the tests with the lowest versions that pyproject.toml allows"
 	@echo "make test-dates   the sandbox's tests at each hour of a week: takes half an hour"
 	@echo "make test-load    the long proofs, whole"
+	@echo "make docs         the documentation, into build/docs: needs Python 3.11 or newer"
 	@echo "make bench        measure, and write benchmarks/results.md"
 	@echo "make dist         wheel and sdist into dist/, the same bytes each time, checked"
 	@echo "make clean        remove what these made"
@@ -79,7 +80,7 @@ test-floors: setup-floors
 	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system and not proof" tests/api tests/bulk tests/hooks || \
 		.venvs/floors/bin/python -m pytest $(ALONE) -m "not system and not proof" tests/api tests/bulk tests/hooks
 
-SETUPS := $(MATRIX:%=setup-%) setup-floors
+SETUPS := $(MATRIX:%=setup-%) setup-floors setup-docs
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@$(or $(PYTHON_$*),$(PYTHON)) scripts/setup.py $* .venvs/$*
@@ -95,7 +96,7 @@ test-load: setup
 	JICOO_LOAD=1 $(PY) -m pytest tests/bulk --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest $(PARALLEL) tests/simulation --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest tests/events tests/triggers/test_events.py --timeout 3600
-	JICOO_LOAD=1 $(PY) -m pytest tests/plugins tests/transfers --timeout 3600
+	JICOO_LOAD=1 $(PY) -m pytest tests/plugins tests/transfers tests/docs --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest tests/system/test_events.py --timeout 3600
 
 # Webhooks and the poller on a running Airflow of each other version.
@@ -105,6 +106,9 @@ test-events: $(EVENTS)
 
 $(EVENTS): test-events-%: setup-%
 	.venvs/$*/bin/python -m pytest tests/system/test_events.py
+
+docs: setup-docs
+	.venvs/docs/bin/python scripts/build_docs.py build/docs
 
 bench: setup
 	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py

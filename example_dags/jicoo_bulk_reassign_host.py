@@ -37,6 +37,7 @@ USER_ID = "Their user id, as `cfmSbUHeizSoZob9cRA3N8fmfKg1`. The DAG `jicoo_list
     },
 )
 def jicoo_bulk_reassign_host() -> None:
+    # [START howto_bulk]
     plan = PlanBookingChangesOperator(
         task_id="plan",
         selection=Selection(
@@ -54,6 +55,7 @@ def jicoo_bulk_reassign_host() -> None:
         task_id="approve", plan=plan.output, subject="Hand over the bookings of a host who leaves?"
     )
     apply = ApplyBookingPlanOperator(task_id="apply", plan=plan.output, approval=approve.output, retries=3)
+    # [END howto_bulk]
 
     @task
     def remember(manifest: dict[str, Any]) -> None:

@@ -52,6 +52,7 @@ from airflow_provider_jicoo.operators.bulk import ApplyBookingPlanOperator
     },
 )
 def jicoo_close_office_for_a_day() -> None:
+    # [START howto_plan_decorator]
     @task.jicoo_plan(
         selection=Selection(
             started_after="{{ params.day }}T00:00:00+09:00",
@@ -68,6 +69,8 @@ def jicoo_close_office_for_a_day() -> None:
     )
     def plan(booking: dict[str, Any], to_day: str) -> Any:
         return ShiftTime(to_date=to_day) if to_day else Cancel()
+
+    # [END howto_plan_decorator]
 
     @task
     def shards(manifest: dict[str, Any]) -> list[dict[str, Any]]:

@@ -52,6 +52,7 @@ def jicoo_undo_last_run() -> None:
             raise AirflowFailException("no run has noted its plan in the Variable jicoo_last_plan: name the plan")
         return plan
 
+    # [START howto_undo]
     undo = PlanBookingUndoOperator(
         task_id="plan_undo",
         plan=which_plan(),
@@ -66,6 +67,7 @@ def jicoo_undo_last_run() -> None:
         min_changes_to_ask=0,
     )
     ApplyBookingPlanOperator(task_id="apply", plan=undo.output, approval=approve.output, retries=3)
+    # [END howto_undo]
 
 
 jicoo_undo_last_run()

@@ -2,6 +2,7 @@
 
     python3 scripts/setup.py 3.3 .venv
     python3 scripts/setup.py floors .venvs/floors   # the lowest versions that pyproject.toml allows
+    python3 scripts/setup.py docs .venvs/docs       # Airflow 3.3, and what builds the documentation
 
 Needs nothing but Python; does nothing where the environment is up to date.
 """
@@ -15,34 +16,37 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-#: The Pythons that each Airflow supports, by its own metadata: the oldest and the newest one.
+#: The Pythons that each Airflow supports, by its own metadata: the oldest and the newest one. Sphinx needs a newer one.
 PYTHONS = {
+    "docs": ((3, 11), (3, 14)),
     "floors": ((3, 10), (3, 13)),
     "3.1": ((3, 10), (3, 13)),
     "3.2": ((3, 10), (3, 14)),
     "3.3": ((3, 10), (3, 14)),
     "3.4": ((3, 11), (3, 14)),
 }
+CONSTRAINTS = {"floors": ("floors.txt",), "docs": ("airflow-3.3.txt", "docs.txt")}
+EXTRAS = {"3.3": "test,test-files", "docs": "docs"}
 
 
 def main(wanted: str, where: str) -> None:
     if wanted not in PYTHONS:
         sys.exit(f"There are no constraints for {wanted}; there are for {', '.join(PYTHONS)}.")
-    constraints = ROOT / "constraints" / ("floors.txt" if wanted == "floors" else f"airflow-{wanted}.txt")
+    constraints = [ROOT / "constraints" / file for file in CONSTRAINTS.get(wanted, (f"airflow-{wanted}.txt",))]
     environment = ROOT / where
     python = environment / "bin" / "python"
     stamp = environment / ".installed"
-    digest = _digest(constraints, ROOT / "pyproject.toml")
+    digest = _digest(*constraints, ROOT / "pyproject.toml")
     installed = stamp.read_text() if stamp.exists() and python.exists() else ""
     if installed == digest:
         return
     _check_python(wanted)
-    print(f"Installing Airflow ({constraints.stem}) and the package into {where} (a minute or two) ...", flush=True)
+    print(f"Installing Airflow ({constraints[0].stem}) and the package into {where} (a minute or two) ...", flush=True)
     # One that another Python made, or whose installation was broken off, is made anew.
     if installed.split(" ")[1:] != digest.split(" ")[1:]:
         _run([sys.executable, "-m", "venv", "--clear", str(environment)])
-    extras = "test,test-files" if wanted == "3.3" else "test"
-    _run([str(python), "-m", "pip", "install", "-q", "-c", str(constraints), "-e", f"{ROOT}[{extras}]"])
+    given = [part for file in constraints for part in ("-c", str(file))]
+    _run([str(python), "-m", "pip", "install", "-q", *given, "-e", f"{ROOT}[{EXTRAS.get(wanted, 'test')}]"])
     stamp.write_text(digest)
 
 

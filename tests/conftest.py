@@ -26,6 +26,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE_DAGS = ROOT / "example_dags"
 TEST_DAGS = ROOT / "tests" / "operators" / "dags"
+HOWTO_DAGS = ROOT / "docs" / "howto"
 NOW = datetime(2026, 1, 15, 3, 30, tzinfo=timezone.utc)
 """The time of the sandbox in the tests, where a test does not choose another."""
 
@@ -45,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
             "kwargs": {"path": str(folder)},
         }
-        for name, folder in (("examples", EXAMPLE_DAGS), ("tests", TEST_DAGS))
+        for name, folder in (("examples", EXAMPLE_DAGS), ("tests", TEST_DAGS), ("howto", HOWTO_DAGS))
     ]
     os.environ |= {
         "AIRFLOW_HOME": home.name,
