@@ -197,7 +197,7 @@ class TestPlan:
         }
         assert shards == [{**manifest, "digest": digest}]
         assert len(digest) == 64
-        assert set(run.pushed) == {"summary"}
+        assert set(run.pushed) == {"summary", "jicoo_plan"}
         summary = run.pushed["summary"]
         assert summary.startswith("**49 bookings will be changed**, 1 is so already.")
         assert digest in summary
