@@ -339,6 +339,38 @@ class TimelineSample(TypedDict):
 _Try = TypedDict("_Try", {"try": int})
 
 
+class TryFacts(_Try):
+    """One try at a plan that came to its end. ``try`` is its number, from 1; one that was killed leaves none."""
+
+    startedAt: str | None
+    """When it began."""
+    endedAt: str | None
+    """When it ended."""
+    seconds: float
+    """Between the two."""
+    requests: int
+    """How many requests were answered or lost in it."""
+    refused: int
+    """How many of them with 429 or 503."""
+    sentAgain: int
+    """How often one was sent again, or read back."""
+    endedEarly: str | None
+    """Why it ended before its end."""
+
+
+class Reason(TypedDict):
+    """Why changes did not go through."""
+
+    outcome: str
+    """One of ``Outcome``."""
+    detail: str
+    """Why, in words; where several differ in numbers, times or ids only, with … in their place."""
+    count: int
+    """How many there are."""
+    uids: list[str]
+    """The first bookings of these, at most 20."""
+
+
 class ReportFacts(_Try):
     """What became of a plan. ``try`` is which try wrote it, from 1.
 
@@ -381,3 +413,7 @@ class ReportFacts(_Try):
     """How many changes may have been made more than once."""
     timeline: list[TimelineSample]
     """At most 600 samples; none in the report of several shards."""
+    tries: list[TryFacts]
+    """All tries that came to their end, this one among them; none in the report of several shards."""
+    reasons: list[Reason]
+    """Why changes did not go through, the worst first; at most 204."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -15,6 +15,7 @@ from airflow_provider_jicoo.bulk.pages.plot import plot
 from airflow_provider_jicoo.bulk.pages.rows import SORTS
 from airflow_provider_jicoo.bulk.pages.table import Page, Tables, Wanted, files_of
 from airflow_provider_jicoo.bulk.plan.summary import PERSONAL
+from airflow_provider_jicoo.bulk.report.page import of_all_tries
 from airflow_provider_jicoo.plugins import airflow_internals as internals
 from airflow_provider_jicoo.plugins.airflow_internals import Noted
 from airflow_provider_jicoo.plugins.room import controls, source
@@ -168,6 +169,8 @@ def run(shown: Shown, asked: Mapping[str, str], root: str) -> Make:
         "selection": _public(shown.source.header.get("selection"), shown.personal) if shown.source else None,
         "change": _public(shown.source.header.get("change"), shown.personal) if shown.source else None,
         "facts": facts,
+        **(of_all_tries(facts) if facts else {}),
+        "reasons": facts["reasons"] if facts else (),
         "report_plot": plot(facts.get("timeline", ())) if facts and not shown.task.is_unfinished else None,
         "tries": lambda: internals.tries_of(
             shown.task.dag_id, shown.task.run_id, shown.task.task_id, shown.task.map_index
@@ -232,9 +235,3 @@ def _table(shown: Shown, wanted: Wanted) -> _Found:
         return _Found(None, "Its content is not that of its digest: it is damaged, or another plan by now")
     except Exception:  # whatever the storage raises; the head of the page is sent by now
         return _Found(None, "It could not be read to its end")
-
-
-def reasons_of(facts: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return why changes did not go through, as a report has it."""
-    found = facts.get("reasons", ())
-    return found if isinstance(found, list) else ()

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_jicoo.bulk.documents import PlanHeader, PlanNote, ProgressNote
+from airflow_provider_jicoo.bulk.documents import PlanHeader, PlanNote, ProgressNote, Reason, TimelineSample
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.files import StorePath, list_names, read_bytes
 from airflow_provider_jicoo.bulk.journal_files import journal_of
@@ -113,7 +113,38 @@ def report_facts(source: Source) -> Mapping[str, Any] | None:
         is_ours = isinstance(facts, dict) and facts["digest"] == source.header["digest"]
     except Exception:  # as above: whatever the storage raises, and a report that is just being written
         return None
-    return facts if is_ours and isinstance(facts.get("counts"), dict) else None
+    return _whole(facts) if is_ours else None
+
+
+_OLDER = {"approval": None, "tries": [], "reasons": []}
+"""What reports of earlier versions do not have."""
+_NEEDED: Mapping[str, Any] = {
+    "counts": dict[str, int],
+    "endedEarly": str | None,
+    "approval": dict[str, str] | None,
+    "try": int,
+    "startedAt": str | None,
+    "endedAt": str | None,
+    "seconds": float,
+    "requests": int,
+    "refused": int,
+    "timeline": list[TimelineSample],
+    "tries": list[dict[str, Any]],
+    "reasons": list[Reason],
+}
+"""What a page takes of a report, and of which type."""
+
+
+def _whole(facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what a page takes of a report; None where it is not as reports are."""
+    try:
+        found = {name: msgspec.convert({**_OLDER, **facts}[name], kind) for name, kind in _NEEDED.items()}
+        for each in found["tries"]:
+            msgspec.convert([each[name] for name in ("seconds", "requests", "refused")], tuple[float, int, int])
+    except (msgspec.ValidationError, KeyError, RecursionError):
+        return None
+    approval = found["approval"]
+    return found if approval is None or {"by", "at"} <= approval.keys() else None
 
 
 def claims(source: Source) -> Sequence[Mapping[str, Any]]:
