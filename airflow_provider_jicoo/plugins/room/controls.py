@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_jicoo.api.ceiling import rate_problem
@@ -35,6 +35,7 @@ _STATES = {"pause": "pause", "go_on": "run", "slow": "run", "stop": "stop"}
 _SAID = {
     "pause": "Paused: nothing new is sent from within a few seconds on, and what is under way is finished.",
     "go_on": "Going on within a few seconds.",
+    "slow": "At most {rate:g} requests per second from within a few seconds on.",
     "stop": "Stopping: nothing new is sent, what is under way is finished, and the report is written.",
 }
 
@@ -98,7 +99,13 @@ def told_now(source: Source) -> ControlDocument | None:
         told = json.loads(read_bytes(_control_of(source)))
     except Exception:  # whatever the storage raises
         return None
-    return cast("ControlDocument", told) if isinstance(told, dict) else None
+    if not isinstance(told, dict):
+        return None
+    state, ceiling = told.get("state", "run"), told.get("max_requests_per_second")
+    return {
+        "state": state if state in ("run", "pause", "stop") else "run",
+        "max_requests_per_second": None if ceiling is None or rate_problem(ceiling) else ceiling,
+    }
 
 
 def _control_of(source: Source) -> StorePath:
@@ -128,11 +135,10 @@ def obey(shown: Shown, body: bytes) -> tuple[int, str]:
 
 
 def _tell(shown: Shown, source: Source, action: str, rate: float | None) -> tuple[int, str]:
-    now = told_now(source) or {}
-    kept = now.get("max_requests_per_second")
-    ceiling = rate if action == "slow" else None if rate_problem(kept) else kept
+    now = told_now(source) or {"state": "run", "max_requests_per_second": None}
+    ceiling = rate if action == "slow" else now["max_requests_per_second"]
     told: ControlDocument = {"state": _STATES[action], "max_requests_per_second": ceiling}  # type: ignore[typeddict-item]
-    if now.get("state") == "stop" and action != "stop":
+    if now["state"] == "stop" and action != "stop":
         return 409, "It has been stopped for good. To go on, clear the task."
     try:
         _write_note(source, shown, told)
@@ -143,7 +149,7 @@ def _tell(shown: Shown, source: Source, action: str, rate: float | None) -> tupl
         _write_control(source, told)
     except Exception as error:  # as above
         return 409, _not_written(source, error)
-    return 200, _SAID.get(action, f"At most {rate:g} requests per second from within a few seconds on.")
+    return 200, _SAID[action].format(rate=rate)
 
 
 def _write_note(source: Source, shown: Shown, told: ControlDocument) -> None:

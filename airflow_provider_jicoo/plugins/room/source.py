@@ -83,11 +83,14 @@ def find(note: PlanNote, may_read_dag: Callable[[str], bool]) -> Source:
     """
     try:
         path = open_path("plan", note["plan"])
+    except Exception as error:
+        # A package is missing, which it says; anything else is of the storage, and may say anything.
+        why = f"Airflow's API server cannot read it: {error}"[:500] if type(error) is ValueError else NOT_THERE
+        raise UnreadableError(why) from None
+    try:
         _check_file(note["plan"])
         header = read_header(path)
-    except ValueError as error:  # a package is missing
-        raise UnreadableError(f"Airflow's API server cannot read it: {error}"[:500]) from None
-    except Exception:  # of whatever storage it is: a refusal, no connection, no such bucket
+    except Exception:  # of whatever storage it is: a refusal, no connection, no such bucket, no plan
         raise UnreadableError(NOT_THERE) from None
     if header["digest"] != note["digest"]:
         raise UnreadableError(NOT_THERE)
@@ -116,7 +119,7 @@ def report_facts(source: Source) -> Mapping[str, Any] | None:
     return _whole(facts) if is_ours else None
 
 
-_OLDER = {"approval": None, "tries": [], "reasons": []}
+_OLDER: Mapping[str, Any] = {"approval": None, "tries": [], "reasons": []}
 """What reports of earlier versions do not have."""
 _NEEDED: Mapping[str, Any] = {
     "counts": dict[str, int],
