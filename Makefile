@@ -26,6 +26,7 @@ help:
 	@echo "make test-floors  the tests with the lowest versions that pyproject.toml allows"
 	@echo "make test-dates   the sandbox's tests at each hour of a week: takes half an hour"
 	@echo "make test-load    the long proofs, whole"
+	@echo "make screenshots  the pages of a run in Chromium: the pictures under docs/pictures"
 	@echo "make bench        measure, and write benchmarks/results.md"
 	@echo "make clean        remove what these made"
 
@@ -91,6 +92,11 @@ test-events: $(EVENTS)
 
 $(EVENTS): test-events-%: setup-%
 	.venvs/$*/bin/python -m pytest tests/system/test_events.py
+
+# Needs Chromium: on Debian, apt-get install chromium chromium-driver.
+.PHONY: screenshots
+screenshots: setup
+	JICOO_BROWSER=required JICOO_PICTURES=$(CURDIR)/docs/pictures $(PY) -m pytest tests/system/test_room.py
 
 bench: setup
 	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py

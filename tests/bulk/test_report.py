@@ -293,7 +293,7 @@ def test_the_plot_stays_within_its_frame(pace):
     points = re.findall(r'points="([^"]+)"', text)
     assert len(points) == (2 if pace is None else 3)
     for x, y in (point.split(",") for line in points for point in line.split()):
-        assert 48 <= float(x) <= 900
+        assert 0 <= float(x) <= 900
         assert 0 <= float(y) <= 220
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 900, 220, 48, 24, 14
+WIDTH, HEIGHT, BOTTOM, TOP = 900, 220, 24, 18
 BURST = 1.6
 """How many times as high as nearly all else a peak has to be to be cut off, and said in words instead."""
 
@@ -27,17 +27,19 @@ class Mark(NamedTuple):
 
 
 class Peak(NamedTuple):
-    """What is higher than the plot, and how high."""
+    """What is higher than the plot, where in its width, in percent, and how high."""
 
-    x: int
-    y: int
+    x: float
     anchor: str
     label: str
 
 
 @dataclass(frozen=True)
 class Plot:
-    """What is drawn, in the units of its view box.
+    """What is drawn.
+
+    Lines are as wide as the page; heights are pixels, and texts stand beside them as they are, so that they can be read on
+    a phone too.
 
     :param end: seconds that it shows.
     """
@@ -48,7 +50,6 @@ class Plot:
     end: float
     width: int = WIDTH
     height: int = HEIGHT
-    left: int = LEFT
 
 
 def plot(timeline: Sequence[Mapping[str, Any]]) -> Plot | None:
@@ -98,8 +99,8 @@ def _peaks(values: Sequence[tuple[float, float]], end: float, top: float) -> lis
     if not cut:
         return []
     at, rate = max(cut, key=lambda value: value[1])
-    x = round(_x(at, end))
-    return [Peak(x, TOP - 3, "start" if x < WIDTH / 2 else "end", f"{rate:,.0f}/s")]
+    share = _x(at, end) / WIDTH
+    return [Peak(round(100 * share, 1), "start" if share < 0.5 else "end", f"{rate:,.0f}/s")]
 
 
 def _points(values: Iterable[tuple[float, float]], end: float, top: float) -> str:
@@ -107,7 +108,7 @@ def _points(values: Iterable[tuple[float, float]], end: float, top: float) -> st
 
 
 def _x(at: float, end: float) -> float:
-    return LEFT + (WIDTH - LEFT) * min(max(at / end, 0.0), 1.0)
+    return WIDTH * min(max(at / end, 0.0), 1.0)
 
 
 def _y(rate: float, top: float) -> float:

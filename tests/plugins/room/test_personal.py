@@ -68,7 +68,7 @@ def test_whoever_may_read_the_logs_sees_it_as_text(viewer, titled):
         assert title in shown.text, title
     assert not {"img", "h4", "object", "iframe", "b0"} & shown.tags
     assert text.count("<script") == 1
-    assert text.count("<svg") == 1, "the plot of the report"
+    assert text.count("<svg") == 2, "the plot of the report, one within the other"
     assert not [name for name, _ in shown.attributes if name.startswith("on")]
     assert "<h1>Zweig" not in text
     # What turns the direction of writing ends with the value that it stands in.
