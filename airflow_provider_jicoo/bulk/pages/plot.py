@@ -38,8 +38,8 @@ class Peak(NamedTuple):
 class Plot:
     """What is drawn.
 
-    Lines are as wide as the page; heights are pixels, and texts stand beside them as they are, so that they can be read on
-    a phone too.
+    Lines are as wide as the page; heights are pixels, and texts stand beside them as they are, so that they can be read
+    on a phone too.
 
     :param end: seconds that it shows.
     """

@@ -187,7 +187,7 @@ def _slot(start: str, end: str, clock: tzinfo) -> tuple[str, ...]:
     """Return day, begin and end of a booking as they are said; what cannot be read is left as it stands."""
     begins, ends = _local(start, clock), _local(end, clock)
     if begins is None:
-        return (start[:40],)
+        return (str(start)[:40],)
     day, clock_time = _day(begins), f"{begins:%H:%M}"
     if ends is None:
         return day, clock_time

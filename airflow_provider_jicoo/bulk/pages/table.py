@@ -177,6 +177,7 @@ class Tables:
         self._most = most
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[tuple[str, str], ...], PlanTable] = OrderedDict()
+        self._making: dict[tuple[tuple[str, str], ...], threading.Lock] = {}
 
     def of(self, files: Sequence[tuple[StorePath, str]]) -> PlanTable:
         """Return the table of a plan.
@@ -187,10 +188,22 @@ class Tables:
         """
         key = tuple((str(path), digest) for path, digest in files)
         with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        # Of several who look at once, one reads the plan.
+        with making:
+            try:
+                return self._find(key) or self._keep(key, PlanTable(files))
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+
+    def _find(self, key: tuple[tuple[str, str], ...]) -> PlanTable | None:
+        with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key]
-        made = PlanTable(files)
+            return self._kept.get(key)
+
+    def _keep(self, key: tuple[tuple[str, str], ...], made: PlanTable) -> PlanTable:
         with self._lock:
             self._kept[key] = made
             while len(self._kept) > self._most:

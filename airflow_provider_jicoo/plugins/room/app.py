@@ -77,8 +77,8 @@ def _run(dag_id: str, run_id: str, task_id: str, index: str, request: Request, a
 
 
 @router.get("/{dag_id}/{run_id}/{task_id}/{index}/progress")
-def _progress(dag_id: str, run_id: str, task_id: str, index: str, request: Request, asking: Asking) -> Any:
-    shown = _task(asking, dag_id, run_id, task_id, index)
+def _progress(dag_id: str, run_id: str, task_id: str, index: str, asking: Asking) -> Any:
+    shown = _task(asking, dag_id, run_id, task_id, index, files=False)
     # Its end changes more than its progress: the whole page is to be loaded.
     return _html(pages.progress(shown)) if shown.task.is_unfinished else _empty(205)
 
@@ -125,8 +125,8 @@ def make_app() -> Callable[..., Awaitable[None]]:
     return _Guarded(app)
 
 
-def _task(asking: Viewer, dag_id: str, run_id: str, task_id: str, index: str) -> pages.Shown:
-    found = pages.find(asking, dag_id, run_id, task_id, index)
+def _task(asking: Viewer, dag_id: str, run_id: str, task_id: str, index: str, *, files: bool = True) -> pages.Shown:
+    found = pages.find(asking, dag_id, run_id, task_id, index, files=files)
     if found is None:
         raise HTTPException(404)
     return found

@@ -53,8 +53,11 @@ class Shown:
     controls: bool
 
 
-def find(viewer: Viewer, dag_id: str, run_id: str, task_id: str, index: str) -> Shown | None:
-    """Return what somebody looks at; None where it is not there, or they may not."""
+def find(viewer: Viewer, dag_id: str, run_id: str, task_id: str, index: str, *, files: bool = True) -> Shown | None:
+    """Return what somebody looks at; None where it is not there, or they may not.
+
+    :param files: whether the files of the plan are needed, or what the database has is enough.
+    """
     number = map_index(index)
     if number is None or "\0" in dag_id + run_id + task_id or not viewer.may_read(dag_id):
         return None
@@ -72,7 +75,7 @@ def find(viewer: Viewer, dag_id: str, run_id: str, task_id: str, index: str) -> 
 
     if note is None:
         problem = "What this task has noted is no note of a plan"
-    else:
+    elif files:
         try:
             found = source.find(note, may_read)
         except UnreadableError as error:

@@ -57,3 +57,43 @@ class TestWho:
         assert finished.run_id not in viewer.read("/jicoo/runs/")
         for address in ("/jicoo/runs/room/", finished.address, f"{finished.address}/files/report.json"):
             assert viewer.get(address).status_code == 404
+
+
+class TestProgress:
+    def test_it_is_a_part_of_the_page(self, viewer, running):
+        text = viewer.read(running.address)
+        part = viewer.read(f"{running.address}/progress")
+        assert "2 of 3" in part
+        assert "1 min 1 s to go" in part
+        assert "<html" not in part
+        assert f'data-live="{running.address}/progress"' in text
+
+    def test_at_its_end_the_page_is_to_be_loaded_anew(self, viewer, finished):
+        assert viewer.get(f"{finished.address}/progress").status_code == 205
+
+    def test_it_reads_no_file(self, viewer, running, monkeypatch):
+        from airflow_provider_jicoo.plugins.room import pages
+
+        monkeypatch.setattr(pages.source, "find", None)
+        assert "2 of 3" in viewer.read(f"{running.address}/progress")
+
+
+def test_airflows_ui_learns_of_it(person):
+    """In its menu and at each DAG; at a task only where Airflow can tell ours from others."""
+    from airflow import plugins_manager
+
+    admin = person("ADMIN")
+    (ours,) = [each for each in admin.get("/api/v2/plugins").json()["plugins"] if each["name"] == "jicoo"]
+    views = {each["destination"]: each for each in ours["external_views"]}
+    assert views["nav"]["href"].endswith("/jicoo/runs/")
+    assert views["dag"]["href"].endswith("/jicoo/runs/{DAG_ID}/")
+    assert len({each["url_route"] for each in views.values()}) == len(views)
+    assert ("task_instance" in views) == hasattr(plugins_manager, "ExternalViewDict")
+    if "task_instance" in views:
+        assert "ApplyBookingPlanOperator" in views["task_instance"]["applies_to"]["operator_name"]
+
+
+def test_the_literal_of_a_task_that_is_not_mapped(viewer, finished):
+    """Airflow's UI leaves it in the address."""
+    address = finished.address.removesuffix("/-1")
+    assert "b000001" in viewer.read(f"{address}/%7BMAP_INDEX%7D")

@@ -15,7 +15,6 @@
   const outer = framed();
   if (outer) {
     new MutationObserver(theme).observe(outer, {attributes: true, attributeFilter: ['class', 'data-theme']});
-    document.querySelectorAll('a[data-airflow]').forEach((link) => link.removeAttribute('href'));
   } else {
     addEventListener('storage', theme);
   }
