@@ -254,10 +254,10 @@ def test_a_person_follows_stops_and_undoes_a_run(
     browser.fill("#q", "2031-03-04")
     browser.one("#q").send_keys(Keys.ENTER)
     browser.says("#plan", "1 to 8 of 8")
-    browser.click("#plan a[href*='sort=host']")
+    browser.click("#plan button[value*='sort=host']")
     browser.says("#plan", "1 to 8 of 8")
     browser.click("#plan form.search a")
-    browser.click("#plan a[rel=next]")
+    browser.click("#plan .pages a", "Next")
     browser.says("#plan .pages", "Page 2 of")
 
     # Take it back.

@@ -4,6 +4,7 @@
 ``GET /``                                      the plans and applies of all DAGs that the viewer may read
 ``GET /{dag_id}/``                             those of one DAG
 ``GET /{dag}/{run}/{task}/{index}``            one of them: the plan as a table, its progress, its report
+``POST /{dag}/{run}/{task}/{index}``           the same, with a search: what is searched for is in no address
 ``GET /{dag}/{run}/{task}/{index}/progress``   what of it changes while it runs, without the page around it
 ``GET /{dag}/{run}/{task}/{index}/files/...``  ``outcomes.jsonl`` and ``report.json``
 ``POST /{dag}/{run}/{task}/{index}/control``   pause, slow, go on, stop, undo
@@ -20,6 +21,7 @@ import secrets
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -73,7 +75,19 @@ def _runs_of_a_dag(dag_id: str, request: Request, asking: Asking) -> Any:
 @router.get("/{dag_id}/{run_id}/{task_id}/{index}")
 def _run(dag_id: str, run_id: str, task_id: str, index: str, request: Request, asking: Asking) -> Any:
     shown = _task(asking, dag_id, run_id, task_id, index)
-    return _html(pages.run(shown, dict(request.query_params), _root(request)))
+    asked = {name: value for name, value in request.query_params.items() if name != "q"}
+    return _html(pages.run(shown, asked, _root(request)))
+
+
+@router.post("/{dag_id}/{run_id}/{task_id}/{index}")
+async def _search(dag_id: str, run_id: str, task_id: str, index: str, request: Request, asking: Asking) -> Any:
+    # What is searched for may be a guest's name: it must not stand in an address, which logs and browsers keep.
+    try:
+        asked = dict(parse_qsl((await _body(request)).decode(errors="replace"), max_num_fields=20))
+    except ValueError:  # there are more
+        asked = {}
+    shown = await run_in_threadpool(_task, asking, dag_id, run_id, task_id, index)
+    return _html(await run_in_threadpool(pages.run, shown, asked, _root(request)))
 
 
 @router.get("/{dag_id}/{run_id}/{task_id}/{index}/progress")

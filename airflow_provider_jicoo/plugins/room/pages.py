@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from airflow_provider_jicoo.bulk.documents import PlanNote, ProgressNote
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
@@ -151,13 +151,7 @@ def address(task: Noted, root: str) -> str:
 def run(shown: Shown, asked: Mapping[str, str], root: str) -> Make:
     """Return the page of one task."""
     here = address(shown.task, root)
-    sort = asked.get("sort", "")
-    wanted = Wanted(
-        asked.get("q", "")[:200],
-        sort if sort in SORTS else "start",
-        asked.get("dir") == "down",
-        whole_number(asked.get("page")),
-    )
+    wanted = _wanted(asked)
     facts = source.report_facts(shown.source) if shown.source else None
     values = {
         **_shared(shown),
@@ -166,7 +160,7 @@ def run(shown: Shown, asked: Mapping[str, str], root: str) -> Make:
         "personal": shown.personal,
         "wanted": wanted,
         "sorts": tuple(SORTS),
-        "link": lambda **more: f"{here}?{urlencode({**_query(wanted), **more})}#plan",
+        "query": lambda **more: urlencode({"sort": wanted.sort, "dir": _direction(wanted), **more}),
         "table": lambda: _table(shown, wanted),
         "header": shown.source.header if shown.source else None,
         "selection": _public(shown.source.header.get("selection"), shown.personal) if shown.source else None,
@@ -206,9 +200,26 @@ def _shared(shown: Shown) -> dict[str, Any]:
     }
 
 
-def _query(wanted: Wanted) -> dict[str, str]:
-    query = {"sort": wanted.sort, "dir": "down" if wanted.descending else "up"}
-    return {"q": wanted.search, **query} if wanted.search else query
+def _wanted(asked: Mapping[str, str]) -> Wanted:
+    """Return which part of the plan somebody asks for.
+
+    :param asked: ``q``, ``sort``, ``dir`` and ``page``; ``go`` has others of these that a button stands for.
+    """
+    try:
+        asked = {**asked, **dict(parse_qsl(asked.get("go", ""), max_num_fields=5))}
+    except ValueError:
+        return Wanted()
+    sort = asked.get("sort", "")
+    return Wanted(
+        asked.get("q", "")[:200],
+        sort if sort in SORTS else "start",
+        asked.get("dir") == "down",
+        whole_number(asked.get("page")),
+    )
+
+
+def _direction(wanted: Wanted) -> str:
+    return "down" if wanted.descending else "up"
 
 
 def _public(values: Any, personal: bool) -> dict[str, str]:

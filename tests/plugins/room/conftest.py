@@ -65,6 +65,13 @@ class Person:
         assert "could not be made to its end" not in answer.text
         return str(answer.text)
 
+    def search(self, address: str, **fields: str) -> str:
+        """Search in a plan, and return the text of the page."""
+        answer = self._client.post(address, data=fields, headers=self.headers)
+        assert answer.status_code == 200, answer.text
+        assert "could not be made to its end" not in answer.text
+        return str(answer.text)
+
     def tell(self, address: str, body: Any, **headers: str | None) -> Any:
         """Give an order, as the script of the page does."""
         own = {"X-Jicoo-Page": "1", "Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"}

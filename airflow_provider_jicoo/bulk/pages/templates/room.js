@@ -7,7 +7,7 @@
       if (document.hidden || document.querySelector('dialog[open]')) { setTimeout(look, every); return; }
       try {
         const answer = await fetch(live.dataset.live, {headers: {'X-Jicoo-Page': '1'}});
-        if (answer.status === 205) { location.reload(); return; }
+        if (answer.status === 205) { location.assign(location.pathname); return; }
         if (answer.ok) { live.innerHTML = await answer.text(); said.textContent = ''; }
         else if (answer.status < 500) { said.textContent = 'This page can no longer be refreshed: reload it.'; return; }
       } catch { said.textContent = 'Airflow does not answer at the moment.'; }
