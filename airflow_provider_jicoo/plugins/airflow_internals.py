@@ -270,7 +270,8 @@ class Noted:
     @property
     def is_unfinished(self) -> bool:
         """Whether it is at work, or will be without anybody's doing."""
-        return self.state in UNFINISHED
+        # Between two tries there is a moment without a state.
+        return self.state is None or self.state in UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -463,7 +464,10 @@ def tries_of(dag_id: str, run_id: str, task_id: str, map_index: int) -> list[Try
                 _map_index(model) == map_index,
             )
             for row in session.execute(wanted.execution_options(include_all_attempts=True)):
-                found[row[0]] = Try(row[0], str(row[1]) if row[1] else None, row[2], row[3], row[4] or None)
+                state = str(row[1]) if row[1] else None
+                # One that waits for its turn still has the times of the try before.
+                start, end = (None, None) if state in (None, "scheduled", "queued") else (row[2], row[3])
+                found[row[0]] = Try(row[0], state, start, end, row[4] or None)
     return [found[number] for number in sorted(found) if number]
 
 

@@ -29,12 +29,12 @@ class TestRow:
     def test_a_move_on_the_clock_of_its_zone(self):
         row, told = shown(change(4))
         assert (row.when, row.zone) == ("Fri 2027-03-05 10:00–12:00", "Asia/Tokyo")
-        assert told["time"] == ("Fri 2027-03-05[ 10:00–12:00]", "Fri 2027-03-05[ 11:00–12:00]")
+        assert told["time"] == ("Fri 2027-03-05 [10:00–12:00]", "Fri 2027-03-05 [11:00–12:00]")
         assert told["host"] == ("[Ada Lovelace]", "[Grace Hopper]")
 
     def test_a_reschedule_keeps_its_length(self):
         line = change(4, action="reschedule", before={}, after={"startedAt": "2027-03-06T20:00:00.000Z"})
-        assert shown(line)[1]["time"][1] == "[Sun 2027-03-07][ 05:00–07:00]"
+        assert shown(line)[1]["time"][1] == "[Sun 2027-03-07] [05:00–07:00]"
 
     def test_over_midnight(self):
         line = change(4, started_at="2027-03-04T14:00:00.000Z", ended_at="2027-03-04T16:00:00.000Z", after={})

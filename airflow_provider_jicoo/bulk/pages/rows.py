@@ -119,11 +119,12 @@ def _shifted(line: PlannedChange, start: str) -> str:
 def _sides(now: tuple[str, ...], then: tuple[str, ...]) -> tuple[Side, Side]:
     """Return two texts in pieces that can be compared one by one."""
     pairs = list(zip(now, then, strict=False)) if len(now) == len(then) else [(" ".join(now), " ".join(then))]
-    before, after = [], []
+    before: list[Part] = []
+    after: list[Part] = []
     for number, (this, that) in enumerate(pairs):
-        gap = " " if number else ""
-        before.append(Part(gap + this, this != that))
-        after.append(Part(gap + that, this != that))
+        for side, text in ((before, this), (after, that)):
+            side += [Part(" ", False)] if number else []
+            side.append(Part(text, this != that))
     return tuple(before), tuple(after)
 
 
@@ -138,7 +139,9 @@ def _hosts(line: PlannedChange, names: Mapping[str, str]) -> Iterator[Difference
             other = uid not in others or others[uid] != role
             shown = names.get(uid) or uid
             with_role = f" as {role}" if role and uid in others and other else ""
-            parts.append(Part((", " if number else "") + shown + with_role, other))
+            if number:
+                parts.append(Part(", ", False))
+            parts.append(Part(shown + with_role, other))
         return tuple(parts) or (Part("nobody", True),)
 
     yield Difference("host", side(now, then), side(then, now))

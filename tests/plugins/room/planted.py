@@ -144,7 +144,7 @@ class Task:
     address: str
 
 
-def plant(dag_id: str, run_id: str, task_id: str, state: str, **xcoms: Any) -> Task:
+def plant(dag_id: str, run_id: str, task_id: str, state: str | None, **xcoms: Any) -> Task:
     """Let a task of a run be in a state, and have pushed XComs."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel

@@ -38,6 +38,15 @@ def test_the_tries_of_a_task(room):
     assert internals.tries_of("room", "no such run", "apply", -1) == []
 
 
+def test_a_task_between_two_tries(room):
+    """For a moment, Airflow gives it no state; and while it waits for its turn, it has the times of the try before."""
+    task = planted.plant("room", "between", "apply", None, jicoo_plan={})
+    (found,) = internals.find_noted({"room"}, KEYS, run_id="between")
+    assert found.is_unfinished
+    (last,) = internals.tries_of(task.dag_id, task.run_id, task.task_id, -1)
+    assert (last.state, last.started, last.ended) == (None, None, None)
+
+
 def test_a_dag_that_is_there(room):
     assert internals.dag_is_there("room")
     assert not internals.dag_is_there("no_such_dag")
