@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pendulum
 import pytest
@@ -91,7 +91,6 @@ def test_from_the_links_of_a_task_that_is_under_way(stack: AirflowStack, jicoo: 
     address = page_of(stack, agreed)
     assert address.startswith(f"{stack.api.base_url}/jicoo/runs/{REASSIGN}/")
     assert address.endswith("#plan")
-    assert requests.get(address, timeout=30).status_code == 401
     page = address.partition("#")[0]
     text = read(stack, page)
     assert f"Change of {MANY}" in text or "Change of" in text
@@ -290,7 +289,7 @@ def test_at_the_dag_and_at_the_task(pages: Pages, stack: AirflowStack, agreed: s
     browser.says("h1", REASSIGN)
     pages.picture("at-the-dag-light")
     pages.driver.switch_to.default_content()
-    browser.open(f"/dags/{REASSIGN}/runs/{agreed}/tasks/apply")
+    browser.open(f"/dags/{REASSIGN}/runs/{quote(agreed)}/tasks/apply/details")
     link = browser.one("a[href*='/jicoo/runs/']")
     assert link.get_attribute("href").endswith(("#plan", "#report"))
     pages.picture("links-light")
