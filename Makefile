@@ -31,6 +31,7 @@ help:
 	@echo "make test-dates   the sandbox's tests at each hour of a week: takes half an hour"
 	@echo "make test-load    the long proofs, whole"
 	@echo "make docs         the documentation, into build/docs: needs Python 3.11 or newer"
+	@echo "make screenshots  the pages of a run in Chromium: the pictures under docs/pictures"
 	@echo "make bench        measure, and write benchmarks/results.md"
 	@echo "make dist         wheel and sdist into dist/, the same bytes each time, checked"
 	@echo "make clean        remove what these made"
@@ -109,6 +110,11 @@ $(EVENTS): test-events-%: setup-%
 
 docs: setup-docs
 	.venvs/docs/bin/python scripts/build_docs.py build/docs
+
+# Needs Chromium: on Debian, apt-get install chromium chromium-driver.
+.PHONY: screenshots
+screenshots: setup
+	JICOO_BROWSER=required JICOO_PICTURES=$(CURDIR)/docs/pictures $(PY) -m pytest tests/system/test_room.py
 
 bench: setup
 	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py

@@ -101,5 +101,9 @@ def get_provider_info() -> dict[str, Any]:
                 "to_openlineage_converter": "airflow_provider_jicoo.assets.jicoo.convert_asset_to_openlineage",
             }
         ],
-        "extra-links": ["airflow_provider_jicoo.links.bookings.EventTypeLink"],
+        "extra-links": [
+            "airflow_provider_jicoo.links.bookings.EventTypeLink",
+            "airflow_provider_jicoo.links.bulk.PlanLink",
+            "airflow_provider_jicoo.links.bulk.ReportLink",
+        ],
     }

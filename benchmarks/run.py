@@ -13,6 +13,7 @@ import clients
 import events
 import imports
 import reading
+import room
 import running
 import transfers
 import trigger
@@ -26,7 +27,7 @@ LIBRARIES = ("apache-airflow", "aiohttp", "requests", "pydantic")
 def main() -> int:
     lines = ["| what | measured | to reach | reached |", "| --- | --- | --- | --- |"]
     missed = 0
-    for module in (imports, clients, trigger, events, webhooks, running, reading, transfers, warehouse, bulk):
+    for module in (imports, clients, trigger, events, webhooks, room, running, reading, transfers, warehouse, bulk):
         for what, measured, wanted, reached in module.run():
             lines.append(f"| {what} | {measured} | {wanted} | {'yes' if reached else '**no**'} |")
             print(lines[-1], flush=True)

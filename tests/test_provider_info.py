@@ -115,7 +115,9 @@ def test_what_the_manager_finds():
     assert found["provider"]
     assert found["hook"] == ["jicoo", f"{PACKAGE}.hooks.jicoo.JicooHook", "Jicoo", "jicoo_conn_id"]
     assert found["testable"] is True
-    assert found["links"] == [f"{PACKAGE}.links.bookings.EventTypeLink"]
+    assert found["links"] == [
+        f"{PACKAGE}.links.{name}" for name in ("bookings.EventTypeLink", "bulk.PlanLink", "bulk.ReportLink")
+    ]
     names = ("apply", "bookings", "event_types", "events")
     assert sorted(found["triggers"]) == [f"{PACKAGE}.triggers.{name}" for name in names]
     assert found["warnings"] == []
@@ -129,11 +131,11 @@ def test_what_the_manager_finds():
     [
         ("list", ["airflow-provider-jicoo", "Jicoo https://www.jicoo.com, the scheduling service", __version__]),
         ("hooks", ["jicoo", "airflow_provider_jicoo.hooks.jicoo.JicooHook", "Jicoo"]),
-        ("links", ["airflow_provider_jicoo.links.bookings.EventTypeLink"]),
+        ("links", [f"airflow_provider_jicoo.links.{each}" for each in ("bookings.EventTypeLink", "bulk.PlanLink")]),
     ],
 )
 def test_what_the_command_line_lists(run_airflow, command, words):
     said = run_airflow("providers", command, "--output", "plain", COLUMNS="300")
-    (line,) = [line for line in said.splitlines() if "jicoo" in line.lower()]
+    ours = "\n".join(line for line in said.splitlines() if "jicoo" in line.lower())
     for word in words:
-        assert word in line
+        assert word in ours

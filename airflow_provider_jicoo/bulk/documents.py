@@ -5,12 +5,15 @@ document             where                          its type
 ==================== ============================== ===========================================================
 manifest             ``Plan.manifest``, an XCom     :class:`Manifest`, of a shard :class:`ShardManifest`
 header of a plan     first line of ``<plan>``       :class:`PlanHeader`
+note of a plan       an XCom, ``jicoo_plan``        :class:`PlanNote`
+note of progress     an XCom, ``jicoo_progress``    :class:`ProgressNote`
 planned change       further lines of ``<plan>``    :class:`~airflow_provider_jicoo.bulk.plan.file.PlannedChange`
 approval             an XCom, journal and report    :class:`Approval`
 control              ``<plan>.control``             :class:`ControlDocument`
 claim                ``claim-….json``               :class:`Claim`, in the folder of the journal
 release              ``released-….json``            :class:`Release`
 stop                 ``stopped-….json``             :class:`StopNote`
+told                 ``control-….json``             :class:`ControlNote`
 segment              ``….jsonl`` of the journal     :class:`IntentLine`, :class:`OutcomeLine` and :class:`EndLine`
 report               ``report.json``                :class:`ReportFacts`
 outcomes             ``outcomes.jsonl``             :class:`ReportedOutcome`
@@ -100,6 +103,42 @@ class AppliedManifest(Manifest, Applied):
     """What a task returns that plans and applies."""
 
 
+class PlanNote(Counts):
+    """What a task notes of the plan that it makes or applies, for the page of its run."""
+
+    plan: str
+    """The path of the file."""
+    shards: int
+    """In how many parts it is; 1 where it is in one."""
+    applies: bool
+    """Whether the task applies the plan; false where it makes it only."""
+    approval: Approval | None
+    """Who agreed to it, as the apply was told."""
+    control: str | None
+    """The Airflow Variable that tells the apply what to do; null where it is the file beside the plan."""
+
+
+class ProgressNote(TypedDict):
+    """How far an apply is, for the page of its run."""
+
+    total: int
+    """How many changes are planned."""
+    done: int
+    """How many have an outcome, also those of earlier tries."""
+    counts: dict[str, int]
+    """How many ended in which outcome so far; those that none has ended in are left out."""
+    rate: float
+    """Changes per second lately."""
+    remaining: int | None
+    """Seconds to go at that rate; null where that cannot be told."""
+    paused: bool
+    """Whether it is paused."""
+    at: str
+    """When that was so."""
+    timeline: list[TimelineSample]
+    """At most 120 samples of this try."""
+
+
 class ShardName(TypedDict):
     """A shard as the headers of the others name it."""
 
@@ -155,6 +194,8 @@ class PlanHeader(PlanAbout, Counts):
     """Ids of bookings that take each other's slots in a circle, so that no order works."""
     terms: NotRequired[TermsDocument]
     """Absent in the header of a plan in shards, which has no changes itself."""
+    hosts: NotRequired[dict[str, str]]
+    """Names of the hosts in it by their ids, as far as they are known."""
     summary: NotRequired[str]
     """The plan in Markdown, to be read before it is agreed to; absent in a shard."""
     shards: NotRequired[list[str]]
@@ -181,6 +222,19 @@ class ControlDocument(TypedDict, total=False):
     """``run`` by default. ``stop`` is final for who is stopped."""
     max_requests_per_second: float | None
     """A ceiling on top of the learnt pace; none by default."""
+
+
+class ControlNote(TypedDict):
+    """Somebody told a run what to do, in Airflow's UI."""
+
+    by: str
+    """Their name in Airflow."""
+    at: float
+    """Seconds since the epoch."""
+    state: str
+    """As in the control."""
+    max_requests_per_second: float | None
+    """As in the control."""
 
 
 class Claim(TypedDict):
@@ -285,6 +339,38 @@ class TimelineSample(TypedDict):
 _Try = TypedDict("_Try", {"try": int})
 
 
+class TryFacts(_Try):
+    """One try at a plan that came to its end. ``try`` is its number, from 1; one that was killed leaves none."""
+
+    startedAt: str | None
+    """When it began."""
+    endedAt: str | None
+    """When it ended."""
+    seconds: float
+    """Between the two."""
+    requests: int
+    """How many requests were answered or lost in it."""
+    refused: int
+    """How many of them with 429 or 503."""
+    sentAgain: int
+    """How often one was sent again, or read back."""
+    endedEarly: str | None
+    """Why it ended before its end."""
+
+
+class Reason(TypedDict):
+    """Why changes did not go through."""
+
+    outcome: str
+    """One of ``Outcome``."""
+    detail: str
+    """Why, in words; where several differ in numbers, times or ids only, with … in their place."""
+    count: int
+    """How many there are."""
+    uids: list[str]
+    """The first bookings of these, at most 20."""
+
+
 class ReportFacts(_Try):
     """What became of a plan. ``try`` is which try wrote it, from 1.
 
@@ -327,3 +413,7 @@ class ReportFacts(_Try):
     """How many changes may have been made more than once."""
     timeline: list[TimelineSample]
     """At most 600 samples; none in the report of several shards."""
+    tries: list[TryFacts]
+    """All tries that came to their end, this one among them; none in the report of several shards."""
+    reasons: list[Reason]
+    """Why changes did not go through, the worst first; at most 204."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from airflow_provider_jicoo.bulk.outcomes import Outcome
 
@@ -19,6 +20,7 @@ class Progress:
     :param adjusted: how many of the applied ones Jicoo has stored with another value than was sent.
     :param sent_again: how often a request was sent again, or read back, in this try.
     :param paused: whether it is paused.
+    :param timeline: samples over time of this try, each a ``TimelineSample``.
     """
 
     total: int
@@ -28,6 +30,7 @@ class Progress:
     adjusted: int = 0
     sent_again: int = 0
     paused: bool = False
+    timeline: Sequence[Any] = field(default=(), repr=False, compare=False)
 
     @property
     def done(self) -> int:

@@ -235,6 +235,7 @@ def _take_back(
         send,
         status=str(booking.get("status") or ""),
         seen=fingerprint(booking),
+        time_zone=str(booking.get("timeZone") or ""),
     )
     draft.add(reverse, booking)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -12,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jicoo.assets.applied import APPLIED, announce_applied
 from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.selection import Selection
+from airflow_provider_jicoo.links.bulk import PlanLink, ReportLink
 from airflow_provider_jicoo.operators.base import JicooOperator
 from airflow_provider_jicoo.tasks.compat import conf
 from airflow_provider_jicoo.tasks.given import as_bool, as_float, as_int, as_json, as_span, unrendered
 from airflow_provider_jicoo.tasks.lineage import BulkLineage, asset_uri, file_uri
 from airflow_provider_jicoo.tasks.parts import NestedTemplates, as_selection
+from airflow_provider_jicoo.tasks.room import note_address, note_plan, note_progress
 from airflow_provider_jicoo.tasks.storage import open_path, warning_of
 from airflow_provider_jicoo.tasks.tries import Tries
 from airflow_provider_jicoo.tasks.waiting import Waits, Window
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
     from airflow_provider_jicoo.api.client import JicooClient
     from airflow_provider_jicoo.bulk.apply import Options
@@ -32,6 +35,11 @@ if TYPE_CHECKING:
     from airflow_provider_jicoo.operators.approval import ApproveBookingPlanOperator as ApproveBookingPlanOperator
 
 Booking = Mapping[str, Any]
+
+TELL_EVERY = 5.0
+"""Seconds between two notes for the page of a run on how far an apply is."""
+LOG_EVERY = 9.0
+"""Seconds between two lines of the log that say the same."""
 
 
 def __getattr__(name: str) -> Any:
@@ -48,6 +56,7 @@ class _BulkOperator(BulkLineage, NestedTemplates, JicooOperator):
 
     # What a selection and a change may have of a guest, their own text leaves out.
     private_fields = frozenset({"update_message"})
+    operator_extra_links: Collection[BaseOperatorLink] = (PlanLink(),)
     plan_path: str
 
     def _path(self, path: str) -> Any:
@@ -67,10 +76,11 @@ class _BulkOperator(BulkLineage, NestedTemplates, JicooOperator):
         return open_path("plan_path", text)
 
     def _planned(self, plan: Plan, context: Context) -> Manifest:
-        """Log a plan, push its summary, and return its manifest."""
+        """Log a plan, push its summary and what the page of the run needs, and return its manifest."""
         self.log.info("%s", plan.summary)
         self._touched([self._bookings()], [file_uri(plan.manifest["plan"])])
         context["ti"].xcom_push(key="summary", value=plan.summary)
+        note_plan(context, plan.manifest, applies=False)
         return plan.manifest
 
     def _limits(self) -> dict[str, Any]:
@@ -327,6 +337,7 @@ class _Apply:
         self._context = context
         self.stop = Stop()
         self._options = self._read_options()
+        self._logged = 0.0
 
     def __call__(
         self, client: JicooClient, plan: Any, digest: str | None, *, control: Waits | None = None, **admission: Any
@@ -337,6 +348,7 @@ class _Apply:
         """
         from airflow_provider_jicoo.bulk.apply import apply_plan
 
+        self._note(plan, admission.get("approval"))
         report = apply_plan(
             client,
             plan,
@@ -344,6 +356,7 @@ class _Apply:
             options=self._options,
             control=control or (self._read_variable if self._operator.control_variable else None),
             progress=self._tell,
+            progress_interval=TELL_EVERY,
             stop=self.stop,
             by=self._by(),
             open_path=self._operator._path,
@@ -385,8 +398,29 @@ class _Apply:
         told: str | None = Variable.get(str(self._operator.control_variable), default=None)
         return told
 
+    def _note(self, plan: Any, approval: Any) -> None:
+        """Note for the page of the run which plan is applied, before anything is sent."""
+        from airflow_provider_jicoo.bulk.errors import PlanMismatchError
+        from airflow_provider_jicoo.bulk.plan.header import read_header
+
+        if isinstance(plan, Mapping):
+            about = plan
+        else:
+            try:
+                about = {**read_header(plan), "plan": str(plan)}
+            except PlanMismatchError:
+                return  # the apply itself says so
+        note_plan(
+            self._context, about, applies=True, approval=approval, control=self._operator.control_variable or None
+        )
+        note_address(self._context, *self._operator.operator_extra_links)
+
     def _tell(self, progress: Progress) -> None:
-        self._operator.log.info("%s", progress)
+        now = time.monotonic()
+        if progress.done >= progress.total or now - self._logged >= LOG_EVERY:
+            self._logged = now
+            self._operator.log.info("%s", progress)
+        note_progress(self._context, progress)
         # Airflow 3.3 shows it beside the task; the journal alone is what a further try goes by.
         store = self._context.get("task_state_store")
         if store is None:
@@ -451,6 +485,7 @@ class ApplyBookingPlanOperator(_BulkOperator):
     :return: ``{"report": path, "counts": {outcome: count}}``.
     """
 
+    operator_extra_links = (PlanLink(), ReportLink())
     template_fields: Sequence[str] = (
         "plan",
         "digest",
@@ -628,6 +663,7 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
     :return: the manifest, with ``report`` and ``counts`` where it was applied.
     """
 
+    operator_extra_links = (PlanLink(), ReportLink())
     template_fields: Sequence[str] = (
         *(name for name in PlanBookingChangesOperator.template_fields if name != "shards"),
         *(

@@ -25,7 +25,8 @@ from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile
 from airflow_provider_jicoo.bulk.progress import Progress
 from airflow_provider_jicoo.bulk.report import Report, Timeline, write_report
-from airflow_provider_jicoo.bulk.report.page import ROWS, WORST_FIRST, page, plot
+from airflow_provider_jicoo.bulk.report.page import ROWS, WORST_FIRST, page
+from airflow_provider_jicoo.bulk.report.reasons import MOST, NAMED, OTHERS, Reasons
 from airflow_provider_jicoo.bulk.report.timeline import SAMPLES
 from tests.bulk.tools import FAST, outcomes, quick, read_plan
 
@@ -136,8 +137,22 @@ def test_every_outcome_once(sandbox, jicoo, plan):
     assert "36 applied, 1 unchanged, 1 stale, 1 rejected, 1 failed" in str(failed.value)
     read = check_self_contained((report_of(made) / "report.html").read_text())
     assert {"search", "wrong"} <= read.ids
-    for uid in uids:
-        assert (uid in read.shown) == (uid in (uids[3], uids[7], uids[9])), "only what did not go through is listed"
+    listed = {uid for uid, _ in rows_of(report_of(made))}
+    assert listed == {uids[3], uids[7], uids[9]}, "only what did not go through"
+    assert changed_in(report_of(made)) == [uid for uid in uids if by_uid[uid]["outcome"] == "applied"]
+    assert "Room 2" not in read.shown, "a value may be a guest's"
+    told = json.loads((report_of(made) / "report.json").read_bytes())["reasons"]
+    assert [(each["outcome"], each["uids"]) for each in told] == [
+        ("failed", [uids[9]]),
+        ("rejected", [uids[7]]),
+        ("stale", [uids[3]]),
+    ]
+
+
+def changed_in(folder):
+    """What the page lists as changed."""
+    _, found, table = (folder / "report.html").read_text().partition('<table class="rows" id="changed">')
+    return re.findall(r"<tr><td[^>]*><code>(.*?)</code></td>", table) if found else []
 
 
 def report_of(made):
@@ -158,7 +173,16 @@ def test_a_further_try_writes_it_anew(sandbox, jicoo, plan):
     assert report.counts["applied"] == 40
     assert report.facts["try"] == 2
     assert {each["outcome"] for each in outcomes(made.manifest["plan"])} == {"applied"}
-    assert "Ended early" not in (report.path / "report.html").read_text()
+    text = (report.path / "report.html").read_text()
+    assert "Ended early" not in text
+    # It counts all tries.
+    assert [(each["try"], each["endedEarly"]) for each in report.facts["tries"]] == [
+        (1, first["endedEarly"]),
+        (2, None),
+    ]
+    assert report.facts["tries"][0]["requests"] == first["requests"]
+    assert f"{first['requests'] + report.facts['requests']:,} in all tries" in text
+    assert "did not come to an end" not in text
 
 
 # --- of any entries --------------------------------------------------------------------------------------------------
@@ -216,7 +240,7 @@ def test_what_jicoo_said_is_text_and_no_code(plan):
     report = written(path, made.manifest["digest"], {uid: Entry(Outcome.REJECTED, None, EVIL)}, reason=EVIL)
     text = (report.path / "report.html").read_text()
     read = check_self_contained(text)
-    assert read.shown.count(EVIL) == 2
+    assert read.shown.count(EVIL) == 3, "why it ended, and why the change did not go through: by reason, and by booking"
     assert "<script>alert" not in text
     assert json.loads((report.path / "report.json").read_bytes())["endedEarly"] == EVIL
     assert outcomes(path)[0]["detail"] == EVIL
@@ -253,7 +277,7 @@ def test_selection_and_change_are_text_too():
 def test_a_page_of_very_many_stays_a_page():
     wrong = ({"uid": f"uid{number}", "action": "update", "outcome": "stale"} for number in range(ROWS + 7))
     text = "".join(page(facts_of(), wrong))
-    assert text.count("<tr><td>") == ROWS
+    assert text.count("<tr><td") == ROWS
     assert "7 more are in outcomes.jsonl" in text
     check_self_contained(text)
 
@@ -266,17 +290,71 @@ def test_the_plot_stays_within_its_frame(pace):
     ]
     text = "".join(page(facts_of(timeline=timeline), []))
     check_self_contained(text)
-    points = re.findall(r'points="([^"]+)"', plot(timeline))
+    points = re.findall(r'points="([^"]+)"', text)
     assert len(points) == (2 if pace is None else 3)
     for x, y in (point.split(",") for line in points for point in line.split()):
-        assert 48 <= float(x) <= 900
+        assert 0 <= float(x) <= 900
         assert 0 <= float(y) <= 220
 
 
 def test_a_plot_of_no_time_at_all():
     still = [{"seconds": 0.0, "done": 0, "requests": number, "refused": 0, "pace": None} for number in range(4)]
-    assert "nan" not in plot(still)
-    check_self_contained("".join(page(facts_of(timeline=still), [])))
+    text = "".join(page(facts_of(timeline=still), []))
+    check_self_contained(text)
+    assert not re.search(r'points="[^"]*nan', text)
+
+
+def burst(seconds=120):
+    """A run that begins with as many requests as may be under way at once, and then finds its pace."""
+    sent = 0
+    for second in range(seconds):
+        sent += 400 if second == 1 else 10
+        yield {"seconds": float(second), "done": sent, "requests": sent, "refused": 0, "pace": None}
+
+
+def test_a_burst_at_the_beginning_does_not_press_the_rest_to_the_ground():
+    text = "".join(page(facts_of(timeline=list(burst())), []))
+    (points,) = re.findall(r'<polyline class="sent" points="([^"]+)"', text)
+    heights = [float(point.split(",")[1]) for point in points.split()]
+    assert min(heights) >= 0
+    # What it did for nearly all of its time stands in the upper half of the plot.
+    assert all(height < 110 for height in heights[1:])
+    assert "▲ 400/s" in text
+
+
+def test_what_was_always_high_is_not_cut_off():
+    steady = [{"seconds": float(n), "done": n, "requests": 40 * n, "refused": 0, "pace": 40.0} for n in range(60)]
+    assert "▲" not in "".join(page(facts_of(timeline=steady), []))
+
+
+def test_a_try_that_was_killed_is_told_of():
+    tries = [{"try": 2, "seconds": 5.0, "requests": 7, "refused": 1}]
+    text = "".join(page(facts_of(**{"try": 3, "tries": tries}), []))
+    assert "3; 2 of them did not come to an end" in text
+
+
+def test_reasons_that_differ_in_particulars_are_one():
+    reasons = Reasons()
+    for number in range(30):
+        said = f"uid{number}: edited at 2027-01-01T00:00:{number:02}.000Z, {number} times"
+        reasons.add({"uid": f"uid{number}", "action": "update", "outcome": "stale", "detail": said})
+    reasons.add({"uid": "one", "action": "update", "outcome": "unknown", "detail": "no answer"})
+    reasons.add({"uid": "fine", "action": "update", "outcome": "applied"})
+    worst, stale = reasons.json()
+    assert worst == {"outcome": "unknown", "detail": "no answer", "count": 1, "uids": ["one"]}
+    assert (stale["count"], stale["detail"]) == (30, "…: edited at …, … times")
+    assert stale["uids"] == [f"uid{number}" for number in range(NAMED)]
+
+
+def test_there_are_not_more_reasons_than_a_page_bears():
+    reasons = Reasons()
+    for number in range(3 * MOST):
+        said = "".join(chr(ord("a") + int(digit)) for digit in str(number))
+        reasons.add({"uid": "u", "action": "update", "outcome": "rejected", "detail": said})
+    found = reasons.json()
+    assert len(found) == MOST + 1
+    assert sum(each["count"] for each in found) == 3 * MOST
+    assert found[0]["detail"] == OTHERS
 
 
 # --- of several shards -----------------------------------------------------------------------------------------------
@@ -308,7 +386,8 @@ def test_merged_reports_add_up(sandbox, jicoo, plan, tmp_path):
     read = check_self_contained((tmp_path / "all" / "report" / "report.html").read_text())
     assert uids[-1] in read.shown
     assert uids[0] in read.shown
-    assert uids[1] not in read.shown
+    assert [uid for uid, _ in rows_of(tmp_path / "all" / "report")] == [uids[-1], uids[0]]
+    assert uids[1] in changed_in(tmp_path / "all" / "report")
 
 
 def test_a_shard_without_a_report_is_not_passed_over(jicoo, plan, tmp_path):
@@ -346,7 +425,8 @@ def shard(folder, outcomes, started, ended):
 
 def rows_of(folder):
     """What the page's table shows: uid and outcome of each row."""
-    return re.findall(r"<tr><td>(.*?)</td><td>update</td><td>(.*?)</td>", (folder / "report.html").read_text())
+    text = (folder / "report.html").read_text()
+    return re.findall(r"<tr><td[^>]*><code>(.*?)</code></td><td[^>]*>update</td><td[^>]*>(.*?)</td>", text)
 
 
 def test_the_worst_of_all_shards_comes_first(tmp_path):

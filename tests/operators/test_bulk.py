@@ -197,7 +197,7 @@ class TestPlan:
         }
         assert shards == [{**manifest, "digest": digest}]
         assert len(digest) == 64
-        assert set(run.pushed) == {"summary"}
+        assert set(run.pushed) == {"summary", "jicoo_plan"}
         summary = run.pushed["summary"]
         assert summary.startswith("**49 bookings will be changed**, 1 is so already.")
         assert digest in summary
@@ -207,6 +207,24 @@ class TestPlan:
         assert len(rest) == 49
         assert jicoo_sandbox.bookings() == before
         assert sent(jicoo_sandbox) == 0
+
+    def test_what_the_page_of_the_run_needs(self, run, planned, path, jicoo_sandbox):
+        """Noted as soon as it is known: an apply that is killed has noted its plan, too."""
+        manifest = planned()
+        assert run.pushed["jicoo_plan"]["digest"] == manifest["digest"]
+        assert run.pushed["jicoo_plan"]["applies"] is False
+        approval = {"digest": manifest["digest"], "by": "Ada", "at": "2027-01-01T00:00:00Z"}
+        run(ApplyBookingPlanOperator, plan=manifest, approval=approval)
+        note, progress = run.pushed["jicoo_plan"], run.pushed["jicoo_progress"]
+        assert (note["plan"], note["applies"], note["approval"], note["control"]) == (path, True, approval, None)
+        assert (progress["done"], progress["counts"]) == (50, {"applied": 50})
+        assert run.pushed["_link_PlanLink"].endswith("/jicoo/runs/bulk/run-1/task/-1#plan")
+        assert list(run.pushed).index("jicoo_plan") < list(run.pushed).index("jicoo_progress")
+
+    def test_of_a_plan_by_its_path(self, run, planned, path):
+        digest = planned()["digest"]
+        run(ApplyBookingPlanOperator, plan=path, digest=digest)
+        assert (run.pushed["jicoo_plan"]["plan"], run.pushed["jicoo_plan"]["changes"]) == (path, 50)
 
     def test_the_same_bookings_give_the_same_digest(self, planned, tmp_path):
         assert planned()["digest"] == planned(plan_path=str(tmp_path / "other.jsonl"))["digest"]

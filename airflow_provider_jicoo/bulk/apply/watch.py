@@ -162,6 +162,7 @@ class Watch:
             adjusted=self._ledger.adjusted,
             sent_again=self._ledger.sent_again,
             paused=self._gate.paused,
+            timeline=self._timeline.json(),
         )
         # In a thread: the callback may do blocking I/O.
         await self._in_thread(self._tell, progress)

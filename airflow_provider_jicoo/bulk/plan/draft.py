@@ -144,6 +144,8 @@ class Draft:
             "warnings": about["warnings"],
             "cycles": [[_uid(self._index[number]) for number in cycle] for cycle in cycles],
         }
+        if self._names.hosts:
+            header["hosts"] = dict(sorted(self._names.hosts.items()))
         if "leftAlone" in about:
             header["leftAlone"] = about["leftAlone"]
         told = summary(manifest, header, self._terms.json(), self._tally, self._names)
@@ -289,6 +291,7 @@ def _planned_change(booking: Booking, target: Target) -> PlannedChange:
         target.send,
         status=str(booking.get("status") or ""),
         seen=fingerprint(booking),
+        time_zone=str(booking.get("timeZone") or ""),
     )
     slot = _slot(planned)
     if slot is not None and slot[1] <= slot[0]:

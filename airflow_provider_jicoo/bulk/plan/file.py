@@ -37,6 +37,7 @@ class PlannedChange(msgspec.Struct, rename="camel", omit_defaults=True, gc=False
     :param status: its status as it is now; a booking that is cancelled since is left alone.
     :param seen: its :func:`~airflow_provider_jicoo.bulk.plan.seen.fingerprint` as it is now.
     :param waits_for: ids of the bookings that have to move out of the new slot first.
+    :param time_zone: IANA name of the zone that it takes place in, as it is now: by it a person reads its times.
     """
 
     uid: str
@@ -50,6 +51,7 @@ class PlannedChange(msgspec.Struct, rename="camel", omit_defaults=True, gc=False
     waits_for: tuple[str, ...] = ()
     status: str = ""
     seen: str = ""
+    time_zone: str = ""
 
     @property
     def is_irreversible(self) -> bool:

@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 
 from airflow_provider_jicoo.api.errors import JicooError
-from airflow_provider_jicoo.bulk.documents import Approval, ReportedOutcome, ReportFacts
+from airflow_provider_jicoo.bulk.documents import Approval, ReportedOutcome, ReportFacts, TryFacts
 from airflow_provider_jicoo.bulk.files import StorePath, make_folder, read_bytes, written_durably
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile, PlannedChange
-from airflow_provider_jicoo.bulk.report.page import WorstFirst, page
+from airflow_provider_jicoo.bulk.report.page import Changed, WorstFirst, page
+from airflow_provider_jicoo.bulk.report.reasons import Reasons
 from airflow_provider_jicoo.bulk.report.timeline import Timeline
 
 
@@ -90,13 +91,26 @@ def write_report(
     folder = report_of(plan)
     make_folder(folder)
     counts: Counter[str] = Counter()
-    wrong = WorstFirst()
+    wrong, reasons, changed = WorstFirst(), Reasons(), Changed(lines.header.get("hosts", {}))
     with written_durably(folder / "outcomes.jsonl") as file:
-        for outcome in outcomes(lines, entries):
+        for line in lines:
+            outcome = _outcome_of(line, entries.get(line.uid))
             counts[outcome["outcome"]] += 1
             wrong.add(outcome)
+            reasons.add(outcome)
+            changed.add(outcome, line)
             file.write(msgspec.json.encode(outcome) + b"\n")
     ended = datetime.now(timezone.utc)
+    this_try: TryFacts = {
+        "try": tries,
+        "startedAt": timeline.begun.isoformat(timespec="milliseconds"),
+        "endedAt": ended.isoformat(timespec="milliseconds"),
+        "seconds": round((ended - timeline.begun).total_seconds(), 2),
+        "requests": requests,
+        "refused": refused,
+        "sentAgain": sent_again,
+        "endedEarly": reason or None,
+    }
     facts: ReportFacts = {
         "plan": str(plan),
         "digest": lines.header["digest"],
@@ -106,28 +120,38 @@ def write_report(
         "change": lines.header.get("change"),
         "changes": len(lines),
         "counts": {outcome.value: counts[outcome.value] for outcome in Outcome},
-        "endedEarly": reason or None,
-        "try": tries,
-        "startedAt": timeline.begun.isoformat(timespec="milliseconds"),
-        "endedAt": ended.isoformat(timespec="milliseconds"),
-        "seconds": round((ended - timeline.begun).total_seconds(), 2),
-        "requests": requests,
-        "refused": refused,
-        "sentAgain": sent_again,
+        **this_try,
         "adjusted": sum(entry.adjusted for entry in entries.values()),
         "sentMoreThanOnce": sum(entry.sends > 1 for entry in entries.values()),
         "timeline": timeline.json(),
+        "tries": [*earlier_tries(folder, lines.header["digest"], tries), this_try],
+        "reasons": reasons.json(),
     }
-    write_facts(folder, facts, wrong)
+    write_facts(folder, facts, wrong, changed)
     return Report(folder, facts["counts"], reason, error, facts)
 
 
-def write_facts(folder: StorePath, facts: ReportFacts, wrong: Iterable[ReportedOutcome]) -> None:
+def earlier_tries(folder: StorePath, digest: str, before: int) -> list[TryFacts]:
+    """Return the tries at a plan that a report tells of which stands there by now.
+
+    :param digest: of the plan: a report of another one at its path is none.
+    :param before: the number of the try that writes the next report.
+    """
+    try:
+        facts = json.loads(read_bytes(folder / "report.json"))
+        # What wrote it may have been of an earlier version, which told of its own try alone.
+        told = facts.get("tries", [facts]) if facts["digest"] == digest else []
+        return [{name: each[name] for name in TryFacts.__annotations__} for each in told if each["try"] < before]  # type: ignore[misc]
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError, OSError):
+        return []
+
+
+def write_facts(folder: StorePath, facts: ReportFacts, wrong: Iterable[ReportedOutcome], changed: Changed) -> None:
     """Write ``report.json`` and ``report.html``."""
     with written_durably(folder / "report.json") as file:
         file.write(json.dumps(facts, ensure_ascii=False, indent=1).encode() + b"\n")
     with written_durably(folder / "report.html") as file:
-        for part in page(facts, wrong):
+        for part in page(facts, wrong, changed):
             file.write(part.encode())
 
 
@@ -149,17 +173,20 @@ def is_reported(plan: StorePath, digest: str) -> bool:
 def outcomes(lines: Iterable[PlannedChange], entries: Mapping[str, Entry]) -> Iterator[ReportedOutcome]:
     """Yield what became of each planned change, in the plan's order."""
     for line in lines:
-        entry = entries.get(line.uid)
-        # Announced but without an outcome: only a try that was killed leaves one like this.
-        outcome = Outcome.NOT_ATTEMPTED if entry is None else entry.outcome or Outcome.UNKNOWN
-        made: ReportedOutcome = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
-        if entry is not None and entry.detail:
-            made["detail"] = entry.detail
-        if entry is not None and entry.adjusted:
-            made["adjusted"] = True
-        if entry is not None and entry.sends > 1:
-            made["sends"] = entry.sends
-        yield made
+        yield _outcome_of(line, entries.get(line.uid))
+
+
+def _outcome_of(line: PlannedChange, entry: Entry | None) -> ReportedOutcome:
+    # Announced but without an outcome: only a try that was killed leaves one like this.
+    outcome = Outcome.NOT_ATTEMPTED if entry is None else entry.outcome or Outcome.UNKNOWN
+    made: ReportedOutcome = {"uid": line.uid, "action": line.action, "outcome": outcome.value}
+    if entry is not None and entry.detail:
+        made["detail"] = entry.detail
+    if entry is not None and entry.adjusted:
+        made["adjusted"] = True
+    if entry is not None and entry.sends > 1:
+        made["sends"] = entry.sends
+    return made
 
 
 def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
@@ -174,7 +201,7 @@ def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
     counts: Counter[str] = Counter()
     for part in parts:
         counts.update(part["counts"])
-    reasons = [part["endedEarly"] for part in parts if part["endedEarly"]]
+    endings = [part["endedEarly"] for part in parts if part["endedEarly"]]
     started = min((part["startedAt"] for part in parts if part["startedAt"]), default=None)
     ended = max((part["endedAt"] for part in parts if part["endedAt"]), default=None)
     facts: ReportFacts = {
@@ -186,7 +213,7 @@ def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
         "change": parts[0]["change"] if parts else None,
         "changes": sum(part["changes"] for part in parts),
         "counts": {outcome.value: counts[outcome.value] for outcome in Outcome},
-        "endedEarly": "; ".join(reasons) or None,
+        "endedEarly": "; ".join(endings) or None,
         "try": max((part["try"] for part in parts), default=0),
         "startedAt": started,
         "endedAt": ended,
@@ -198,15 +225,21 @@ def merge_reports(reports: Iterable[StorePath], into: StorePath) -> Report:
         "adjusted": sum(part["adjusted"] for part in parts),
         "sentMoreThanOnce": sum(part["sentMoreThanOnce"] for part in parts),
         "timeline": [],
+        "tries": [],
+        "reasons": [],
     }
     make_folder(into)
-    wrong = WorstFirst()
+    wrong, reasons, changed = WorstFirst(), Reasons(), Changed({})
     with written_durably(into / "outcomes.jsonl") as file:
         for line in _all_outcomes(folders):
             file.write(line)
-            wrong.add(json.loads(line))
-    write_facts(into, facts, wrong)
-    return Report(into, facts["counts"], "; ".join(reasons), None, facts)
+            made: ReportedOutcome = json.loads(line)
+            wrong.add(made)
+            reasons.add(made)
+            changed.add(made)
+    facts["reasons"] = reasons.json()
+    write_facts(into, facts, wrong, changed)
+    return Report(into, facts["counts"], "; ".join(endings), None, facts)
 
 
 def _one_approval(parts: list[ReportFacts]) -> Approval | None:

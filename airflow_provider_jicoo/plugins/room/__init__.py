@@ -1,0 +1,1 @@
+"""The pages of plans and runs in Airflow's UI."""

@@ -1,0 +1,231 @@
+"""What a person tells a run on its page: that it is written, with who told it, and who may not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.plugins.room import planted
+
+
+def plan_of(task):
+    """The path of a planted task's plan, read where the page reads it."""
+    from airflow_provider_jicoo.plugins import airflow_internals
+
+    (found,) = airflow_internals.find_noted({task.dag_id}, ("jicoo_plan", "jicoo_progress"), run_id=task.run_id)
+    return Path(found.note["plan"])
+
+
+def told(task):
+    path = plan_of(task)
+    file = path.parent / f"{path.name}.control"
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def notes(task):
+    path = plan_of(task)
+    return [json.loads(file.read_text()) for file in path.parent.glob(f"{path.name}.*.journal/control-*.json")]
+
+
+def audit():
+    from airflow.models.log import Log
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        found = session.scalars(select(Log).where(Log.event.startswith("jicoo")).order_by(Log.id))
+        return [(each.event, each.owner, each.dag_id, each.task_id, json.loads(each.extra)) for each in found]
+
+
+def runs_of_the_undo():
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        found = session.scalars(select(DagRun).where(DagRun.dag_id == "jicoo_undo_last_run"))
+        return [(each.run_id, each.conf, each.triggering_user_name) for each in found]
+
+
+class TestTold:
+    @pytest.mark.parametrize(
+        ("order", "control"),
+        [
+            ({"action": "pause"}, {"state": "pause"}),
+            ({"action": "go_on"}, {"state": "run"}),
+            ({"action": "slow", "rate": 2.5}, {"state": "run", "max_requests_per_second": 2.5}),
+            ({"action": "stop"}, {"state": "stop"}),
+        ],
+    )
+    def test_it_is_written_with_the_name_of_who_told_it(self, editor, running, order, control):
+        answer = editor.tell(running.address, order)
+        assert answer.status_code == 200, answer.text
+        assert told(running) == control
+        (note,) = notes(running)
+        assert note.pop("at") > 0
+        ceiling = control.get("max_requests_per_second")
+        assert note == {"by": "grace", "state": control["state"], "max_requests_per_second": ceiling}
+        ((event, owner, dag_id, task_id, extra),) = audit()
+        assert (event, owner, dag_id, task_id) == (f"jicoo {order['action']}", "grace", "room", "apply")
+        assert extra["plan"] == str(plan_of(running))
+        page = editor.read(running.address)
+        assert f"told to {control['state']}" in page
+        assert "grace" in page
+
+    def test_a_ceiling_outlives_a_pause(self, editor, running):
+        for order in ({"action": "slow", "rate": 3}, {"action": "pause"}, {"action": "go_on"}):
+            assert editor.tell(running.address, order).status_code == 200
+        assert told(running) == {"state": "run", "max_requests_per_second": 3}
+
+    def test_the_apply_understands_it(self, editor, running):
+        from airflow_provider_jicoo.bulk.apply.control import Control, control_file, parse
+
+        assert editor.tell(running.address, {"action": "slow", "rate": 0.5}).status_code == 200
+        assert parse(control_file(plan_of(running))()) == Control("run", 0.5)
+
+    def test_what_was_stopped_for_good_does_not_go_on(self, editor, running):
+        assert editor.tell(running.address, {"action": "stop"}).status_code == 200
+        answer = editor.tell(running.address, {"action": "go_on"})
+        assert (answer.status_code, "stopped for good" in answer.json()["said"]) == (409, True)
+        assert told(running) == {"state": "stop"}
+
+    def test_a_folder_that_cannot_be_written(self, editor, running, monkeypatch):
+        from airflow_provider_jicoo.plugins.room import controls
+
+        def fail(*args):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(controls, "_write_note", fail)
+        answer = editor.tell(running.address, {"action": "pause"})
+        assert answer.status_code == 409
+        assert "could not be written (PermissionError)" in answer.json()["said"]
+        assert told(running) is None
+
+
+class TestRefused:
+    def nothing_happened(self, task):
+        assert told(task) is None
+        assert notes(task) == []
+        assert audit() == []
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"X_Jicoo_Page": None},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://testserver.evil.example"},
+            {"Origin": "http://testserver@evil.example"},
+            {"Sec_Fetch_Site": "cross-site"},
+            {"Sec_Fetch_Site": "same-site"},
+            {"Sec_Fetch_Site": "none"},
+            {"Content_Type": "text/plain"},
+            {"Content_Type": "application/x-www-form-urlencoded"},
+        ],
+    )
+    def test_what_another_site_may_have_sent(self, editor, running, headers):
+        answer = editor.tell(running.address, {"action": "pause"}, **headers)
+        assert answer.status_code == 403
+        assert answer.json()["said"].startswith("Refused")
+        self.nothing_happened(running)
+
+    @pytest.mark.parametrize(("role", "status"), [(None, 401), ("VIEWER", 403)])
+    def test_who_may_not(self, person, running, role, status):
+        somebody = person(role)
+        assert somebody.tell(running.address, {"action": "stop"}).status_code == status
+        self.nothing_happened(running)
+        if role:
+            assert 'data-action="stop"' not in somebody.read(running.address)
+
+    def test_the_editor_of_another_dag(self, editor, running, only):
+        only(dag_ids={"room_of_others"})
+        assert editor.tell(running.address, {"action": "stop"}).status_code == 404
+        only()
+        self.nothing_happened(running)
+
+    @pytest.mark.parametrize(
+        "order",
+        [
+            None,
+            [],
+            "pause",
+            {},
+            {"action": None},
+            {"action": ["pause"]},
+            {"action": "delete"},
+            {"action": "slow"},
+            {"action": "slow", "rate": 0},
+            {"action": "slow", "rate": -1},
+            {"action": "slow", "rate": "5"},
+            {"action": "slow", "rate": True},
+            {"action": "slow", "rate": 1e999},
+            {"action": "slow", "rate": {"$gt": 0}},
+        ],
+        ids=str,
+    )
+    def test_what_is_no_order(self, editor, running, order):
+        text = json.dumps(order)
+        headers = {"X-Jicoo-Page": "1", "Origin": "http://testserver", "Content-Type": "application/json"}
+        answer = editor._client.post(f"{running.address}/control", content=text, headers={**editor.headers, **headers})
+        assert answer.status_code == 422
+        self.nothing_happened(running)
+
+    def test_what_has_ended(self, editor, finished):
+        answer = editor.tell(finished.address, {"action": "pause"})
+        assert (answer.status_code, answer.json()["said"]) == (409, "It is not under way.")
+        self.nothing_happened(finished)
+
+    def test_what_a_variable_tells(self, editor, room, tmp_path):
+        manifest = planted.write_plan(tmp_path / "p.jsonl", [planted.change(1)])
+        task = planted.plant("room", "v", "apply", "running", jicoo_plan=planted.note(manifest, control="how_fast"))
+        answer = editor.tell(task.address, {"action": "pause"})
+        assert answer.status_code == 409
+        assert "Variable how_fast" in answer.json()["said"]
+        assert "Variable how_fast" in editor.read(task.address)
+        self.nothing_happened(task)
+
+
+class TestUndo:
+    def test_it_starts_the_dag_with_this_plan(self, editor, finished):
+        page = editor.read(finished.address)
+        assert 'data-action="undo"' in page
+        answer = editor.tell(finished.address, {"action": "undo"})
+        assert answer.status_code == 200, answer.text
+        ((run_id, conf, who),) = runs_of_the_undo()
+        plan = plan_of(finished)
+        assert conf == {"plan": str(plan), "plans": str(plan.parent.parent)}
+        assert who == "grace"
+        assert run_id in answer.json()["said"]
+        assert audit()[0][:2] == ("jicoo undo", "grace")
+        # A second click within the minute.
+        editor.tell(finished.address, {"action": "undo"})
+        assert len({run for run, *_ in runs_of_the_undo()}) in (1, 2)
+
+    def test_who_may_not(self, viewer, finished):
+        assert 'data-action="undo"' not in viewer.read(finished.address)
+        assert viewer.tell(finished.address, {"action": "undo"}).status_code == 403
+        assert runs_of_the_undo() == []
+
+    def test_who_may_edit_this_dag_but_not_start_that_one(self, editor, finished, only):
+        only(dag_ids={"room"})
+        assert editor.tell(finished.address, {"action": "undo"}).status_code == 409
+        only()
+        assert runs_of_the_undo() == []
+
+    def test_another_site(self, editor, finished):
+        assert editor.tell(finished.address, {"action": "undo"}, Origin="https://evil.example").status_code == 403
+        assert runs_of_the_undo() == []
+
+    def test_what_is_under_way(self, editor, running):
+        assert editor.tell(running.address, {"action": "undo"}).status_code == 409
+        assert runs_of_the_undo() == []
+
+    def test_no_such_dag(self, editor, finished, monkeypatch):
+        from airflow_provider_jicoo.plugins.room import controls
+
+        monkeypatch.setattr(controls, "UNDO_DAG", "not_deployed")
+        answer = editor.tell(finished.address, {"action": "undo"})
+        assert answer.status_code == 409
+        assert "There is no DAG not_deployed" in answer.json()["said"]

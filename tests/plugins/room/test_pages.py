@@ -1,0 +1,99 @@
+"""What stands on the pages, and who may see it."""
+
+from __future__ import annotations
+
+import re
+
+
+class TestRuns:
+    def test_a_finished_apply_is_listed_and_leads_to_its_page(self, viewer, finished):
+        text = viewer.read("/jicoo/runs/")
+        assert "manual__2027-01-01T00:00:00+00:00" in text
+        assert "started by <bdi>Grace</bdi>" in text
+        assert "2 applied" in text
+        assert "Ada Lovelace" in text
+        assert f'href="{finished.address}"' in text
+
+    def test_those_of_one_dag(self, viewer, finished):
+        assert finished.run_id in viewer.read("/jicoo/runs/room/")
+        assert finished.run_id not in viewer.read("/jicoo/runs/room_of_others/")
+
+
+class TestRun:
+    def test_a_finished_apply(self, viewer, finished):
+        text = viewer.read(finished.address)
+        assert "Change of 3 bookings" in text
+        assert "b000001" in text
+        assert "Tue 2027-03-02 10:00–12:00" in text
+        assert "Asia/Tokyo" in text
+        assert "<del>Ada Lovelace</del>" in text
+        assert "<ins>Grace Hopper</ins>" in text
+        assert "worker-1" in text
+        assert "taken by a worker" in text
+
+    def test_the_policy_lets_its_own_style_and_script_in_and_nothing_else(self, viewer, finished):
+        answer = viewer.get(finished.address)
+        policy = answer.headers["content-security-policy"]
+        (nonce,) = set(re.findall(r"'nonce-([^']+)'", policy))
+        assert policy.startswith("default-src 'none'; ")
+        assert "frame-ancestors 'self'" in policy
+        assert answer.text.count(f'nonce="{nonce}"') == 2
+        assert not re.search(r"\son\w+=|\sstyle=", answer.text)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert nonce not in viewer.get(finished.address).text
+
+
+class TestWho:
+    def test_anonymous_gets_nothing(self, person, finished):
+        nobody = person(None)
+        for address in ("/jicoo/runs/", "/jicoo/runs/room/", finished.address, f"{finished.address}/files/report.json"):
+            answer = nobody.get(address)
+            assert answer.status_code == 401
+            assert "room" not in answer.text
+            assert "b00000" not in answer.text
+
+    def test_a_viewer_of_another_dag(self, viewer, finished, only):
+        only(dag_ids={"room_of_others"})
+        assert finished.run_id not in viewer.read("/jicoo/runs/")
+        for address in ("/jicoo/runs/room/", finished.address, f"{finished.address}/files/report.json"):
+            assert viewer.get(address).status_code == 404
+
+
+class TestProgress:
+    def test_it_is_a_part_of_the_page(self, viewer, running):
+        text = viewer.read(running.address)
+        part = viewer.read(f"{running.address}/progress")
+        assert "2 of 3" in part
+        assert "1 min 1 s to go" in part
+        assert "<html" not in part
+        assert f'data-live="{running.address}/progress"' in text
+
+    def test_at_its_end_the_page_is_to_be_loaded_anew(self, viewer, finished):
+        assert viewer.get(f"{finished.address}/progress").status_code == 205
+
+    def test_it_reads_no_file(self, viewer, running, monkeypatch):
+        from airflow_provider_jicoo.plugins.room import pages
+
+        monkeypatch.setattr(pages.source, "find", None)
+        assert "2 of 3" in viewer.read(f"{running.address}/progress")
+
+
+def test_airflows_ui_learns_of_it(person):
+    """In its menu and at each DAG; at a task only where Airflow can tell ours from others."""
+    from airflow import plugins_manager
+
+    admin = person("ADMIN")
+    (ours,) = [each for each in admin.get("/api/v2/plugins").json()["plugins"] if each["name"] == "jicoo"]
+    views = {each["destination"]: each for each in ours["external_views"]}
+    assert views["nav"]["href"].endswith("/jicoo/runs/")
+    assert views["dag"]["href"].endswith("/jicoo/runs/{DAG_ID}/")
+    assert len({each["url_route"] for each in views.values()}) == len(views)
+    assert ("task_instance" in views) == hasattr(plugins_manager, "ExternalViewDict")
+    if "task_instance" in views:
+        assert "ApplyBookingPlanOperator" in views["task_instance"]["applies_to"]["operator_name"]
+
+
+def test_the_literal_of_a_task_that_is_not_mapped(viewer, finished):
+    """Airflow's UI leaves it in the address."""
+    address = finished.address.removesuffix("/-1")
+    assert "b000001" in viewer.read(f"{address}/%7BMAP_INDEX%7D")
