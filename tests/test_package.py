@@ -61,9 +61,10 @@ def test_what_is_in_it(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     modules = {str(file.relative_to(ROOT)) for file in (ROOT / PACKAGE).rglob("*.py")}
+    templates = {str(file.relative_to(ROOT)) for file in (ROOT / PACKAGE / "bulk/pages/templates").iterdir()}
 
     ours = {name for name in names if name.startswith(f"{PACKAGE}/")}
-    assert ours == modules | {f"{PACKAGE}/py.typed"}
+    assert ours == modules | templates | {f"{PACKAGE}/py.typed"}
     assert {name.split("/")[0] for name in names - ours} == {f"{PACKAGE}-{__version__}.dist-info"}
     assert not any("test" in name.rsplit("/", 1)[-1] for name in names - {f"{PACKAGE}/sandbox/pytest_plugin.py"})
 

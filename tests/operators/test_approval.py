@@ -537,7 +537,7 @@ class TestApplying:
         assert done["counts"]["applied"] == 50
         assert json.loads(Path(done["report"], "report.json").read_text())["approval"] == approval
         page = Path(done["report"], "report.html").read_text()
-        assert "&lt;b&gt;alice&lt;/b&gt;, bob, at 2031-03-05T10:00:00+00:00" in page
+        assert "<bdi>&lt;b&gt;alice&lt;/b&gt;, bob</bdi>, 2031-03-05 10:00:00 UTC" in page
         (claim,) = journal(manifest).glob("claim-*.json")
         assert json.loads(claim.read_text())["approval"] == approval
 
