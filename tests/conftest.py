@@ -71,7 +71,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # Airflow limits the parsing of a DAG by the same timer of the process as pytest-timeout does the test, and
         # leaves it switched off: only a thread's still goes off then.
         if "dags" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(method="thread"))
+            # It ends the whole worker, so it is generous: a DAG takes a minute on a busy machine.
+            item.add_marker(pytest.mark.timeout(400, method="thread"))
 
 
 @pytest.fixture(scope="session")

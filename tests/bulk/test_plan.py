@@ -85,6 +85,7 @@ def test_a_line_says_what_is_and_what_will_be(sandbox, jicoo, path):
             "endedAt": row["endedAt"],
             "status": row["status"],
             "seen": fingerprint(row),
+            "timeZone": row["timeZone"],
         }
     assert [line["startedAt"] for line in lines] == sorted(line["startedAt"] for line in lines)
     assert header["changes"] == manifest["changes"] == len(wanted) > 0

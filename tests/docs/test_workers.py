@@ -44,7 +44,7 @@ def bucket(asked, monkeypatch):
 
     def file_system(conn_id, options):
         asked.append(conn_id)
-        return s3fs.S3FileSystem()
+        return s3fs.S3FileSystem(skip_instance_cache=True)
 
     # What the provider of Amazon's services registers.
     known = dict(airflow_fs._register_filesystems())

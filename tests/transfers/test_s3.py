@@ -48,8 +48,11 @@ def bucket(server, monkeypatch):
         monkeypatch.setenv(name, value)
     # What the provider of Amazon's services registers.
     known = dict(airflow_fs._register_filesystems())
+    # Else that of another server, which is gone by now.
     monkeypatch.setattr(
-        airflow_fs, "_register_filesystems", lambda: {**known, "s3": lambda conn_id, options: s3fs.S3FileSystem()}
+        airflow_fs,
+        "_register_filesystems",
+        lambda: {**known, "s3": lambda conn_id, options: s3fs.S3FileSystem(skip_instance_cache=True)},
     )
     _STORE_CACHE.clear()
     made = boto3.resource("s3", endpoint_url=server)
