@@ -12,8 +12,6 @@ NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/model tests/sandbox tests/
 # Most tests wait for something; the running Airflow is one worker's. Beside others on a busy machine a server may answer
 # later than the second that a test gives it: what failed is run once more, alone.
 PARALLEL := -n 8 --dist loadgroup
-# loadgroup writes the group behind a test's name: without it, none of those that failed would be found, and all be run.
-ALONE := -n 1 --dist loadgroup --last-failed --lfnf=none
 EACH_VERSION := not system and not once and not proof
 MAKEFLAGS += --no-print-directory
 
@@ -56,10 +54,10 @@ collected: setup
 test:
 	@$(MAKE) -j 2 check collected
 	$(PY) -m pytest $(PARALLEL) -m "not proof" || \
-		{ echo "Once more, what failed, one at a time:"; $(PY) -m pytest $(ALONE) -m "not proof"; }
+		{ echo "Once more, what failed, one at a time:"; $(PY) scripts/again.py; }
 
 test-proofs: setup
-	$(PY) -m pytest $(PARALLEL) -m proof || $(PY) -m pytest $(ALONE) -m proof
+	$(PY) -m pytest $(PARALLEL) -m proof || $(PY) scripts/again.py
 
 # It takes the tests twice their time.
 coverage: setup
@@ -72,14 +70,14 @@ test-matrix: $(AIRFLOWS)
 $(AIRFLOWS): test-airflow-%: setup-%
 	@echo "Airflow $*, Python $$(.venvs/$*/bin/python -V)"
 	.venvs/$*/bin/python -m pytest $(PARALLEL) -m "$(EACH_VERSION)" $(NO_AIRFLOW:%=--ignore=%) || \
-		.venvs/$*/bin/python -m pytest $(ALONE) -m "$(EACH_VERSION)" $(NO_AIRFLOW:%=--ignore=%)
+		.venvs/$*/bin/python scripts/again.py
 
 test-newest: setup-$(NEWEST)
 	.venvs/$(NEWEST)/bin/python -m pytest $(PARALLEL) -m "$(EACH_VERSION)" $(NO_AIRFLOW)
 
 test-floors: setup-floors
 	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system and not proof" tests/api tests/bulk tests/hooks || \
-		.venvs/floors/bin/python -m pytest $(ALONE) -m "not system and not proof" tests/api tests/bulk tests/hooks
+		.venvs/floors/bin/python scripts/again.py
 
 SETUPS := $(MATRIX:%=setup-%) setup-floors setup-docs
 .PHONY: $(SETUPS)

@@ -480,7 +480,8 @@ class ApplyBookingPlanOperator(_BulkOperator):
     :param deferrable: leave the worker while the run is paused or outside of ``only_between``: the triggerer waits, and
         the task goes on from the journal. The triggerer must be able to read the plan's folder.
     :param announces: whether an event of the asset ``jicoo://<conn_id>/bookings`` goes out where something was changed,
-        so that DAGs scheduled on it start: :func:`~airflow_provider_jicoo.assets.applied.announce_applied`.
+        so that DAGs scheduled on it start: :func:`~airflow_provider_jicoo.assets.applied.announce_applied`. Not for
+        mapped tasks that end at the same time: Airflow 3.3 fails one of them after it has applied its shard.
     :param jicoo_conn_id: the Airflow connection. (templated)
     :return: ``{"report": path, "counts": {outcome: count}}``.
     """
@@ -521,7 +522,7 @@ class ApplyBookingPlanOperator(_BulkOperator):
         reread: str | None = None,
         lease: float | str | None = None,
         control_variable: str | None = None,
-        announces: bool = True,
+        announces: bool = False,
         only_between: Sequence[str] | str | None = None,
         time_zone: str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -687,7 +688,7 @@ class BulkUpdateBookingsOperator(PlanBookingChangesOperator):
         reread: str | None = None,
         lease: float | str | None = None,
         control_variable: str | None = None,
-        announces: bool = True,
+        announces: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -44,7 +44,7 @@ def patch(context, tmp_path):
 
     from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
 
-    def patch(priority="low", conn_id="jicoo_default", started_by=None, **more):
+    def patch(priority="low", conn_id="jicoo_default", started_by=None, announces=True, **more):
         task = BulkUpdateBookingsOperator(
             task_id="task",
             selection=Selection(status="open"),
@@ -52,6 +52,7 @@ def patch(context, tmp_path):
             plan_path=str(tmp_path / f"{priority}-{conn_id}.jsonl"),
             is_send_updates=False,
             jicoo_conn_id=conn_id,
+            announces=announces,
             **more,
         )
         events = Events()

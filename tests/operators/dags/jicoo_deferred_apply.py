@@ -17,7 +17,7 @@ def jicoo_deferred_apply():
         plan_path="{{ params.plans }}/plan.jsonl",
         is_send_updates=False,
     )
-    ApplyBookingPlanOperator(task_id="apply", plan=plan.output, deferrable=True)
+    ApplyBookingPlanOperator(task_id="apply", plan=plan.output, deferrable=True, announces=True)
 
 
 jicoo_deferred_apply()
