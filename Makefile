@@ -19,7 +19,7 @@ MAKEFLAGS += --no-print-directory
 
 help:
 	@echo "make demo         a host leaves: plan, approve, apply and undo, on an embedded Jicoo"
-	@echo "make test         all checks and tests, with a running Airflow 3.3 on PostgreSQL"
+	@echo "make test         all checks and tests but the proofs, with a running Airflow 3.3 on PostgreSQL"
 	@echo "make test-proofs  the proofs that take minutes: planted faults, each quirk of Jicoo crossed, the wheel installed"
 	@echo "make coverage     the tests, and which lines they reach"
 	@echo "make test-matrix  the tests and the example DAGs on Airflow $(MATRIX)"

@@ -26,20 +26,15 @@ def asked():
 
 
 @pytest.fixture
-def bucket(asked, monkeypatch):
+def bucket(asked, moto_server, monkeypatch):
     """A bucket of moto's server, which Airflow's paths lead to, whatever connection they name."""
-    pytest.importorskip("moto.server")
     s3fs = pytest.importorskip("s3fs")
     import airflow.sdk.io.fs as airflow_fs
     import boto3
     from airflow.sdk.io.store import _STORE_CACHE
-    from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    url = "http://{}:{}".format(*server.get_host_and_port())
     keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, value in {**keys, "AWS_ENDPOINT_URL": url}.items():
+    for name, value in {**keys, "AWS_ENDPOINT_URL": moto_server}.items():
         monkeypatch.setenv(name, value)
 
     def file_system(conn_id, options):
@@ -50,11 +45,12 @@ def bucket(asked, monkeypatch):
     known = dict(airflow_fs._register_filesystems())
     monkeypatch.setattr(airflow_fs, "_register_filesystems", lambda: {**known, "s3": file_system})
     _STORE_CACHE.clear()
-    made = boto3.resource("s3", endpoint_url=url).Bucket("jicoo-plans")
+    made = boto3.resource("s3", endpoint_url=moto_server).Bucket("jicoo-plans")
     made.create()
     yield made
+    made.objects.all().delete()
+    made.delete()
     _STORE_CACHE.clear()
-    server.stop()
 
 
 @pytest.fixture

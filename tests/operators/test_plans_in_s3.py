@@ -33,19 +33,8 @@ FOLDER = "s3://plans_store@plans/monday"
 GO_ON = {"status": "success"}
 
 
-@pytest.fixture(scope="module")
-def server():
-    from moto.server import ThreadedMotoServer
-
-    made = ThreadedMotoServer(port=0, verbose=False)
-    made.start()
-    host, port = made.get_host_and_port()
-    yield f"http://{host}:{port}"
-    made.stop()
-
-
 @pytest.fixture
-def bucket(server, monkeypatch):
+def bucket(moto_server, monkeypatch):
     """A bucket that only the connection ``plans_store`` leads to: without it, there are neither key nor address."""
     import airflow.sdk.io.fs as airflow_fs
     from airflow.sdk import BaseHook
@@ -54,7 +43,7 @@ def bucket(server, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    stored = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": {"endpoint_url": server}}
+    stored = {"conn_type": "aws", "login": "testing", "password": "testing", "extra": {"endpoint_url": moto_server}}
     monkeypatch.setenv("AIRFLOW_CONN_PLANS_STORE", json.dumps(stored))
     asked = []
 
@@ -72,7 +61,7 @@ def bucket(server, monkeypatch):
     monkeypatch.setattr(airflow_fs, "_register_filesystems", lambda: {**known, "s3": open_fs})
     _STORE_CACHE.clear()
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
-    bucket = boto3.resource("s3", endpoint_url=server, **keys).Bucket("plans")
+    bucket = boto3.resource("s3", endpoint_url=moto_server, **keys).Bucket("plans")
     bucket.create()
     yield bucket
     assert set(asked) == {"plans_store"}

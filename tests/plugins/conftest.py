@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.plugins.in_database import store
 from tests.plugins.sending import SECRET
 
 DAGS = Path(__file__).parent / "dags"
@@ -26,20 +27,10 @@ def nothing_said_yet(airflow_home: Path) -> None:
 def webhook_dags(airflow_database: Path, dags: Any) -> None:
     """The DAGs of the tests in Airflow's database, as the DAG processor puts them there."""
     from airflow.models.dag import DagModel
-    from airflow.models.dagbundle import DagBundleModel
     from airflow.utils.session import create_session
     from sqlalchemy import update
 
-    try:
-        from airflow.dag_processing.dagbag import sync_bag_to_db
-    except ImportError:  # Airflow 3.1
-        from airflow.models.dagbag import sync_bag_to_db
-
-    bag = dags(DAGS)
-    assert not bag.import_errors
-    with create_session() as session:
-        session.merge(DagBundleModel(name="webhooks"))
-    sync_bag_to_db(bag, "webhooks", None)
+    store(dags(DAGS), "webhooks")
     with create_session() as session:
         is_paused = DagModel.dag_id == "webhook_paused"
         session.execute(update(DagModel).where(DagModel.dag_id.startswith("webhook_")).values(is_paused=is_paused))

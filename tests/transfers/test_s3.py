@@ -22,19 +22,8 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server():
-    from moto.server import ThreadedMotoServer
-
-    made = ThreadedMotoServer(port=0, verbose=False)
-    made.start()
-    host, port = made.get_host_and_port()
-    yield f"http://{host}:{port}"
-    made.stop()
-
-
 @pytest.fixture
-def bucket(server, monkeypatch):
+def bucket(moto_server, monkeypatch):
     """A bucket that Airflow's paths lead to, as boto's."""
     import airflow.sdk.io.fs as airflow_fs
     from airflow.sdk.io.store import _STORE_CACHE
@@ -43,7 +32,7 @@ def bucket(server, monkeypatch):
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": server,
+        "AWS_ENDPOINT_URL": moto_server,
     }.items():
         monkeypatch.setenv(name, value)
     # What the provider of Amazon's services registers.
@@ -55,7 +44,7 @@ def bucket(server, monkeypatch):
         lambda: {**known, "s3": lambda conn_id, options: s3fs.S3FileSystem(skip_instance_cache=True)},
     )
     _STORE_CACHE.clear()
-    made = boto3.resource("s3", endpoint_url=server)
+    made = boto3.resource("s3", endpoint_url=moto_server)
     bucket = made.Bucket("warehouse")
     bucket.create()
     yield bucket

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.plugins.in_database import store
 from tests.plugins.room import planted
 
 DAGS = Path(__file__).parent / "dags"
@@ -16,19 +17,7 @@ DAGS = Path(__file__).parent / "dags"
 @pytest.fixture(scope="session")
 def room_dags(airflow_database: Path, dags: Any) -> None:
     """The DAGs of the tests in Airflow's database, as the DAG processor puts them there."""
-    from airflow.models.dagbundle import DagBundleModel
-    from airflow.utils.session import create_session
-
-    try:
-        from airflow.dag_processing.dagbag import sync_bag_to_db
-    except ImportError:  # Airflow 3.1
-        from airflow.models.dagbag import sync_bag_to_db
-
-    bag = dags(DAGS)
-    assert not bag.import_errors
-    with create_session() as session:
-        session.merge(DagBundleModel(name="room"))
-    sync_bag_to_db(bag, "room", None)
+    store(dags(DAGS), "room")
 
 
 @pytest.fixture
