@@ -6,7 +6,6 @@ import asyncio
 import collections
 import json
 import logging
-import os
 import resource
 import statistics
 import subprocess
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 COUNT = 10_000
 LARGE, HUGE = 100_000, 1_000_000
 ROUNDS = 5
-HTTP_HOOK = 300
-"""How many updates the HttpHook makes: its rate is told by fewer."""
 SETTLING, MEASURED = 60, 200
 """Seconds under a limit that do not count, and that do."""
 SHORT = 20
@@ -77,8 +74,6 @@ def unthrottled() -> Iterator[tuple[str, str, str, bool]]:
         ):
             with server(COUNT) as url:
                 took[name].append(timed(lambda: loop(url)))  # noqa: B023
-    with server(COUNT) as url:
-        hook = HTTP_HOOK / timed(lambda: http_hook(url))
     rate = {name: COUNT / statistics.median(seconds) for name, seconds in took.items()}
     what = f"apply {COUNT:,} updates, unthrottled, 32 in flight, journal and re-reading included, beside "
     for name, ours, other, least in (
@@ -86,7 +81,6 @@ def unthrottled() -> Iterator[tuple[str, str, str, bool]]:
         ("the same, both in asyncio's event loop", "ours in asyncio", rate["aiohttp"], 0.90),
         ("the same, both in uvloop", "ours", rate["aiohttp in uvloop"], 0.90),
         ("a requests thread pool", "ours", rate["threads"], 4.0),
-        ("Airflow's HttpHook in a loop", "ours", hook, 30.0),
     ):
         ratio = rate[ours] / other
         yield what + name, f"{rate[ours]:,.0f} against {other:,.0f} /s: {ratio:.2f}", f"{least}", ratio >= least
@@ -245,16 +239,6 @@ def bare_threads(url: str) -> None:
             response.json()["data"]
 
         list(pool.map(change, range(COUNT)))
-
-
-def http_hook(url: str) -> None:
-    from airflow.providers.http.hooks.http import HttpHook
-
-    host, port = url.removeprefix("http://").split(":")
-    os.environ["AIRFLOW_CONN_STILL"] = json.dumps({"conn_type": "http", "host": host, "port": int(port)})
-    hook = HttpHook(method="PATCH", http_conn_id="still")
-    for number in range(HTTP_HOOK):
-        hook.run(f"/v1/bookings/u{number:011d}", data=json.dumps(BODY), headers={KEY_HEADER: KEY}).json()
 
 
 # --- the stage ------------------------------------------------------------------------------------------------------
