@@ -53,10 +53,12 @@ def run() -> Iterator[tuple[str, str, str, bool]]:
     yield from unthrottled()
     yield latency()
     yield from large()
-    # All at once: they leave both cores idle nearly all the time.
-    with ThreadPoolExecutor() as pool:
-        for rows in pool.map(limited, (20, 20, 100, 100, SLOW), (1, 4, 1, 4, 4)):
-            yield from rows
+    # All at once: they leave both cores idle nearly all the time. How several share a limit is another in each run.
+    runs = {(20, 1): 1, (20, 4): ROUNDS, (100, 1): 1, (100, 4): ROUNDS, (SLOW, 4): 1}
+    with ThreadPoolExecutor(sum(runs.values())) as pool:
+        found = {who: [pool.submit(limited, *who) for _ in range(often)] for who, often in runs.items()}
+        for who, futures in found.items():
+            yield from limits(*who, [future.result() for future in futures])
     # By themselves: each second in which others keep a worker from the cores is a part of so short a job.
     yield from map(short, (20, 100))
 
@@ -98,8 +100,11 @@ def latency() -> tuple[str, str, str, bool]:
     return what, f"{rate:,.0f} against {bare:,.0f} /s: {rate / bare:.2f}", "0.97", rate / bare >= 0.97
 
 
-def limited(rate: int, workers: int) -> list[tuple[str, str, str, bool]]:
-    """Apply shards in as many processes, and look at the server between the end of settling and the end."""
+def limited(rate: int, workers: int) -> tuple[float, float, float]:
+    """Apply shards in as many processes, and look at the server between the end of settling and the end.
+
+    :return: what was delivered of the limit, the part that was refused, and the slowest worker beside the fastest.
+    """
     with applying(rate, workers, SETTLING + MEASURED) as (url, shards):
         time.sleep(SETTLING)
         before, done_before = seen(url), [done(shard) for shard in shards]
@@ -107,39 +112,40 @@ def limited(rate: int, workers: int) -> list[tuple[str, str, str, bool]]:
         after, done_after = seen(url), [done(shard) for shard in shards]
     sent = after["requests"] - before["requests"]
     refused = after["refused"] - before["refused"]
-    delivered = (sent - refused) / MEASURED / rate
+    made = [last - first for first, last in zip(done_before, done_after, strict=True)]
+    return (sent - refused) / MEASURED / rate, refused / sent, min(made) / max(1, *made)
+
+
+def limits(rate: int, workers: int, runs: list[tuple[float, float, float]]) -> Iterator[tuple[str, str, str, bool]]:
     least, most = (0.9, 0.10) if rate == SLOW else (0.98, 0.01)
     what = f"limit of {rate}/s, {workers} worker{'s' if workers > 1 else ''}, {MEASURED} s after {SETTLING} s: "
-    rows = [
-        (what + "delivered, of the limit", f"{delivered:.3f}", f"{least}", delivered >= least),
-        (what + "refused", f"{100 * refused / sent:.1f} %", f"under {most:.0%}", refused / sent < most),
-    ]
+    delivered, refused, fair = zip(*runs, strict=True)
+    yield what + "delivered, of the limit", medians(delivered, ".3f"), f"{least}", statistics.median(delivered) >= least
+    yield what + "refused", medians(refused, ".1%"), f"under {most:.0%}", statistics.median(refused) < most
     if workers > 1 and rate != SLOW:
-        made = (last - first for first, last in zip(done_before, done_after, strict=True))
-        rows.append(share(what, list(made), 0.75))
-    return rows
+        name = what + "the slowest beside the fastest"
+        yield name, medians(fair, ".2f"), "0.75", statistics.median(fair) >= 0.75
+
+
+def medians(figures: tuple[float, ...], form: str) -> str:
+    """Return a figure, or of several runs the median and all of them."""
+    told = [format(figure, form) for figure in sorted(figures)]
+    return told[0] if len(told) == 1 else f"{format(statistics.median(figures), form)} ({', '.join(told)})"
 
 
 def short(rate: int) -> tuple[str, str, str, bool]:
     """Return what the slowest of four workers made in a short job, beside the fastest."""
-    with applying(rate, 4, SHORT) as (url, shards):
-        planned_with = seen(url)["requests"]
-        while seen(url)["requests"] == planned_with:
-            time.sleep(0.05)
-        time.sleep(SHORT)
-        made = [done(shard) for shard in shards]
-    return share(f"limit of {rate}/s, 4 workers, the first {SHORT} s: ", made, 0.6)
-
-
-def share(what: str, made: list[int], least: float) -> tuple[str, str, str, bool]:
-    slowest, fastest = min(made), max(made)
-    fair = slowest / max(1, fastest)
-    return (
-        what + "the slowest beside the fastest",
-        f"{slowest} of {fastest}: {fair:.2f}",
-        f"{least}",
-        fair >= least,
-    )
+    fair = []
+    for _ in range(ROUNDS):
+        with applying(rate, 4, SHORT) as (url, shards):
+            planned_with = seen(url)["requests"]
+            while seen(url)["requests"] == planned_with:
+                time.sleep(0.05)
+            time.sleep(SHORT)
+            made = [done(shard) for shard in shards]
+            fair.append(min(made) / max(1, *made))
+    what = f"limit of {rate}/s, 4 workers, the first {SHORT} s: the slowest beside the fastest"
+    return what, medians(tuple(fair), ".2f"), "0.6", statistics.median(fair) >= 0.6
 
 
 @contextmanager
