@@ -255,8 +255,8 @@ def by_lies(dice, targets):
         who = dice.choice(["viewer", "editor"])
         yield Hostile(who, "GET", address, query(dice), wanted=(200,))
         yield Hostile(who, "POST", address, headers=form(), parts=(query(dice),), wanted=(200,))
-        for tail in dice.sample(TAILS, 2):
-            yield Hostile(who, "GET", f"{address}/{tail}")
+        yield Hostile("editor", "GET", f"{address}/files/outcomes.jsonl")
+        yield Hostile(who, "GET", f"{address}/{dice.choice(TAILS)}")
 
 
 def by_other_methods(dice, targets):

@@ -72,17 +72,19 @@ def liars(folder, theirs):
     outside = folder / "outside.txt"
     outside.write_text(f"{OUTSIDE}\n" * 3)
     (folder / "link.jsonl").symlink_to(theirs["plan"])
-    # A plan of their own, beside which they have put what leads elsewhere.
-    own = planted.write_plan(folder / "liar.jsonl", map(planted.change, range(3)))
-    planted.write_report(own, [])
-    planted.write_claim(own)
-    for name in (f"{own['plan']}.control", f"{own['plan']}.report/outcomes.jsonl"):
-        Path(name).unlink(missing_ok=True)
+    # Plans of their own, beside which they have put what leads elsewhere, or nowhere.
+    own, stuck = (planted.write_plan(folder / f"liar_{n}.jsonl", map(planted.change, range(n))) for n in (3, 4))
+    download = planted.write_report(own, []) / "outcomes.jsonl"
+    download.unlink()
+    for name in (download, f"{own['plan']}.control"):
         Path(name).symlink_to(outside)
-    (Path(f"{own['plan']}.{own['digest'][:12]}.journal") / "stopped-000002.json").symlink_to(
+    (planted.write_claim(own) / "stopped-000001.json").symlink_to(
         Path(f"{theirs['plan']}.{theirs['digest'][:12]}.journal") / "stopped-000001.json"
     )
-    os.mkfifo(f"{folder / 'liar.jsonl'}.{own['digest'][:12]}.journal/control-1-1.json")
+    report = planted.write_report(stuck, []) / "report.json"
+    report.unlink()
+    for name in (report, f"{stuck['plan']}.control", planted.write_claim(stuck) / "stopped-000001.json"):
+        os.mkfifo(name)
     lies = [
         planted.note(theirs),
         planted.note({**theirs, "plan": str(folder / "link.jsonl")}),
@@ -93,6 +95,7 @@ def liars(folder, theirs):
         planted.note({**theirs, "plan": f"{theirs['plan']}.report/report.json"}),
         planted.note(shards_of_others(folder, theirs), shards=1),
         planted.note(own),
+        planted.note(stuck),
         {"plan": theirs["plan"], "digest": theirs["digest"]},
         [theirs["plan"]],
     ]
