@@ -32,8 +32,8 @@ PER_PAGE = 50
 ORDERS = 6
 """How many orders and searches of one plan are remembered."""
 CHANGES = 400_000
-"""How many changes the plans that are kept may have together: 20 MB of memory, and of temporary files, where a change has
-370 bytes, 270 MB."""
+"""How many changes the plans that are kept may have together: 20 MB of memory, and 270 MB of temporary files where a
+change has 370 bytes."""
 _AT_ONCE = 1 << 18
 
 T = TypeVar("T")
