@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class TestRuns:
@@ -49,8 +51,18 @@ class TestWho:
         for address in ("/jicoo/runs/", "/jicoo/runs/room/", finished.address, f"{finished.address}/files/report.json"):
             answer = nobody.get(address)
             assert answer.status_code == 401
-            assert "room" not in answer.text
-            assert "b00000" not in answer.text
+            # But for the address that was asked for.
+            said = re.sub(r"next=[^\"]*", "", answer.text)
+            assert "room" not in said
+            assert "b00000" not in said
+
+    def test_anonymous_is_shown_where_to_sign_in(self, person, finished):
+        nobody = person(None)
+        (link,) = re.findall(r'href="([^"]*/auth/login[^"]*)"', nobody.get(finished.address).text)
+        answer = nobody.get(html.unescape(link), follow_redirects=False)
+        assert answer.status_code == 307
+        back = parse_qs(urlsplit(answer.headers["location"]).query)["next"]
+        assert [unquote(each) for each in back] == [unquote(finished.address)]
 
     def test_a_viewer_of_another_dag(self, viewer, finished, only):
         only(dag_ids={"room_of_others"})
