@@ -249,7 +249,8 @@ def test_a_tab_at_our_tasks_alone(pages: Pages, stack: AirflowStack, agreed: str
     for task_id in sorted(with_tab):
         pages.within(f"/dags/{REASSIGN}/runs/{quote(agreed)}/tasks/{task_id}/plugin/jicoo-run")
         browser.says("h1", {"apply": f"Change of {MANY}", "plan": f"Plan for {MANY}"}[task_id])
-        pages.picture(f"at-the-task-{task_id}-light")
+        if task_id == "apply":
+            pages.picture("at-the-task-light")
     pages.driver.switch_to.default_content()
     assert pages.problems() == []
 
