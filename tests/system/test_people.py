@@ -281,4 +281,6 @@ def test_each_in_their_own_browser(stack: PeopledStack, runs: Runs, browser: Bro
             pages.press("[data-action=pause]")
             browser.says("#outcome", "Paused")
         browser.sign_out()
-    assert pages.problems() == []
+    # That it was refused is what each saw.
+    refused = ("401 (Unauthorized)", "404 (Not Found)")
+    assert [each for each in pages.problems() if not each.endswith(refused)] == []

@@ -71,6 +71,10 @@ class TestWho:
             assert viewer.get(address).status_code == 404
 
 
+    def test_a_dag_that_is_not_there(self, viewer):
+        assert viewer.get("/jicoo/runs/no_such_dag/").status_code == 404
+
+
 class TestProgress:
     def test_it_is_a_part_of_the_page(self, viewer, running):
         text = viewer.read(running.address)
