@@ -3,6 +3,7 @@
     python3 scripts/setup.py 3.3 .venv
     python3 scripts/setup.py floors .venvs/floors   # the lowest versions that pyproject.toml allows
     python3 scripts/setup.py docs .venvs/docs       # Airflow 3.3, and what builds the documentation
+    python3 scripts/setup.py fab .venvs/fab         # Airflow 3.3, and its FAB auth manager
 
 Needs nothing but Python; does nothing where the environment is up to date.
 """
@@ -19,14 +20,19 @@ ROOT = Path(__file__).resolve().parent.parent
 #: The Pythons that each Airflow supports, by its own metadata: the oldest and the newest one. Sphinx needs a newer one.
 PYTHONS = {
     "docs": ((3, 11), (3, 14)),
+    "fab": ((3, 10), (3, 14)),
     "floors": ((3, 10), (3, 13)),
     "3.1": ((3, 10), (3, 13)),
     "3.2": ((3, 10), (3, 14)),
     "3.3": ((3, 10), (3, 14)),
     "3.4": ((3, 11), (3, 14)),
 }
-CONSTRAINTS = {"floors": ("floors.txt",), "docs": ("airflow-3.3.txt", "docs.txt")}
-EXTRAS = {"3.3": "test,test-files", "docs": "docs"}
+CONSTRAINTS = {
+    "floors": ("floors.txt",),
+    "docs": ("airflow-3.3.txt", "docs.txt"),
+    "fab": ("airflow-3.3.txt", "fab.txt"),
+}
+EXTRAS = {"3.3": "test,test-files", "docs": "docs", "fab": "test,test-fab"}
 
 
 def main(wanted: str, where: str) -> None:
