@@ -7,6 +7,7 @@ sent what came of it. Both clients drive it, so that a failure is treated once, 
 from __future__ import annotations
 
 import enum
+import logging
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -20,11 +21,12 @@ from airflow_provider_jicoo.api.call import Call, Repeat
 from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.redaction import Redactor, texts_of
 from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, looks, retry_after
-from airflow_provider_jicoo.api.rows import is_cut, salvage
+from airflow_provider_jicoo.api.rows import is_cut, replaced, salvage, text_problem
 from airflow_provider_jicoo.api.said import Keep, Told, has_words, tell
 from airflow_provider_jicoo.api.secret import Secret
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _BOOKING = re.compile(r"(/v1/bookings/[^/]+)(/.*)?")
 _OF_NOBODY = frozenset(
@@ -184,9 +186,21 @@ def _decoded(call: Call[Any], body: bytes, *, is_success: bool = True) -> Any:
     try:
         return msgspec.json.decode(body)
     except _UNREADABLE:
-        if call.answer_shape != "page" or not is_success:
+        if not is_success:
             raise
-        return salvage(body)
+        if call.answer_shape == "page":
+            return salvage(body)
+        if call.answer_shape != "list":
+            raise
+    # A guest's message that was cut in the middle of an emoji. What such a list gives is never sent back.
+    data = replaced(body)
+    log.warning(
+        "%s %s: a text in the answer is no Unicode (half of a surrogate pair, or bytes of another encoding); it is "
+        "read with U+FFFD in its place",
+        call.method,
+        call.path,
+    )
+    return data
 
 
 def _read_back(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[Effect, Received, Any]:
@@ -343,6 +357,8 @@ class _Outcome:
         try:
             self._parsed = _decoded(self.call, reply.body, is_success=reply.status < 300)
         except _UNREADABLE:
+            if (problem := text_problem(reply.body)) is not None:
+                self.description = f"answer {reply.status}, in which {problem}"
             return Answered(reply.status, "cut" if _is_json(reply) and is_cut(reply.body) else "foreign", wait)
         if not 200 <= reply.status < 300:
             return Answered(reply.status, "good", wait)
