@@ -103,10 +103,11 @@ class _Booking(msgspec.Struct, gc=False):
 def _are_bookings(rows: Sequence[Any]) -> bool:
     """Tell of a whole page at once whether all is as it should be: in the time that one row takes otherwise."""
     try:
-        msgspec.convert(rows, list[_Booking])
+        found = msgspec.convert(rows, list[_Booking])
     except (msgspec.ValidationError, ValueError, RecursionError):
         return False
-    return True
+    # At the ends of the calendar a moment may have no UTC.
+    return all(1 < row.startedAt.year < 9999 and 1 < row.endedAt.year < 9999 for row in found)
 
 
 _TEXTS = ("status", "updatedAt")
