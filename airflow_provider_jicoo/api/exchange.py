@@ -139,7 +139,7 @@ def exchange(
                     found = yield from _read_back(call, outcome, policy)
                 if found is _NOTHING:
                     yield from _learn(outcome)
-                    _fail(outcome, decision.action)
+                    _fail(outcome, decision.action, policy)
             case _:
                 assert_never(decision.action)
         if found is not _NOTHING:
@@ -162,7 +162,7 @@ def _resolve(
         found = yield from _read_back(call, outcome, policy)
         last = decision.action is Action.READ_BACK_LAST
     if found is _NOTHING and last:
-        _fail(outcome, Action.GIVE_UP)
+        _fail(outcome, Action.GIVE_UP, policy)
     return found
 
 
@@ -393,7 +393,7 @@ def _data(call: Call[Any], parsed: Any) -> Any:
 
     :raises ValueError: it is not of the form that the call expects.
     """
-    if isinstance(parsed, dict) and parsed.get("errors"):
+    if isinstance(parsed, dict) and (found := parsed.get("errors")) and not _is_empty(found):
         raise ValueError("with errors in it")
     if call.answer_shape == "whole":
         return parsed
@@ -407,7 +407,14 @@ def _data(call: Call[Any], parsed: Any) -> Any:
     return parsed if call.answer_shape == "page" else data
 
 
-def _fail(outcome: _Outcome, action: Action) -> NoReturn:
+def _is_empty(errors: Any) -> bool:
+    """Tell whether what should have errors has none: a name for each field, say, and nothing under any."""
+    if isinstance(errors, Mapping):
+        return all(map(_is_empty, errors.values()))
+    return all(map(_is_empty, errors)) if isinstance(errors, list) else errors in (None, "")
+
+
+def _fail(outcome: _Outcome, action: Action, policy: RetryPolicy) -> NoReturn:
     if action is Action.AMBIGUOUS:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
@@ -421,6 +428,9 @@ def _fail(outcome: _Outcome, action: Action) -> NoReturn:
     kind, summary = _BY_STATUS.get(event.status, (None, ""))
     if kind is errors.PermissionDeniedError:
         summary = f"{summary} {outcome.call.permission_hint}".rstrip()
+    if kind is errors.RateLimitError and (event.retry_after or 0.0) > policy.longest_wait:
+        asked, most = f"{event.retry_after:,.0f} s", f"{policy.longest_wait:g} s"
+        summary = f"too many requests, and Jicoo asks to wait {asked}, longer than a request waits ({most})."
     if kind is not None:
         raise outcome.error(kind, summary)
     if event.status >= 500:
