@@ -6,6 +6,7 @@ sent what came of it. Both clients drive it, so that a failure is treated once, 
 
 from __future__ import annotations
 
+import codecs
 import enum
 import logging
 import re
@@ -186,6 +187,8 @@ def _decoded(call: Call[Any], body: bytes, *, is_success: bool = True) -> Any:
     try:
         return msgspec.json.decode(body)
     except _UNREADABLE:
+        if body.startswith(codecs.BOM_UTF8):  # which RFC 8259, section 8.1, lets a reader pass over
+            return _decoded(call, body[len(codecs.BOM_UTF8) :], is_success=is_success)
         if not is_success:
             raise
         if call.answer_shape == "page":
@@ -292,7 +295,7 @@ def _look(call: Call[Any]) -> Generator[Effect, Received, Any]:
     if not isinstance(came, Reply) or came.status == 404:
         return None if not isinstance(came, Reply) else []
     try:
-        parsed = msgspec.json.decode(came.body)
+        parsed = _decoded(call, came.body)
     except _UNREADABLE:
         return None
     return parsed.get("data") if came.status == 200 and isinstance(parsed, Mapping) else None

@@ -494,6 +494,8 @@ PAGE = Call("GET", "/v1/things", answer_shape="page")
         (LIST, {"data": [1, 2], "errors": {"base": [], "name": {}, "more": None}}, [1, 2]),
         (LIST, {"data": [1, 2], "errors": [[], ""]}, [1, 2]),
         (PAGE, {"data": [], "totalCount": 0}, {"data": [], "totalCount": 0}),
+        *((call, b'\xef\xbb\xbf{"data": [{}]}', data) for call, data in ((LIST, [{}]), (PAGE, {"data": [{}]}))),
+        (GET, b'\xef\xbb\xbf\n{"data": {"uid": "a"}}', {"uid": "a"}),
     ],
 )
 def test_forms_that_are_accepted(call, content, data):
