@@ -81,11 +81,15 @@ class JicooSensor(BaseSensorOperator):
             self._fail_or_skip(error)
         if isinstance(first, PokeReturnValue):
             return first.xcom_value
+        return self._wait_until(time.time() + self.timeout)
+
+    def _wait_until(self, deadline: float) -> Any:
         return self.defer(
-            trigger=self._trigger(time.time() + self.timeout),
+            trigger=self._trigger(deadline),
             method_name="execute_complete",
+            kwargs={"deadline": deadline},
             # The trigger keeps the deadline and says what it waited for; this is for a trigger that never runs.
-            timeout=timedelta(seconds=self.timeout + float(self.poke_interval) + 60),
+            timeout=timedelta(seconds=max(0.0, deadline - time.time()) + float(self.poke_interval) + 60),
         )
 
     @discreet
@@ -113,21 +117,39 @@ class JicooSensor(BaseSensorOperator):
                 return assert_never(judgement.verdict)
 
     @discreet
-    def execute_complete(self, context: Context, event: dict[str, Any] | None) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None, deadline: float | None = None) -> Any:
         """Take what the trigger says, and read what it waited for.
 
+        The task may have waited for a worker meanwhile: what is not so any more, or cannot be read now, is waited for
+        again.
+
+        :param deadline: seconds since the epoch after which to give up; None where the task was deferred before this
+            argument came: then the whole time again.
         :raises AirflowFailException: it can no longer become right, or the trigger says something unknown.
         :raises AirflowSensorTimeout: the time is over.
         """
         status, message = (event or {}).get("status"), (event or {}).get("message", "")
         if status == "success":
             self.log.info("%s", message)
-            return self._result(self._poll_once()) if self.do_xcom_push else None
+            return self._read_result(context, deadline) if self.do_xcom_push else None
         if status == "timeout":
             self._fail_or_skip(AirflowSensorTimeout(f"Sensor has timed out after {self.timeout} seconds. {message}"))
         if status == "failed":
             self._fail_or_skip(AirflowFailException(message))
         raise AirflowFailException(f"the trigger said {event!r}, which this sensor does not know")
+
+    def _read_result(self, context: Context, deadline: float | None) -> Any:
+        try:
+            found = self.poke(context)
+        except AirflowFailException as error:
+            self._fail_or_skip(error)
+        if isinstance(found, PokeReturnValue):
+            return found.xcom_value
+        if deadline is not None and time.time() >= deadline:
+            self._fail_or_skip(
+                AirflowSensorTimeout(f"Sensor has timed out after {self.timeout} seconds. At last, {self._last_seen}.")
+            )
+        return self._wait_until(time.time() + self.timeout if deadline is None else deadline)
 
     def _fail_or_skip(self, error: Exception) -> NoReturn:
         if self.soft_fail or self.never_fail:

@@ -127,7 +127,7 @@ def test_429_for_ever_is_given_up(jicoo, driver, uid, act, fast):
 def test_429_that_asks_for_an_hour_is_the_callers(jicoo, driver, uid):
     jicoo.fail("rate_limit", retry_after="3600")
 
-    with pytest.raises(errors.RateLimitError) as caught:
+    with pytest.raises(errors.RateLimitError, match=r"asks to wait 3,600 s, longer than a request waits") as caught:
         driver.send(bookings.get_booking(uid))
 
     assert caught.value.retry_after == 3600
@@ -675,6 +675,25 @@ def test_what_is_no_whole_answer(connect, wire, reply, jicoo, odd, create):
     else:
         assert driver.send(GET) == {"uid": "abc"}
         assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
+def test_an_interim_answer_is_none(connect, wire, reply, interim):
+    """Taken for one, it would leave its request's answer to the next request on the connection."""
+
+    def answer(request, number):
+        def send(connection):
+            for _ in range(2):
+                connection.sendall(b"HTTP/1.1 " + interim + b"\r\nLink: </a>; rel=preload\r\n\r\n")
+            time.sleep(0.1)  # the server is at work: what it says then would come too late
+            return reply(b'{"data": {"uid": "%d"}}' % number)
+
+        return send
+
+    server = wire(answer)
+    driver = connect(server.url)
+    assert [driver.send(GET)["uid"] for _ in range(3)] == ["1", "2", "3"]
+    assert (len(server.requests), server.connections) == (3, 1)
 
 
 def test_gzip_is_read(connect, wire, reply):

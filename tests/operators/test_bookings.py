@@ -15,6 +15,7 @@ import requests
 
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.hooks.jicoo import JicooHook
 from airflow_provider_jicoo.operators import base
 from airflow_provider_jicoo.operators import bookings as module
 from airflow_provider_jicoo.operators.base import CallOperator
@@ -126,6 +127,21 @@ class TestEach:
     def test_get_contacts(self, run, jicoo_sandbox):
         uid = jicoo_sandbox.bookings()[3]["uid"]
         assert run(GetBookingContactsOperator, uid=uid) == jicoo_sandbox.contacts(uid)
+
+    def test_get_contacts_whose_text_was_cut_in_an_emoji(self, run, jicoo_sandbox, caplog):
+        """Half of a surrogate pair is JSON, and no Unicode: it is read as U+FFFD, and told."""
+        uid = jicoo_sandbox.bookings()[3]["uid"]
+        with jicoo_sandbox._state.lock:
+            jicoo_sandbox._state.rows.contacts[uid][0]["message"] = "cut \ud83d"
+        assert run(GetBookingContactsOperator, uid=uid)[0]["message"] == "cut \N{REPLACEMENT CHARACTER}"
+        assert f"GET /v1/bookings/{uid}/contacts: a text in the answer is no Unicode" in caplog.text
+        assert jicoo_sandbox.count() == 1
+
+    def test_get_of_a_title_that_is_no_unicode_says_so(self, run, jicoo_sandbox):
+        uid = jicoo_sandbox.bookings()[3]["uid"]
+        jicoo_sandbox.break_row(uid, "surrogate")
+        with pytest.raises(AirflowFailException, match=r"in which name has a text that is no Unicode"):
+            run(GetBookingOperator, uid=uid)
 
     def test_create(self, run, jicoo_sandbox, create):
         made = run(CreateBookingOperator, **create)
@@ -1015,6 +1031,26 @@ class TestAnAnswerOfAnotherForm:
         jicoo_connection(host=httpserver.url_for("").rstrip("/"), extra={"team_slug": "ours"})
         result = run(CreateBookingOperator, **create)
         assert result == (answer["data"] if isinstance(answer, dict) else answer)
+
+
+class TestWhatIsWrongWithTheConnectionIsSaidBeforeAChange:
+    """What is needed of it only behind the change, too: a guest would have been messaged by a task that fails."""
+
+    def test_a_team_that_is_none(self, run, jicoo_sandbox, jicoo_connection):
+        uid = next(row["uid"] for row in jicoo_sandbox.bookings() if row["status"] == "open")
+        jicoo_connection(extra={"team_slug": ["ours"]})
+        with pytest.raises(AirflowFailException, match="team_slug"):
+            run(CancelBookingOperator, uid=uid)
+        assert jicoo_sandbox.messages == []
+
+    def test_it_is_looked_up_once(self, run, jicoo_sandbox, jicoo_connection, monkeypatch):
+        uid = next(row["uid"] for row in jicoo_sandbox.bookings() if row["status"] == "open")
+        jicoo_connection(extra={"team_slug": "ours"})
+        asked = []
+        find = JicooHook.get_connection
+        monkeypatch.setattr(JicooHook, "get_connection", lambda *given: asked.append(1) or find(given[-1]))
+        run(CancelBookingOperator, uid=uid)
+        assert len(asked) == 1
 
 
 class TestPrivateValues:

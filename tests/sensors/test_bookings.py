@@ -238,6 +238,30 @@ class TestDeferrable:
         assert sensor(add("open"), do_xcom_push=False).execute_complete(context(), event("success")) is None
         assert jicoo_sandbox.count() == 0
 
+    def test_what_is_not_so_any_more_is_waited_for_again(self, sensor, context, jicoo_sandbox, add):
+        """A deferred task waits for a worker once its trigger is done, and bookings change meanwhile."""
+        uids = add("open", "open")
+        jicoo_sandbox.edit(uids[0], status="request")
+        deadline = time.time() + 100
+        with pytest.raises(TaskDeferred) as caught:
+            sensor(uids).execute_complete(context(), event("success"), deadline)
+        assert caught.value.trigger.serialize()[1]["deadline"] == deadline
+        assert caught.value.kwargs["deadline"] == deadline
+        jicoo_sandbox.edit(uids[0], status="cancel")
+        with pytest.raises(AirflowFailException, match=f"booking {uids[0]} is cancel can no longer become open"):
+            sensor(uids).execute_complete(context(), event("success"), deadline)
+
+    def test_what_cannot_be_read_now_is_waited_for_again(self, sensor, context, jicoo_sandbox, add, quick_retries):
+        uids = add("open")
+        jicoo_sandbox.fail("server_error", times=quick_retries)
+        with pytest.raises(TaskDeferred):
+            sensor(uids).execute_complete(context(), event("success"), time.time() + 100)
+        assert sensor(uids).execute_complete(context(), event("success"), time.time() + 100)
+
+    def test_and_not_beyond_the_time(self, sensor, context, jicoo_sandbox, add):
+        with pytest.raises(AirflowSensorTimeout, match="1 of 1 are not open"):
+            sensor(add("request")).execute_complete(context(), event("success"), time.time() - 1)
+
     def test_success_that_does_not_fit(self, sensor, context, add, monkeypatch):
         monkeypatch.setattr(xcom, "XCOM_BYTES", 10)
         with pytest.raises(AirflowFailException, match="too large for an XCom"):

@@ -61,6 +61,24 @@ class TestDays:
         assert made["partitions"] == {"all": 2, "written": ["2026-03-03"], "removed": ["2026-03-01"]}
         assert {row["uid"] for row in read_days(tmp_path, "jsonl")} == {kept, moved}
 
+    def test_a_day_that_an_incomplete_sweep_did_not_show_keeps_its_file(self, settings, jicoo_sandbox, tmp_path):
+        order = Order(BOOKINGS, tmp_path, partition_by="startedAt", on_unproven="warn")
+        jicoo_sandbox.reset(bookings=0)
+        for day in range(1, 4):
+            jicoo_sandbox.add_booking(startedAt=f"2026-03-0{day}T10:00:00.000Z")
+        lost, gone, shown = (booking["uid"] for booking in jicoo_sandbox.bookings())
+        load(settings, order)
+        manifest = json.loads((tmp_path / "_jicoo_bookings.manifest.json").read_bytes())
+        jicoo_sandbox.delete(gone)
+        jicoo_sandbox.break_row(lost, "no-startedAt")
+        made = load(settings, order)
+        assert made["warnings"]
+        assert made["partitions"] == {"all": 1, "written": [], "removed": []}
+        assert {row["uid"] for row in read_days(tmp_path, "jsonl")} == {lost, gone, shown}
+        assert json.loads((tmp_path / "_jicoo_bookings.manifest.json").read_bytes()) == manifest
+        jicoo_sandbox.mend_row(lost)
+        assert load(settings, order)["partitions"] == {"all": 2, "written": [], "removed": ["2026-03-02"]}
+
     def test_a_window_leaves_the_other_days_alone(self, settings, jicoo_sandbox, tmp_path):
         jicoo_sandbox.reset(bookings=0)
         for day in range(1, 6):
@@ -195,14 +213,16 @@ class TestChanges:
         # What did not come was not forgotten either.
         assert load(settings, Order(BOOKINGS, tmp_path / "2", **order))["rows"] == 0
 
-    def test_what_is_told_and_no_doubt_lets_deletions_be(self, settings, jicoo_sandbox, tmp_path):
+    @pytest.mark.parametrize("on_unproven", ["fail", "warn"])
+    def test_what_is_told_and_no_doubt_lets_deletions_be(self, settings, jicoo_sandbox, tmp_path, on_unproven):
         """Where no booking awaits approval, each list may tell that it cannot know whether it shows such."""
         for booking in jicoo_sandbox.bookings():
             if booking["status"] == "request":
                 jicoo_sandbox.edit(booking["uid"], status="open")
-        load(settings, Order(BOOKINGS, tmp_path / "0", sync="changes"))
+        order = {"sync": "changes", "on_unproven": on_unproven}
+        load(settings, Order(BOOKINGS, tmp_path / "0", **order))
         jicoo_sandbox.delete(jicoo_sandbox.bookings()[0]["uid"])
-        made = load(settings, Order(BOOKINGS, tmp_path / "1", sync="changes"))
+        made = load(settings, Order(BOOKINGS, tmp_path / "1", **order))
         assert "awaits approval" in made["warnings"][0]
         assert made["changes"] == {"created": 0, "updated": 0, "deleted": 1}
 
@@ -245,6 +265,15 @@ class TestJicooAsItMayBe:
         assert row["contacts"] == jicoo_sandbox.contacts(uid)
         assert row["_change"] == "created"
         assert row["_extra"] == {**theirs["_extra"], "contacts": ["theirs"], "_change": "theirs"}
+
+    @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+    def test_a_guest_whose_text_is_no_unicode(self, settings, jicoo_sandbox, tmp_path, kind):
+        uid = jicoo_sandbox.bookings()[0]["uid"]
+        with jicoo_sandbox._state.lock:
+            jicoo_sandbox._state.rows.contacts[uid][0]["message"] = "cut \ud83d"
+        load(settings, Order(CONTACTS, tmp_path / "file", format=kind))
+        messages = [row["message"] for row in READERS[kind](tmp_path / "file") if row["bookingUid"] == uid]
+        assert messages == ["cut \N{REPLACEMENT CHARACTER}"]
 
     @pytest.mark.parametrize("quirk", ["no-nulls", "text-totals", "page-cap=20"])
     def test_other_ways_to_list_make_no_difference(self, settings, jicoo_sandbox, tmp_path, quirk):
