@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.errors import (
     BrokenRowsError,
@@ -21,6 +23,7 @@ from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.secret import discreet
+from airflow_provider_jicoo.api.status import is_cancelled
 from airflow_provider_jicoo.api.written import documented, reflects, reflects_exactly
 from airflow_provider_jicoo.bulk.apply.journal import history
 from airflow_provider_jicoo.bulk.changes import Change
@@ -37,6 +40,8 @@ from airflow_provider_jicoo.bulk.plan.terms import check_count
 from airflow_provider_jicoo.bulk.report import is_reported
 
 CHUNK = 200
+_SOON = (0.0, 0.2, 1.0, 2.5, 5.0)
+"""Seconds after which a booking is read again that is shown as it was before its change."""
 _TIMES = frozenset({"startedAt", "endedAt"})
 
 
@@ -135,7 +140,8 @@ def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[LeftAlo
                 if why:
                     left.append({"uid": planned.uid, "why": why})
                 elif entry.outcome is Outcome.APPLIED:
-                    _take_back(planned, _as_stored(planned, entry), now.get(planned.uid), draft, left)
+                    stored = _as_stored(planned, entry)
+                    _take_back(planned, stored, entry.updated_at, now.get(planned.uid), draft, left)
 
 
 def _why_left_alone(outcome: Outcome | None, unreadable: RequestError | None) -> str:
@@ -176,13 +182,28 @@ def _read_current(
     for uid in behind:
         del now[uid]
         try:
-            now.update(client.run(lookup_bookings([uid], absent_ok=True)))
+            now.update(_read_alone(client, uid, entries[uid].updated_at))
             has_failed = False
         except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
             if has_failed:
                 raise  # twice in a row: it is not the booking
             has_failed, unreadable[uid] = not isinstance(error, BrokenRowsError), error
     return now, unreadable
+
+
+def _read_alone(client: JicooClient, uid: str, applied_at: str | None) -> dict[str, Booking]:
+    """Read a booking by itself, again and again while it is shown as it was before its change: answers may lag behind.
+
+    :param applied_at: its ``updatedAt`` after the change, as far as that is known.
+    """
+    waited = 0.0
+    for at in _SOON:
+        time.sleep(at - waited)
+        waited = at
+        found = client.run(lookup_bookings([uid], absent_ok=True))
+        if not (uid in found and times.is_earlier(found[uid]["updatedAt"], applied_at)):
+            break
+    return found
 
 
 def _as_stored(planned: PlannedChange, entry: Entry) -> dict[str, Any]:
@@ -198,11 +219,17 @@ def _within(chunk: list[PlannedChange]) -> tuple[str, str]:
 
 
 def _take_back(
-    planned: PlannedChange, applied: Mapping[str, Any], booking: Booking | None, draft: Draft, left: list[LeftAlone]
+    planned: PlannedChange,
+    applied: Mapping[str, Any],
+    applied_at: str | None,
+    booking: Booking | None,
+    draft: Draft,
+    left: list[LeftAlone],
 ) -> None:
     """Take the way back of one change in, or say why it is left alone.
 
     :param applied: the fields of the change, as they were stored.
+    :param applied_at: the booking's ``updatedAt`` then, as far as that is known.
     """
     if booking is None:
         left.append({"uid": planned.uid, "why": "it does not exist any more"})
@@ -210,8 +237,12 @@ def _take_back(
     if planned.is_irreversible:
         left.append({"uid": planned.uid, "why": "a cancelled booking cannot be brought back"})
         return
-    if booking.get("status") == "cancel" and planned.status != "cancel":
+    if is_cancelled(booking.get("status")) and not is_cancelled(planned.status):
         left.append({"uid": planned.uid, "why": "it was cancelled since"})
+        return
+    if times.is_earlier(booking["updatedAt"], applied_at):
+        why = f"Jicoo still gives it as it was at {booking['updatedAt']}, before it was changed; plan the undo anew"
+        left.append({"uid": planned.uid, "why": why})
         return
     current: Mapping[str, Any] = booking
     changed = [name for name, value in applied.items() if not reflects(current, {name: value})]

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from airflow_provider_jicoo.api import bookings, errors
+from airflow_provider_jicoo.api import bookings, errors, times
 from airflow_provider_jicoo.api.call import Call, OnDoubt
 from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.status import is_cancelled
 from airflow_provider_jicoo.api.written import Field, compare, reflects_exactly, stored
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlannedChange
@@ -46,11 +47,15 @@ def judge_booking(
     if not cancelled:
         fields = compare(booking, planned.before, planned.after)
         if (_MADE if in_doubt else _AS_SENT).issuperset(fields.values()):
+            if is_behind(planned, booking) and not in_doubt:
+                return Entry(Outcome.FAILED, None, _behind(planned, booking))
             return _stored(Outcome.APPLIED if in_doubt else Outcome.UNCHANGED, planned, booking, fields)
     updated_at = booking.get("updatedAt")
     others = ["status"] if cancelled else _edited(planned, booking)
     if others:
         where = ", ".join(others)
+        if is_behind(planned, booking) and not in_doubt:
+            return Entry(Outcome.FAILED, None, _behind(planned, booking))
         if in_doubt:
             detail = f"an earlier sending may have changed it, and it was edited since, in {where}"
             return Entry(Outcome.UNKNOWN, updated_at, detail)
@@ -59,6 +64,18 @@ def judge_booking(
         detail = f"edited at {updated_at}, after the plan was made, in no field that is known"
         return Entry(Outcome.STALE, updated_at, detail)
     return None
+
+
+def is_behind(planned: PlannedChange, booking: Mapping[str, Any]) -> bool:
+    """Tell whether a booking was read as it was before the plan saw it: answers may come from copies that lag."""
+    return times.is_earlier(booking.get("updatedAt"), planned.updated_at)
+
+
+def _behind(planned: PlannedChange, booking: Mapping[str, Any]) -> str:
+    return (
+        f"it was not sent: Jicoo gives the booking as it was at {booking.get('updatedAt')}, but the plan was made of it"
+        f" as it was at {planned.updated_at}; its answers lag behind"
+    )
 
 
 def _edited(planned: PlannedChange, booking: Mapping[str, Any]) -> list[str]:
@@ -72,16 +89,17 @@ def _edited(planned: PlannedChange, booking: Mapping[str, Any]) -> list[str]:
 
 
 def _cancelled_meanwhile(planned: PlannedChange, booking: Mapping[str, Any]) -> bool:
-    return planned.action != "cancel" and booking.get("status") == "cancel" and planned.status != "cancel"
+    return planned.action != "cancel" and is_cancelled(booking.get("status")) and not is_cancelled(planned.status)
 
 
-def judge_answer(planned: PlannedChange, booking: Mapping[str, Any]) -> Entry | None:
+def judge_answer(planned: PlannedChange, booking: Mapping[str, Any], *, is_read: bool = False) -> Entry | None:
     """Say what a change has come to by the booking as it is after an answer of success; None where it is as before.
 
     What Jicoo stored is what counts, however it writes it.
 
     :param planned: the change that was sent.
     :param booking: what was answered, or read since.
+    :param is_read: whether it was read since: a booking has all its fields, but Jicoo may leave out what is null.
     """
     uid, updated_at = booking.get("uid"), booking.get("updatedAt")
     if uid not in (None, planned.uid):
@@ -94,7 +112,8 @@ def judge_answer(planned: PlannedChange, booking: Mapping[str, Any]) -> Entry | 
         return Entry(Outcome.UNKNOWN, updated_at, detail)
     fields = compare(booking, planned.before, planned.after, answered=True)
     # A field that is missing from the answer proves nothing: it may be a receipt, or a part of the booking.
-    if Field.BEFORE in fields.values() or not fields.keys() <= booking.keys():
+    missing = [name for name in fields if name not in booking and not (is_read and planned.after[name] is None)]
+    if Field.BEFORE in fields.values() or missing:
         return None
     return _stored(Outcome.APPLIED, planned, booking, fields)
 
