@@ -92,6 +92,14 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(_Files(sock), *args, **kwargs)  # type: ignore[arg-type]
 
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client itself passes over 100 alone, and takes 103, which may come before any answer, for the answer.
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 101 < status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
 
 def _set_deadline(manager: Any) -> None:
     """Let the pools of a manager read by the deadline. Those for a SOCKS proxy are classes of their own."""

@@ -6,6 +6,7 @@ sent what came of it. Both clients drive it, so that a failure is treated once, 
 
 from __future__ import annotations
 
+import codecs
 import enum
 import re
 from collections.abc import Generator, Mapping
@@ -181,6 +182,7 @@ def _decoded(call: Call[Any], body: bytes, *, is_success: bool = True) -> Any:
     """
     if not body:
         return None
+    body = body.removeprefix(codecs.BOM_UTF8)  # which a parser may ignore (RFC 8259, section 8.1)
     try:
         return msgspec.json.decode(body)
     except _UNREADABLE:
@@ -377,7 +379,7 @@ def _data(call: Call[Any], parsed: Any) -> Any:
 
     :raises ValueError: it is not of the form that the call expects.
     """
-    if isinstance(parsed, dict) and parsed.get("errors"):
+    if isinstance(parsed, dict) and _has_errors(parsed.get("errors")):
         raise ValueError("with errors in it")
     if call.answer_shape == "whole":
         return parsed
@@ -389,6 +391,11 @@ def _data(call: Call[Any], parsed: Any) -> Any:
     if not isinstance(data, dict if call.answer_shape == "object" else list):
         raise ValueError(f"whose data is no {call.answer_shape}")
     return parsed if call.answer_shape == "page" else data
+
+
+def _has_errors(told: Any) -> bool:
+    """Tell whether there is anything in the ``errors`` of an answer: a field with none may stand there too."""
+    return any(told.values()) if isinstance(told, dict) else bool(told)
 
 
 def _fail(outcome: _Outcome, action: Action) -> NoReturn:
