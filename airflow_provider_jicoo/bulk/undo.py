@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.errors import (
     BrokenRowsError,
@@ -140,8 +139,7 @@ def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[LeftAlo
                 if why:
                     left.append({"uid": planned.uid, "why": why})
                 elif entry.outcome is Outcome.APPLIED:
-                    stored = _as_stored(planned, entry)
-                    _take_back(planned, stored, entry.updated_at, now.get(planned.uid), draft, left)
+                    _take_back(planned, entry, now.get(planned.uid), draft, left)
 
 
 def _why_left_alone(outcome: Outcome | None, unreadable: RequestError | None) -> str:
@@ -172,17 +170,18 @@ def _read_current(
     steps = lookup_bookings(uids, within=_within(chunk), absent_ok=True, unreadable=unreadable, failing_ok=True)
     now = client.run(steps)
     behind = [
-        planned.uid
+        planned
         for planned in chunk
         if planned.uid in now
         and entries[planned.uid].outcome is Outcome.APPLIED
         and not reflects_exactly(now[planned.uid], _as_stored(planned, entries[planned.uid]))
     ]
     has_failed = False
-    for uid in behind:
+    for line in behind:
+        uid = line.uid
         del now[uid]
         try:
-            now.update(_read_alone(client, uid, entries[uid].updated_at))
+            now.update(_read_alone(client, line, entries[uid]))
             has_failed = False
         except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
             if has_failed:
@@ -191,19 +190,21 @@ def _read_current(
     return now, unreadable
 
 
-def _read_alone(client: JicooClient, uid: str, applied_at: str | None) -> dict[str, Booking]:
-    """Read a booking by itself, again and again while it is shown as it was before its change: answers may lag behind.
-
-    :param applied_at: its ``updatedAt`` after the change, as far as that is known.
-    """
+def _read_alone(client: JicooClient, planned: PlannedChange, entry: Entry) -> dict[str, Booking]:
+    """Read a booking by itself, again and again while it is shown as it was before its change."""
     waited = 0.0
     for at in _SOON:
         time.sleep(at - waited)
         waited = at
-        found = client.run(lookup_bookings([uid], absent_ok=True))
-        if not (uid in found and times.is_earlier(found[uid]["updatedAt"], applied_at)):
+        found = client.run(lookup_bookings([planned.uid], absent_ok=True))
+        if planned.uid not in found or not _is_behind(planned, entry, found[planned.uid]):
             break
     return found
+
+
+def _is_behind(planned: PlannedChange, entry: Entry, booking: Booking) -> bool:
+    """Tell by its stamp whether a booking was read as it was before its change: from a copy that lags, say."""
+    return booking["updatedAt"] == planned.updated_at != (entry.updated_at or planned.updated_at)
 
 
 def _as_stored(planned: PlannedChange, entry: Entry) -> dict[str, Any]:
@@ -219,18 +220,13 @@ def _within(chunk: list[PlannedChange]) -> tuple[str, str]:
 
 
 def _take_back(
-    planned: PlannedChange,
-    applied: Mapping[str, Any],
-    applied_at: str | None,
-    booking: Booking | None,
-    draft: Draft,
-    left: list[LeftAlone],
+    planned: PlannedChange, entry: Entry, booking: Booking | None, draft: Draft, left: list[LeftAlone]
 ) -> None:
     """Take the way back of one change in, or say why it is left alone.
 
-    :param applied: the fields of the change, as they were stored.
-    :param applied_at: the booking's ``updatedAt`` then, as far as that is known.
+    :param entry: what the journal knows of it.
     """
+    applied = _as_stored(planned, entry)
     if booking is None:
         left.append({"uid": planned.uid, "why": "it does not exist any more"})
         return
@@ -240,7 +236,7 @@ def _take_back(
     if is_cancelled(booking.get("status")) and not is_cancelled(planned.status):
         left.append({"uid": planned.uid, "why": "it was cancelled since"})
         return
-    if times.is_earlier(booking["updatedAt"], applied_at):
+    if _is_behind(planned, entry, booking):
         why = f"Jicoo still gives it as it was at {booking['updatedAt']}, before it was changed; plan the undo anew"
         left.append({"uid": planned.uid, "why": why})
         return

@@ -411,6 +411,28 @@ def test_a_change_that_finds_nobody_though_its_booking_is_there_may_be_sent_by_a
 
 
 @pytest.mark.parametrize("said", [LOUD, QUIET], ids=["loud", "quiet"])
+def test_what_a_list_leaves_out_is_read_and_taken_back(run, tmp_path, said):
+    with Sandbox(bookings=12, seed=7, now=NOW, quirks=["list-leaves-out=description"]) as sandbox:
+        before = {booking["uid"]: booking for booking in sandbox.bookings()}
+        report = run(sandbox, UpdateFields(description="Room 2"), said=said)
+        assert report.counts["applied"] == run.plan.manifest["changes"] > 0
+        with connect(sandbox) as client:
+            undo = plan_undo(client, run.plan, tmp_path / "undo.jsonl", **QUIET)
+            apply_plan(client, undo, options=Options(lease=0.2, timing=QUICK))
+        assert any(row["description"] for row in before.values())
+        assert all(sandbox.booking(uid)["description"] == row["description"] for uid, row in before.items())
+
+
+def test_where_null_is_left_out_few_bookings_are_read_for_it(tmp_path):
+    with Sandbox(bookings=60, seed=7, now=NOW, quirks=["no-nulls"]) as sandbox, connect(sandbox) as client:
+        for uid in [booking["uid"] for booking in sandbox.bookings()]:
+            sandbox.edit(uid, description=None)
+        plan = plan_changes(client, Selection(), UpdateFields(description="x"), tmp_path / "plan.jsonl", **QUIET)
+        assert plan.manifest["changes"] == 60
+        assert sandbox.count("GET", "/v1/bookings/{uid}") == 20
+
+
+@pytest.mark.parametrize("said", [LOUD, QUIET], ids=["loud", "quiet"])
 def test_an_undo_right_away_over_answers_that_lag_takes_all_back(run, tmp_path, said):
     with Sandbox(bookings=12, seed=7, now=NOW, quirks=["late-list=2s", "late-read=2s"]) as sandbox:
         before = {booking["uid"]: booking for booking in sandbox.bookings()}

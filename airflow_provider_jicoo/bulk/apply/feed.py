@@ -10,7 +10,7 @@ from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.bulk.apply.change import Change
 from airflow_provider_jicoo.bulk.apply.crew import Crew
 from airflow_provider_jicoo.bulk.apply.gate import Gate
-from airflow_provider_jicoo.bulk.apply.judge import is_behind, messages
+from airflow_provider_jicoo.bulk.apply.judge import is_behind, is_part, messages
 from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.options import Options
 from airflow_provider_jicoo.bulk.apply.reading import Reader
@@ -119,7 +119,9 @@ class Feed:
 
 
 def _may_be_otherwise(change: Change, read: Booking | RequestError | None) -> bool:
-    """Tell of what was not sent yet whether its booking may be other than it was read: gone, or as before the plan."""
-    if change.may_have_arrived or isinstance(read, RequestError):
+    """Tell whether a booking may be other than a list shows it: as gone, as before the plan, or a part of it."""
+    if isinstance(read, RequestError):
         return False
-    return read is None or is_behind(change.planned, read)
+    if read is not None and is_part(change.planned, read):
+        return True
+    return not change.may_have_arrived and (read is None or is_behind(change.planned, read))

@@ -47,15 +47,11 @@ def judge_booking(
     if not cancelled:
         fields = compare(booking, planned.before, planned.after)
         if (_MADE if in_doubt else _AS_SENT).issuperset(fields.values()):
-            if is_behind(planned, booking) and not in_doubt:
-                return Entry(Outcome.FAILED, None, _behind(planned, booking))
             return _stored(Outcome.APPLIED if in_doubt else Outcome.UNCHANGED, planned, booking, fields)
     updated_at = booking.get("updatedAt")
     others = ["status"] if cancelled else _edited(planned, booking)
     if others:
         where = ", ".join(others)
-        if is_behind(planned, booking) and not in_doubt:
-            return Entry(Outcome.FAILED, None, _behind(planned, booking))
         if in_doubt:
             detail = f"an earlier sending may have changed it, and it was edited since, in {where}"
             return Entry(Outcome.UNKNOWN, updated_at, detail)
@@ -67,15 +63,16 @@ def judge_booking(
 
 
 def is_behind(planned: PlannedChange, booking: Mapping[str, Any]) -> bool:
-    """Tell whether a booking was read as it was before the plan saw it: answers may come from copies that lag."""
+    """Tell whether a booking may have been read as it was before the plan saw it.
+
+    Answers may come from copies that lag. That is no proof: a server's clock may go back.
+    """
     return times.is_earlier(booking.get("updatedAt"), planned.updated_at)
 
 
-def _behind(planned: PlannedChange, booking: Mapping[str, Any]) -> str:
-    return (
-        f"it was not sent: Jicoo gives the booking as it was at {booking.get('updatedAt')}, but the plan was made of it"
-        f" as it was at {planned.updated_at}; its answers lag behind"
-    )
+def is_part(planned: PlannedChange, booking: Mapping[str, Any]) -> bool:
+    """Tell whether a booking lacks fields that the plan has seen: a list may leave out what it has by itself."""
+    return any(value is not None and name not in booking for name, value in planned.before.items())
 
 
 def _edited(planned: PlannedChange, booking: Mapping[str, Any]) -> list[str]:
