@@ -192,8 +192,10 @@ class Sender:
             except errors.RequestError as error:
                 self._end_run_if_key_refused(error)
                 read = error
-            is_credible = isinstance(read, errors.RequestError) or not (read is None or is_behind(change.planned, read))
-            if is_credible or change.may_have_arrived or self.gate.closed:
+            if isinstance(read, errors.RequestError) or self.gate.closed:
+                break
+            # Whether a change was made that may have been is told by the fields.
+            if read is not None and (change.may_have_arrived or not is_behind(change.planned, read)):
                 break
         return change.judge(read, skip_stamp=self.options.on_stamp == "skip")
 
