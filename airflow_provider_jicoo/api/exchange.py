@@ -184,6 +184,7 @@ def _decoded(call: Call[Any], body: bytes, *, is_success: bool = True) -> Any:
     """
     if not body:
         return None
+    body = body.removeprefix(codecs.BOM_UTF8)  # which a parser may ignore (RFC 8259, section 8.1)
     try:
         return msgspec.json.decode(body)
     except _UNREADABLE:

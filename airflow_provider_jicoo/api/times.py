@@ -95,6 +95,14 @@ def as_wire(text: str) -> str:
     return text if _IS_WIRE.fullmatch(text) else wire(moment(text))
 
 
+def is_earlier(one: Any, other: Any) -> bool:
+    """Tell of two moments of answers whether the first is before the second; of what is no moment, it is not."""
+    try:
+        return one != other and moment(one) < moment(other)
+    except ValueError:
+        return False
+
+
 def _utc(parsed: datetime, value: Any) -> datetime:
     try:
         return parsed.astimezone(timezone.utc)

@@ -225,6 +225,7 @@ class CreateBookingOperator(_OneBookingOperator):
     def _made_before(self, hook: JicooHook, wanted: Mapping[str, Any]) -> tuple[bool, Any]:
         """Tell whether an earlier try has made the open booking, and return it."""
         from airflow_provider_jicoo.api import times
+        from airflow_provider_jicoo.api.status import is_cancelled
         from airflow_provider_jicoo.api.written import reflects
         from airflow_provider_jicoo.bulk.selection import Selection, select
 
@@ -235,7 +236,7 @@ class CreateBookingOperator(_OneBookingOperator):
             event_type_id=wanted["eventTypeId"],
         )
         for booking in select(hook.client, selection):
-            if booking["status"] == "cancel" or not reflects(booking, {"startedAt": wanted["startedAt"]}):
+            if is_cancelled(booking["status"]) or not reflects(booking, {"startedAt": wanted["startedAt"]}):
                 continue
             guests = hook.get_booking_contacts(booking["uid"])
             if any(str(guest.get("email")).lower() == wanted["email"].lower() for guest in guests):
@@ -344,12 +345,13 @@ class CancelBookingOperator(_OneBookingOperator):
 
     def _change(self, hook: JicooHook, call: Call[Any], context: Context) -> Any:
         from airflow_provider_jicoo.api.errors import RejectedError
+        from airflow_provider_jicoo.api.status import is_cancelled
 
         try:
             return super()._change(hook, call, context)
         except RejectedError:
             booking = hook.get_booking(self.uid)
-            if booking.get("status") != "cancel":
+            if not is_cancelled(booking.get("status")):
                 raise
             self.log.info("booking %s was cancelled already", self.uid)
             return booking

@@ -586,6 +586,62 @@ def test_a_connection_is_kept_after_a_refusal_a_redirect_and_a_page(connect, wir
     assert (len(server.requests), server.connections) == (5, 1)
 
 
+def test_a_connection_that_the_server_has_closed_is_not_used(connect, wire, reply):
+    """A change that is sent into one that is closed already is in doubt, though the server never saw it."""
+    body = b'{"data": {"uid": "abc", "status": "cancel"}}'
+    server = wire(lambda request, number: lambda connection: connection.sendall(reply(body)))  # and closes it unsaid
+    driver = connect(server.url, timeout=0.5)
+
+    for _ in range(5):
+        driver.send(bookings.cancel_booking("abc"))
+        time.sleep(0.05)
+
+    assert [request.split(b" ", 1)[0] for request in server.requests] == [b"POST"] * 5
+
+
+def test_what_comes_unasked_is_not_taken_for_the_next_answer(connect, wire, reply):
+    def twice(number):
+        def answer(connection):
+            whole = reply(b'{"data": {"uid": "%d"}}' % number)
+            connection.sendall(whole)
+            time.sleep(0.05)
+            connection.sendall(whole)
+            time.sleep(0.3)
+
+        return answer
+
+    server = wire(lambda request, number: twice(number))
+    driver = connect(server.url)
+
+    found = []
+    for _ in range(3):
+        found.append(driver.send(GET)["uid"])
+        time.sleep(0.15)
+
+    assert found == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("hint", ["100 Continue", "102 Processing", "103 Early Hints"])
+def test_what_comes_before_the_answer_is_passed_over(connect, wire, reply, hint):
+    early = f"HTTP/1.1 {hint}\r\nLink: </style.css>; rel=preload\r\n\r\n".encode()
+    driver = connect(wire(early * 2 + reply()).url)
+
+    assert [driver.send(GET), driver.send(GET)] == [{"uid": "abc"}] * 2
+
+
+@pytest.mark.parametrize("told", ["null", "[]", '{"base": [], "name": null}'])
+def test_errors_without_any_in_them(connect, wire, reply, told):
+    driver = connect(wire(reply(f'{{"data": {{"uid": "abc"}}, "errors": {told}}}')).url)
+
+    assert driver.send(GET) == {"uid": "abc"}
+
+
+def test_a_byte_order_mark_before_the_json(connect, wire, reply):
+    driver = connect(wire(reply(b'\xef\xbb\xbf{"data": {"uid": "abc"}}')).url)
+
+    assert driver.send(GET) == {"uid": "abc"}
+
+
 def test_many_at_once_share_the_pool(connect, wire):
     server = wire()
     driver = connect(server.url, connections=4)

@@ -21,6 +21,7 @@ from airflow_provider_jicoo.bulk.plan.file import Plan, PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.plan.header import read_header
 from airflow_provider_jicoo.bulk.plan.place import prepare_place
 from airflow_provider_jicoo.bulk.plan.terms import Terms, check_count
+from airflow_provider_jicoo.bulk.plan.whole import Completer
 from airflow_provider_jicoo.bulk.selection import Selection, select
 
 __all__ = ["Draft", "Plan", "PlanFile", "PlannedChange", "Terms", "plan_changes", "read_header"]
@@ -87,7 +88,7 @@ def plan_changes(
         on_unproven=None if on_unproven is None else checked_word("on_unproven", on_unproven),
         warnings=warnings,
     )
-    with closing(Draft(terms)) as draft:
+    with closing(Draft(terms, Completer(client))) as draft:
         if progress is None and bar.on_a_terminal():
             with bar.planning() as progress:
                 _consider_all(draft, bookings, wanted, progress)

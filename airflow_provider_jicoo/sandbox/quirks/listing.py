@@ -223,6 +223,27 @@ class RequestFilter(Quirk):
     """``status=request`` is a filter like the two that are documented, and not refused."""
 
 
+class ListLeavesOut(Quirk):
+    """The list of bookings comes without a field that a booking has where it is asked for by itself."""
+
+    default = "description"
+    example = "description|name|priority|timeZone"
+
+    @classmethod
+    def read(cls, text: str) -> str:
+        return values.one_of(text, ("description", "name", "priority", "timeZone"), "field")
+
+    def envelope(self, content: Row) -> Row:
+        if not isinstance(content.get("data"), list):
+            return content
+        return {**content, "data": [self._part(row) for row in content["data"]]}
+
+    def _part(self, row: Any) -> Any:
+        if not isinstance(row, dict) or "hosts" not in row:
+            return row
+        return {name: value for name, value in row.items() if name != self.value}
+
+
 class LateList(Quirk):
     """Lists show everything as it was so long ago."""
 
@@ -444,6 +465,7 @@ QUIRKS: tuple[type[Quirk], ...] = (
     SpanLimit,
     StatusIgnored,
     RequestFilter,
+    ListLeavesOut,
     LateList,
     LateRead,
     BadRows,
