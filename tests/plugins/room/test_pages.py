@@ -127,7 +127,6 @@ class TestWho:
         for address in ("/jicoo/runs/room/", finished.address, f"{finished.address}/files/report.json"):
             assert viewer.get(address).status_code == 404
 
-
     def test_a_dag_that_is_not_there(self, viewer):
         assert viewer.get("/jicoo/runs/no_such_dag/").status_code == 404
 
