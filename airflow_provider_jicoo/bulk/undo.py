@@ -176,13 +176,15 @@ def _read_current(
         and entries[planned.uid].outcome is Outcome.APPLIED
         and not reflects_exactly(now[planned.uid], _as_stored(planned, entries[planned.uid]))
     ]
-    has_failed = False
+    has_failed, looks = False, _SOON
     for line in behind:
         uid = line.uid
         del now[uid]
         try:
-            now.update(_read_alone(client, line, entries[uid]))
+            now.update(_read_alone(client, line, entries[uid], looks))
             has_failed = False
+            if uid in now and _is_behind(line, entries[uid], now[uid]):
+                looks = _SOON[:1]  # what one has waited for in vain the others need not wait for
         except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
             if has_failed:
                 raise  # twice in a row: it is not the booking
@@ -190,10 +192,15 @@ def _read_current(
     return now, unreadable
 
 
-def _read_alone(client: JicooClient, planned: PlannedChange, entry: Entry) -> dict[str, Booking]:
-    """Read a booking by itself, again and again while it is shown as it was before its change."""
+def _read_alone(
+    client: JicooClient, planned: PlannedChange, entry: Entry, looks: tuple[float, ...]
+) -> dict[str, Booking]:
+    """Read a booking by itself, again and again while it is shown as it was before its change.
+
+    :param looks: seconds after which it is read.
+    """
     waited = 0.0
-    for at in _SOON:
+    for at in looks:
         time.sleep(at - waited)
         waited = at
         found = client.run(lookup_bookings([planned.uid], absent_ok=True))

@@ -423,6 +423,17 @@ def test_what_a_list_leaves_out_is_read_and_taken_back(run, tmp_path, said):
         assert all(sandbox.booking(uid)["description"] == row["description"] for uid, row in before.items())
 
 
+def test_a_plan_of_lists_that_show_another_value_than_the_booking_is_refused(run):
+    with Sandbox(bookings=12, seed=7, now=NOW, quirks=["list-cuts=hosts"]) as sandbox:
+        users = [user["uid"] for user in sandbox.users]
+        for booking in sandbox.bookings():
+            hosts = [{"userId": uid, "role": "editor"} for uid in users[:3]]
+            sandbox.edit(booking["uid"], hosts=hosts)
+        with pytest.raises(PlanError, match="the list shows another hosts than the booking itself"):
+            run(sandbox, ReplaceHost(users[0], users[3]), said=QUIET)
+        assert sandbox.changes == []
+
+
 def test_where_null_is_left_out_few_bookings_are_read_for_it(tmp_path):
     with Sandbox(bookings=60, seed=7, now=NOW, quirks=["no-nulls"]) as sandbox, connect(sandbox) as client:
         for uid in [booking["uid"] for booking in sandbox.bookings()]:

@@ -69,6 +69,9 @@ class Draft:
             target = change.target(booking)
         if target is None:
             return
+        if target.after.keys() <= booking.keys() and reflects_exactly(booking, target.after):
+            self.unchanged += 1
+            return
         booking = self._complete(booking, {**target.after, **(target.send or {})})
         with _naming(uid):
             planned = _planned_change(booking, target)

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.written import reflects_exactly
+from airflow_provider_jicoo.bulk.errors import PlanError
 
 Complete = Callable[[Booking, Iterable[str]], Booking]
 IN_VAIN = 20
-"""How many bookings are read by themselves for a field that none of them shows."""
+"""How many bookings are read by themselves for a field that none of them shows, or until one is as in the list."""
 
 
 def as_it_is(booking: Booking, names: Iterable[str]) -> Booking:
@@ -26,6 +28,8 @@ class Completer:
     it is null, or since lists show a part of each booking only. Where other rows have shown the field it is null; else
     the booking is read by itself. Where that does not show it either, for a number of bookings, it is null there too.
 
+    The first one is read by itself in any case: a list may also show a part of a field, as the first of the hosts.
+
     :param client: reads them.
     """
 
@@ -33,21 +37,34 @@ class Completer:
         self._client = client
         self._known: set[str] = set()
         self._in_vain: Counter[str] = Counter()
+        self._to_compare = IN_VAIN
 
     def __call__(self, booking: Booking, names: Iterable[str]) -> Booking:
         """Return a booking with these fields, where it has them.
 
+        :raises PlanError: lists show something else of it than it is.
         :raises RequestError: it cannot be read.
         """
-        missing = []
+        names, missing = list(names), []
         for name in names:
             if name in booking:
                 self._known.add(name)
             elif name not in self._known:
                 missing.append(name)
-        if not missing:
+        if not missing and not self._to_compare:
             return booking
         whole = self._client.run(lookup_bookings([booking["uid"]]))[booking["uid"]]
+        self._to_compare = max(0, self._to_compare - 1)
+        if self._to_compare and whole["updatedAt"] == booking["updatedAt"]:
+            self._to_compare = 0
+            other = [
+                name for name in names if name in booking and not reflects_exactly(whole, {name: booking.get(name)})
+            ]
+            if other:
+                raise PlanError(
+                    f"booking {booking['uid']}: the list shows another {' and '.join(other)} than the booking itself, "
+                    "so that what the list does not show would be lost; nothing was planned and nothing was sent"
+                )
         for name in missing:
             if name not in whole:
                 self._in_vain[name] += 1

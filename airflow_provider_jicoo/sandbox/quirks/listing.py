@@ -244,6 +244,26 @@ class ListLeavesOut(Quirk):
         return {name: value for name, value in row.items() if name != self.value}
 
 
+class ListCuts(Quirk):
+    """The list of bookings shows of a field only its begin: the first of the hosts, ten characters of a text."""
+
+    default = "hosts"
+    example = "hosts|description|name"
+
+    @classmethod
+    def read(cls, text: str) -> str:
+        return values.one_of(text, ("hosts", "description", "name"), "field")
+
+    def envelope(self, content: Row) -> Row:
+        if not isinstance(content.get("data"), list):
+            return content
+        return {**content, "data": [self._begin(row) for row in content["data"]]}
+
+    def _begin(self, row: Any) -> Any:
+        value = row.get(self.value) if isinstance(row, dict) and "hosts" in row else None
+        return {**row, self.value: value[: 1 if self.value == "hosts" else 10]} if value else row
+
+
 class LateList(Quirk):
     """Lists show everything as it was so long ago."""
 
@@ -466,6 +486,7 @@ QUIRKS: tuple[type[Quirk], ...] = (
     StatusIgnored,
     RequestFilter,
     ListLeavesOut,
+    ListCuts,
     LateList,
     LateRead,
     BadRows,
