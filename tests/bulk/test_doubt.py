@@ -434,6 +434,16 @@ def test_a_plan_of_lists_that_show_another_value_than_the_booking_is_refused(run
         assert sandbox.changes == []
 
 
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_plan_does_without_a_booking_that_cannot_be_read_to_be_compared(tmp_path, status):
+    """It may have been deleted since it was listed, or the key may list bookings and no more."""
+    with Sandbox(bookings=60, seed=7, now=NOW) as sandbox, connect(sandbox) as client:
+        sandbox.fail("refused", status=status, method="GET", path="/v1/bookings/{uid}", share=1.0)
+        plan = plan_changes(client, Selection(), UpdateFields(description="x"), tmp_path / "plan.jsonl", **QUIET)
+        assert plan.manifest["changes"] == 60
+        assert sandbox.count("GET", "/v1/bookings/{uid}") <= 20
+
+
 def test_where_null_is_left_out_few_bookings_are_read_for_it(tmp_path):
     with Sandbox(bookings=60, seed=7, now=NOW, quirks=["no-nulls"]) as sandbox, connect(sandbox) as client:
         for uid in [booking["uid"] for booking in sandbox.bookings()]:
