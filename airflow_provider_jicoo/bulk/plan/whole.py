@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
 
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.errors import RequestError
@@ -31,21 +32,26 @@ class Completer:
     it is null, or since lists show a part of each booking only. Where other rows have shown the field it is null; else
     the booking is read by itself. Where that does not show it either, for a number of bookings, it is null there too.
 
-    The first one is read by itself in any case: a list may also show a part of a field, as the first of the hosts.
+    One booking is read by itself in any case: a list may also show a part of a field, as the first of the hosts. That
+    goes on beside the reading of the list.
 
     :param client: reads them.
+    :param beside: runs what goes on beside.
     """
 
-    def __init__(self, client: JicooClient) -> None:
+    def __init__(self, client: JicooClient, beside: Executor) -> None:
         self._client = client
+        self._beside = beside
         self._known: set[str] = set()
         self._in_vain: Counter[str] = Counter()
         self._to_compare = IN_VAIN
+        self._rows: deque[tuple[Booking, list[str]]] = deque(maxlen=IN_VAIN)
+        self._reading: Future[Booking | None] | None = None
 
     def __call__(self, booking: Booking, names: Iterable[str]) -> Booking:
         """Return a booking with these fields, where it has them.
 
-        :raises PlanError: lists show something else of it than it is.
+        :raises PlanError: lists show something else of a booking than it is.
         :raises RequestError: it cannot be read, and lacks a field.
         """
         names, missing = list(names), []
@@ -54,11 +60,12 @@ class Completer:
                 self._known.add(name)
             elif name not in self._known:
                 missing.append(name)
-        if not missing and not self._to_compare:
+        if not missing:
+            if self._to_compare:
+                self._compare_beside(booking, names)
             return booking
-        whole = self._read(booking["uid"], is_needed=bool(missing))
+        whole = self._read(booking["uid"], is_needed=True)
         if whole is None:
-            self._to_compare = max(0, self._to_compare - 1)
             return booking
         self._compare(booking, whole, names)
         for name in missing:
@@ -68,6 +75,31 @@ class Completer:
                     self._known.add(name)
         found: Booking = {**booking, **{name: whole[name] for name in missing if name in whole}}  # type: ignore[literal-required, typeddict-item]
         return found
+
+    def finish(self) -> None:
+        """Compare with a booking of those seen, if none was yet.
+
+        :raises PlanError: lists show something else of it than it is.
+        """
+        while self._to_compare and self._rows:
+            self._compare_next()
+
+    def _compare_beside(self, booking: Booking, names: list[str]) -> None:
+        if len(self._rows) < IN_VAIN:
+            self._rows.append((booking, names))
+        if self._reading is None:
+            self._reading = self._beside.submit(self._read, self._rows[0][0]["uid"])
+        elif self._reading.done():
+            self._compare_next()
+
+    def _compare_next(self) -> None:
+        (booking, names), reading = self._rows.popleft(), self._reading
+        self._reading = None
+        whole = self._read(booking["uid"]) if reading is None else reading.result()
+        if whole is None:
+            self._to_compare = max(0, self._to_compare - 1)
+        else:
+            self._compare(booking, whole, names)
 
     def _compare(self, booking: Booking, whole: Booking, names: Iterable[str]) -> None:
         """Compare a row of a list with the booking itself, unless somebody has edited it meanwhile.
@@ -87,7 +119,7 @@ class Completer:
                 "so that what the list does not show would be lost; nothing was planned and nothing was sent"
             )
 
-    def _read(self, uid: str, *, is_needed: bool) -> Booking | None:
+    def _read(self, uid: str, *, is_needed: bool = False) -> Booking | None:
         """Return a booking as it is by itself; None where it is gone, or cannot be read to be compared alone."""
         try:
             return self._client.run(lookup_bookings([uid], absent_ok=True)).get(uid)
