@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.api.errors import RequestError
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.written import reflects_exactly
@@ -45,30 +47,39 @@ class Completer:
         :raises PlanError: lists show something else of it than it is.
         :raises RequestError: it cannot be read.
         """
-        names, missing = list(names), []
-        for name in names:
-            if name in booking:
-                self._known.add(name)
-            elif name not in self._known:
-                missing.append(name)
+        names = list(names)
+        self._known.update(name for name in names if name in booking)
+        missing = [name for name in names if name not in booking and name not in self._known]
         if not missing and not self._to_compare:
             return booking
-        whole = self._client.run(lookup_bookings([booking["uid"]]))[booking["uid"]]
-        self._to_compare = max(0, self._to_compare - 1)
-        if self._to_compare and whole["updatedAt"] == booking["updatedAt"]:
-            self._to_compare = 0
-            other = [
-                name for name in names if name in booking and not reflects_exactly(whole, {name: booking.get(name)})
-            ]
-            if other:
-                raise PlanError(
-                    f"booking {booking['uid']}: the list shows another {' and '.join(other)} than the booking itself, "
-                    "so that what the list does not show would be lost; nothing was planned and nothing was sent"
-                )
+        try:
+            whole = self._client.run(lookup_bookings([booking["uid"]]))[booking["uid"]]
+        except RequestError:
+            if missing:
+                raise
+            whole = booking  # another one may be compared
+        else:
+            self._compare(booking, whole, names)
         for name in missing:
             if name not in whole:
-                self._in_vain[name] += 1
-                if self._in_vain[name] >= IN_VAIN:
-                    self._known.add(name)
-        found: Booking = {**booking, **{name: whole[name] for name in missing if name in whole}}  # type: ignore[literal-required, typeddict-item]
-        return found
+                self._note_in_vain(name)
+        return cast("Booking", {**booking, **{name: value for name, value in whole.items() if name in missing}})
+
+    def _compare(self, booking: Booking, whole: Booking, names: Iterable[str]) -> None:
+        if not self._to_compare:
+            return
+        self._to_compare -= 1
+        if whole["updatedAt"] != booking["updatedAt"]:
+            return  # it was edited meanwhile
+        self._to_compare = 0
+        other = [name for name in names if name in booking and not reflects_exactly(whole, {name: booking.get(name)})]
+        if other:
+            raise PlanError(
+                f"booking {booking['uid']}: the list shows another {' and '.join(other)} than the booking itself, "
+                "so that what the list does not show would be lost; nothing was planned and nothing was sent"
+            )
+
+    def _note_in_vain(self, name: str) -> None:
+        self._in_vain[name] += 1
+        if self._in_vain[name] >= IN_VAIN:
+            self._known.add(name)
