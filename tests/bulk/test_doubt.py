@@ -434,6 +434,14 @@ def test_a_plan_of_lists_that_show_another_value_than_the_booking_is_refused(run
         assert sandbox.changes == []
 
 
+def test_a_plan_is_made_of_lists_where_single_bookings_cannot_be_read(tmp_path):
+    with Sandbox(bookings=60, seed=7, now=NOW) as sandbox, connect(sandbox) as client:
+        sandbox.fail("server_error", method="GET", path="/v1/bookings/{uid}", share=1.0)
+        plan = plan_changes(client, Selection(), UpdateFields(description="x"), tmp_path / "plan.jsonl", **QUIET)
+        assert plan.manifest["changes"] == 60
+        assert sandbox.count("GET", "/v1/bookings/{uid}") == 5 * FAST.attempts
+
+
 def test_where_null_is_left_out_few_bookings_are_read_for_it(tmp_path):
     with Sandbox(bookings=60, seed=7, now=NOW, quirks=["no-nulls"]) as sandbox, connect(sandbox) as client:
         for uid in [booking["uid"] for booking in sandbox.bookings()]:

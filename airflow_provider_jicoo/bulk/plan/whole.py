@@ -57,7 +57,8 @@ class Completer:
         except RequestError:
             if missing:
                 raise
-            whole = booking  # another one may be compared
+            self._to_compare //= 2  # another one may be read, but each that fails takes its time
+            whole = booking
         else:
             self._compare(booking, whole, names)
         for name in missing:
