@@ -39,7 +39,7 @@ from airflow_provider_jicoo.bulk.plan.terms import check_count
 from airflow_provider_jicoo.bulk.report import is_reported
 
 CHUNK = 200
-_SOON = (0.0, 0.2, 1.0, 2.5, 5.0)
+_SOON: tuple[float, ...] = (0.0, 0.2, 1.0, 2.5, 5.0)
 """Seconds after which a booking is read again that is shown as it was before its change."""
 _TIMES = frozenset({"startedAt", "endedAt"})
 

@@ -126,7 +126,7 @@ class Completer:
         except RequestError as error:
             if is_needed:
                 raise
-            # The apply reads bookings by listing, too: a plan can do without.
-            log.warning("no booking can be read by itself to be compared with its row in the list: %s", error)
-            self._to_compare = 0
+            # Another one may be read, but each that fails takes its time; a plan can do without.
+            log.warning("a booking cannot be read by itself to be compared with its row in the list: %s", error)
+            self._to_compare //= 4
             return None
