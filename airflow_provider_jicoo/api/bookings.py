@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.api.booking_changes import CANCELLED
 from airflow_provider_jicoo.api.booking_list import BookingListing
 from airflow_provider_jicoo.api.call import Call, OnDoubt, ReadBack, Repeat, repeat_of
 from airflow_provider_jicoo.api.errors import InvalidRequestError
@@ -168,7 +169,7 @@ def cancel_call(
         repeat=repeat_of(on_doubt, messages=True),
         read_back=ReadBack(
             partial(get_booking, uid),
-            done or (lambda booking: booking.get("status") == "cancel"),
+            done or is_cancelled,
             answered=None if done else _is_answered_as_cancelled,
         ),
         how_to_check=_look_at(uid),
@@ -251,13 +252,18 @@ def _is_answered_as_cancelled(booking: Mapping[str, Any]) -> bool:
 
 def _is_answered_as_moved(uid: str, moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:
     """Tell the same of a move: Jicoo may have made a new booking, and cancelled this one."""
-    if booking.get("uid") != uid or booking.get("status") == "cancel":
+    if booking.get("uid") != uid or is_cancelled(booking):
         return False
     return _is_answered(moved, booking)
 
 
 def _was_moved(moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:
-    return None if booking.get("status") == "cancel" else reflects(booking, moved)
+    return None if is_cancelled(booking) else reflects(booking, moved)
+
+
+def is_cancelled(booking: Mapping[str, Any]) -> bool:
+    """Tell whether a booking is cancelled, however Jicoo writes that."""
+    return booking.get("status") in CANCELLED
 
 
 def booking_id(uid: Any) -> str:

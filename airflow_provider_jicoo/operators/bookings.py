@@ -230,6 +230,7 @@ class CreateBookingOperator(_OneBookingOperator):
         :return: None where that cannot be told, and why.
         """
         from airflow_provider_jicoo.api import times
+        from airflow_provider_jicoo.api.bookings import is_cancelled
         from airflow_provider_jicoo.api.errors import ListingMovedError, UnprovenListError
         from airflow_provider_jicoo.api.written import reflects
         from airflow_provider_jicoo.bulk.selection import Selection, select
@@ -243,7 +244,7 @@ class CreateBookingOperator(_OneBookingOperator):
         untold = None
         try:
             for booking in select(hook.client, selection, on_unproven="fail"):
-                if booking["status"] == "cancel" or not reflects(booking, {"startedAt": wanted["startedAt"]}):
+                if is_cancelled(booking) or not reflects(booking, {"startedAt": wanted["startedAt"]}):
                     continue
                 is_theirs, why = self._is_of(hook, booking["uid"], wanted["email"])
                 if is_theirs:
@@ -367,13 +368,14 @@ class CancelBookingOperator(_OneBookingOperator):
         self.on_doubt = on_doubt
 
     def _change(self, hook: JicooHook, call: Call[Any], context: Context) -> Any:
+        from airflow_provider_jicoo.api.bookings import is_cancelled
         from airflow_provider_jicoo.api.errors import RejectedError
 
         try:
             return super()._change(hook, call, context)
         except RejectedError:
             booking = hook.get_booking(self.uid)
-            if booking.get("status") != "cancel":
+            if not is_cancelled(booking):
                 raise
             self.log.info("booking %s was cancelled already", self.uid)
             return booking

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jicoo.api.booking_changes import CANCELLED
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.triggers.base import Judgement, PollingTrigger, Verdict
 
@@ -24,7 +25,7 @@ def judge(bookings: Mapping[str, Mapping[str, Any]], statuses: Collection[str], 
     :param statuses: the statuses waited for.
     :param fail_on: the statuses that can no longer become right.
     """
-    status = {uid: str(booking.get("status")) for uid, booking in bookings.items()}
+    status = {uid: _status(booking) for uid, booking in bookings.items()}
     lost = {uid: now for uid, now in status.items() if now in fail_on}
     if lost:
         return Judgement(Verdict.LOST, f"{_named(lost)} can no longer become {' or '.join(statuses)}")
@@ -34,6 +35,12 @@ def judge(bookings: Mapping[str, Mapping[str, Any]], statuses: Collection[str], 
             Verdict.WAITING, f"{len(waiting)} of {len(status)} are not {' or '.join(statuses)}: {_named(waiting)}"
         )
     return Judgement(Verdict.REACHED, f"all {len(status)} are {' or '.join(statuses)}")
+
+
+def _status(booking: Mapping[str, Any]) -> str:
+    """Return a booking's status as Jicoo documents it."""
+    status = str(booking.get("status"))
+    return "cancel" if status in CANCELLED else status
 
 
 def _named(status: Mapping[str, str]) -> str:

@@ -360,3 +360,11 @@ class TestNothingStaysOpen:
         one = trigger(jicoo_sandbox.add_booking()["uid"])
         first, second = await asyncio.gather(events(one), events(one))
         assert first == second == await events(one)
+
+
+@pytest.mark.parametrize("status", ["cancel", "cancelled", "canceled"])
+def test_a_cancelled_booking_however_it_is_written(status):
+    """Else a sensor would wait for days for what cannot become right any more."""
+    bookings = {"a": {"uid": "a", "status": status}}
+    assert judge(bookings, ["open"], ["cancel"]).verdict is Verdict.LOST
+    assert judge(bookings, ["cancel"], []).verdict is Verdict.REACHED
