@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class JicooSensor(BaseSensorOperator):
     """Base of the sensors: they work in poke, reschedule and deferrable mode.
 
-    A poll that fails for a passing reason (no connection, 429, 5xx) is logged and taken again after the interval; one
-    that fails for good (a refused key, no such booking) fails the task at once, as does what can no longer become
-    right.
+    A poll that fails for a passing reason (no connection, 429, 5xx; once Jicoo has answered, also a page in its place,
+    as during maintenance) is logged and taken again after the interval; one that fails for good (a refused key, no such
+    booking) fails the task at once, as does what can no longer become right.
 
     :param deferrable: wait in the triggerer instead of on a worker; by default as ``[operators] default_deferrable``.
     :param jicoo_conn_id: the Airflow connection. (templated)
@@ -42,6 +42,7 @@ class JicooSensor(BaseSensorOperator):
         )
         self.jicoo_conn_id = jicoo_conn_id
         self._last_seen = ""
+        self._has_answered = False
 
     def _check_arguments(self) -> None:
         """Check the arguments.
@@ -95,14 +96,18 @@ class JicooSensor(BaseSensorOperator):
     @discreet
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look once."""
-        from airflow_provider_jicoo.api.errors import RequestError
+        from airflow_provider_jicoo.api.errors import RequestError, UnexpectedAnswerError
 
         try:
             rows = self._poll_once()
-        except RequestError as error:
+        except (RequestError, AirflowFailException) as error:
+            is_in_its_place = isinstance(error.__context__, UnexpectedAnswerError)
+            if isinstance(error, AirflowFailException) and not (is_in_its_place and self._is_further_poll(context)):
+                raise
             self._last_seen = f"the request failed: {error}"
             self.log.warning("this poll failed: %s", error)
             return False
+        self._has_answered = True
         judgement = self._judge(rows)
         self._last_seen = judgement.reason
         self.log.info("%s", judgement.reason)
@@ -115,6 +120,12 @@ class JicooSensor(BaseSensorOperator):
                 return False
             case _:
                 return assert_never(judgement.verdict)
+
+    def _is_further_poll(self, context: Context) -> bool:
+        """Tell whether Jicoo has answered this task before: in reschedule mode each poll is a process of its own."""
+        if self._has_answered or not self.reschedule:
+            return self._has_answered
+        return context["ti"].get_first_reschedule_date(context) is not None
 
     @discreet
     def execute_complete(self, context: Context, event: dict[str, Any] | None, deadline: float | None = None) -> Any:
@@ -139,6 +150,7 @@ class JicooSensor(BaseSensorOperator):
         raise AirflowFailException(f"the trigger said {event!r}, which this sensor does not know")
 
     def _read_result(self, context: Context, deadline: float | None) -> Any:
+        self._has_answered = True  # to the trigger
         try:
             found = self.poke(context)
         except AirflowFailException as error:

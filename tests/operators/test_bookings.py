@@ -1022,6 +1022,35 @@ class TestLists:
         assert len(run(ListBookingsOperator)) == 130
 
 
+class TestWhetherAnEarlierTryHasMadeABooking:
+    """It cannot always be told: then a retry sends nothing and says how to look, and who has looked clears it."""
+
+    pytestmark = pytest.mark.usefixtures("grace")
+
+    def test_the_list_cannot_be_proved(self, run, jicoo_sandbox, create):
+        other = jicoo_sandbox.add_booking(startedAt=SLOT, eventTypeId=create["event_type_id"])["uid"]
+        jicoo_sandbox.break_row(other, "hosts=null")
+        with pytest.raises(
+            AirflowFailException, match=r"cannot be told .*hosts is null.* list the bookings that"
+        ) as caught:
+            run(CreateBookingOperator, **create, try_number=2, max_tries=1, retries=1)
+        assert isinstance(caught.value.__context__, errors.AmbiguousOutcomeError)
+        assert changes(jicoo_sandbox) == 0
+        assert run(CreateBookingOperator, **create, try_number=2, max_tries=2, retries=1)["startedAt"]
+
+    @pytest.mark.parametrize("status", [403, 404, 422])
+    def test_its_guests_cannot_be_read(self, run, jicoo_sandbox, create, status):
+        made = run(CreateBookingOperator, **create)
+        path = f"/v1/bookings/{made['uid']}/contacts"
+        jicoo_sandbox.fail("refused", path=path, share=1, status=status)
+        with pytest.raises(AirflowFailException, match=rf"cannot be told .*{status}.* list the bookings that start"):
+            run(CreateBookingOperator, **create, try_number=2, max_tries=1, retries=1)
+        jicoo_sandbox.heal()
+        jicoo_sandbox.fail("refused", path=path, status=status)  # for a moment
+        assert run(CreateBookingOperator, **create, try_number=2, max_tries=1, retries=1) == made
+        assert changes(jicoo_sandbox) == 1
+
+
 class TestAnAnswerOfAnotherForm:
     """The form of Create Booking's answer is not documented."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -173,6 +173,33 @@ class TestReschedule:
         uid = add("request")[0]
         with pytest.raises(AirflowSensorTimeout, match=f"At the last poll, .*booking {uid} is request"):
             sensor(uid, mode="reschedule", timeout=50).execute(made)
+
+
+class TestAPageInJicoosPlace:
+    """A proxy's, or that of maintenance: it passes where Jicoo has answered before, and else the address is wrong."""
+
+    def test_poke(self, sensor, context, jicoo_sandbox, add):
+        task, made = sensor(add("request")), context()
+        jicoo_sandbox.fail("html", times=1)
+        with pytest.raises(AirflowFailException, match="not an answer of Jicoo's API"):
+            task.poke(made)
+        assert task.poke(made) is False
+        jicoo_sandbox.fail("html", times=1)
+        assert task.poke(made) is False
+        jicoo_sandbox.revoke_key()
+        with pytest.raises(AirflowFailException, match="401"):
+            task.poke(made)
+
+    @pytest.mark.parametrize("first", [None, datetime(2026, 1, 1, tzinfo=timezone.utc)])
+    def test_reschedule(self, sensor, context, jicoo_sandbox, add, first):
+        task, made = sensor(add("request"), mode="reschedule"), context()
+        made["ti"].get_first_reschedule_date = lambda context: first
+        jicoo_sandbox.fail("html", times=1)
+        if first is None:
+            with pytest.raises(AirflowFailException, match="not an answer of Jicoo's API"):
+                task.poke(made)
+        else:
+            assert task.poke(made) is False
 
 
 class TestDeferrable:

@@ -13,7 +13,7 @@ from airflow_provider_jicoo.transfers import cursor as cursors
 from airflow_provider_jicoo.transfers import load as loads
 from airflow_provider_jicoo.transfers.cursor import load_cursor
 from airflow_provider_jicoo.transfers.load import Order, load
-from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, USERS
+from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, HOSTS, USERS, RowError
 from airflow_provider_jicoo.transfers.shaping import Shaper
 from tests.transfers.somebody import READERS, read_days, read_file
 
@@ -255,6 +255,12 @@ class TestJicooAsItMayBe:
         assert all(extra)
         assert not set(extra[0]).intersection(columns)
 
+    def test_an_event_type_without_an_id_is_named(self, settings, jicoo_sandbox, tmp_path):
+        with jicoo_sandbox._state.lock:
+            next(iter(jicoo_sandbox._state.rows.event_types.values()))["uid"] = 7
+        with pytest.raises(RowError, match="event type number 1 has no uid"):
+            load(settings, Order(HOSTS, tmp_path / "file"))
+
     def test_a_field_that_is_called_as_a_column_of_ours(self, settings, jicoo_sandbox, tmp_path):
         theirs = {"contacts": ["theirs"], "_change": "theirs", "_extra": {"a": 1}}
         uid = jicoo_sandbox.bookings()[0]["uid"]
@@ -268,11 +274,16 @@ class TestJicooAsItMayBe:
 
     @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
     def test_a_guest_whose_text_is_no_unicode(self, settings, jicoo_sandbox, tmp_path, kind):
+        parquet = pytest.importorskip("pyarrow.parquet")
         uid = jicoo_sandbox.bookings()[0]["uid"]
         with jicoo_sandbox._state.lock:
             jicoo_sandbox._state.rows.contacts[uid][0]["message"] = "cut \ud83d"
         load(settings, Order(CONTACTS, tmp_path / "file", format=kind))
-        messages = [row["message"] for row in READERS[kind](tmp_path / "file") if row["bookingUid"] == uid]
+        if kind == "parquet":
+            rows = parquet.read_table(tmp_path / "file").to_pylist()
+        else:
+            rows = READERS[kind](tmp_path / "file")
+        messages = [row["message"] for row in rows if row["bookingUid"] == uid]
         assert messages == ["cut \N{REPLACEMENT CHARACTER}"]
 
     @pytest.mark.parametrize("quirk", ["no-nulls", "text-totals", "page-cap=20"])
