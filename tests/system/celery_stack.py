@@ -94,7 +94,9 @@ class CeleryStack(AirflowStack):
         )
 
     def start_workers(self, *names: str) -> None:
-        """Start workers and wait until they take tasks."""
+        """Start workers and wait until they take tasks; one that was killed keeps its log."""
+        logs = {name: self.logs / f"{name}.log" for name in names}
+        before = {name: log.stat().st_size if log.exists() else 0 for name, log in logs.items()}
         for name in names:
             folder = self.root / name
             folder.mkdir(exist_ok=True)
@@ -102,12 +104,14 @@ class CeleryStack(AirflowStack):
             command = [sys.executable, "-m", "airflow", "celery", "worker", "--skip-serve-logs"]
             command += ["--celery-hostname", f"{name}@%h", "--without-mingle", "--without-gossip"]
             self.services[name] = self.spawn(command, name, self.home, env)
-        self.poll(
-            f"{', '.join(names)} take tasks",
-            lambda: all(" ready." in (self.logs / f"{name}.log").read_text(errors="replace") for name in names) or None,
-            self.start_timeout,
-            lambda: "\n".join(f"--- the end of {name}'s log:\n{tail(self.logs / f'{name}.log')}" for name in names),
-        )
+
+        def probe() -> bool | None:
+            return all(b" ready." in log.read_bytes()[before[name] :] for name, log in logs.items()) or None
+
+        def explain() -> str:
+            return "\n".join(f"--- the end of {name}'s log:\n{tail(log)}" for name, log in logs.items())
+
+        self.poll(f"{', '.join(names)} take tasks", probe, self.start_timeout, explain)
 
     def worker_of(self, task: Mapping[str, Any]) -> str | None:
         """Return which worker has a process for a task instance; None where none has.
