@@ -27,15 +27,13 @@ SLOTS = 2
 
 
 def need_celery() -> None:
-    """Skip the test, unless ``JICOO_CELERY=required`` asks for Celery: fail it then where something is missing."""
-    if os.environ.get("JICOO_CELERY") != "required":
-        pytest.skip("several workers need an environment of their own: make test-celery runs this")
+    """Fail where something is missing that several workers need, and say what installs it."""
     modules = ("airflow.providers.celery", "airflow.providers.amazon", "moto.server")
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         pytest.fail(f"{', '.join(missing)} not installed: make test-celery installs them")
     if redis_server() is None:
-        pytest.fail(f"{REDIS} not found; on Debian: apt-get install redis-server")
+        pytest.fail(f"{REDIS} not found; on Debian: apt-get install {REDIS}")
 
 
 def redis_server() -> Path | None:

@@ -25,7 +25,16 @@ from tests.system.approvals import answer
 from tests.system.celery_stack import SLOTS, WORKERS, CeleryStack, need_celery
 from tests.system.stack import run_path
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("Celery"), pytest.mark.timeout(3000), pytest.mark.once]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.once,
+    pytest.mark.xdist_group("Celery"),
+    pytest.mark.timeout(3000),
+    pytest.mark.skipif(
+        os.environ.get("JICOO_CELERY") != "required",
+        reason="several workers need an environment of their own: make test-celery",
+    ),
+]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
 CLOSE = "jicoo_close_office_for_a_day"
