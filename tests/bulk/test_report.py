@@ -327,6 +327,11 @@ def test_what_was_always_high_is_not_cut_off():
     assert "▲" not in "".join(page(facts_of(timeline=steady), []))
 
 
+def test_of_a_short_run_nothing_is_cut_off():
+    rising = [{"seconds": float(n), "done": n, "requests": 10 * n**3, "refused": 0, "pace": None} for n in range(6)]
+    assert "▲" not in "".join(page(facts_of(timeline=rising), []))
+
+
 @pytest.mark.parametrize(
     ("rate", "marked"),
     [

@@ -252,8 +252,11 @@ def test_each_in_their_own_browser(stack: PeopledStack, runs: Runs, browser: Bro
         browser.says("h1", f"Change of {MANY}" if OURS in person.sees else "Jicoo")
         # In Airflow's menu, for whom Airflow tells of plugins.
         browser.open(f"/dags/jicoo_{'ours' if OURS in person.sees else 'others'}")
+        browser.says("body", "Audit Log")
         if stack.manager == "simple":
             browser.one("a[href$='/plugin/jicoo']")
+        else:
+            assert not browser.all("a[href$='/plugin/jicoo']")
         pages.picture(f"{name}-airflow")
         browser.open("/jicoo/runs/")
         browser.says("h1", "Plans and runs")

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 WIDTH, HEIGHT, BOTTOM, TOP = 900, 220, 24, 18
 BURST = 1.6
 """How many times as high as nearly all else a peak has to be to be cut off, and said in words instead."""
+FEW = 20
+"""Of so few values none is unlike nearly all others."""
 
 
 class Line(NamedTuple):
@@ -91,7 +93,8 @@ def _top(values: Sequence[tuple[float, float]]) -> float:
     """
     rates = sorted(rate for _, rate in values)
     most, nearly_all = rates[-1], rates[max(0, int(0.95 * len(rates)) - 1)]
-    return max(1.0, 1.2 * nearly_all if most > BURST * nearly_all > 0 else most) * 1.05
+    is_cut = len(rates) > FEW and most > BURST * nearly_all > 0
+    return max(1.0, 1.2 * nearly_all if is_cut else most) * 1.05
 
 
 def _marked(top: float) -> list[float]:

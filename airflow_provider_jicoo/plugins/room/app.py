@@ -261,5 +261,5 @@ def _problem(request: Any, status: int, root: str) -> Any:
 
 def _sign_in(request: Request, root: str) -> str:
     """Return the address where Airflow lets one sign in, and which leads back here."""
-    here = quote(request.scope["path"])
+    here = quote(request.scope["path"], errors="replace")
     return f"{root.removesuffix(PREFIX)}/api/v2/auth/login?next={quote(here, safe='')}"
