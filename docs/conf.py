@@ -23,8 +23,7 @@ version = release = __version__
 language = "en"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_design", "repository"]
-# What is proposed for the repository's front page is no page of the documentation.
-exclude_patterns = ["README.proposed.md", "_build", "_templates"]
+exclude_patterns = ["_build", "_templates"]
 source_suffix = {".md": "markdown"}
 nitpicky = False
 

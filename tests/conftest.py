@@ -272,6 +272,26 @@ def moto_server() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture
+def api_server(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Airflow's API server, as a task of a worker sees it; ``api_server.away = True`` lets it fail."""
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.secrets.execution_api import ExecutionAPISecretsBackend
+    from airflow.secrets.environment_variables import EnvironmentVariablesBackend
+
+    from tests.airflow_away import ApiServer
+
+    made = ApiServer()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", made, raising=False)
+    # As in a worker; the tests' process would ask its own database.
+    backends = [EnvironmentVariablesBackend(), ExecutionAPISecretsBackend()]
+    monkeypatch.setattr(
+        "airflow.sdk.execution_time.supervisor.ensure_secrets_backend_loaded",
+        lambda: backends,
+    )
+    return made
+
+
 @pytest.fixture(scope="session")
 def rest_api(airflow_database: Path) -> Any:
     """Airflow's REST API within this process, as a test client; ``rest_api.as_user("alice")`` are somebody's headers.

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from airflow_provider_jicoo.events.parts import Get, Steps, load, pack, save
+from airflow_provider_jicoo.tasks.compat import read_variable
 
 PREFIX = "jicoo_cursor_"
 """What the names of cursors begin with. No word in it makes Airflow take the value for a secret to be masked."""
@@ -125,11 +126,11 @@ class Variables:
         self._description = description
 
     def read(self, name: str) -> str | None:
-        """Return a text; None where there is none."""
-        from airflow.sdk import Variable
+        """Return a text; None where there is none.
 
-        found = Variable.get(name, default=None)
-        return None if found is None else str(found)
+        :raises ConnectionError: Airflow does not say whether there is one.
+        """
+        return read_variable(name)
 
     def write(self, name: str, text: str) -> None:
         """Write a text."""
@@ -140,7 +141,8 @@ class Variables:
     def load(self, name: str) -> dict[str, Any] | None:
         """Read a cursor; None where there is none.
 
-        :raises CursorLostError: it cannot be read.
+        :raises CursorLostError: it cannot be understood.
+        :raises ConnectionError: Airflow does not say whether there is one.
         """
         found: dict[str, Any] | None = self._run(load(name))
         return found

@@ -15,7 +15,7 @@ from airflow_provider_jicoo.bulk.changes import Change
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.links.bulk import PlanLink, ReportLink
 from airflow_provider_jicoo.operators.base import JicooOperator
-from airflow_provider_jicoo.tasks.compat import conf
+from airflow_provider_jicoo.tasks.compat import conf, read_variable
 from airflow_provider_jicoo.tasks.given import as_bool, as_float, as_int, as_json, as_span, unrendered
 from airflow_provider_jicoo.tasks.lineage import BulkLineage, asset_uri, file_uri
 from airflow_provider_jicoo.tasks.parts import NestedTemplates, as_selection
@@ -40,6 +40,8 @@ TELL_EVERY = 5.0
 """Seconds between two notes for the page of a run on how far an apply is."""
 LOG_EVERY = 9.0
 """Seconds between two lines of the log that say the same."""
+ORDER_HOLDS = 60.0
+"""Seconds for which a Variable's order holds that Airflow does not say again: meanwhile nobody could stop the run."""
 
 
 def __getattr__(name: str) -> Any:
@@ -338,6 +340,9 @@ class _Apply:
         self.stop = Stop()
         self._options = self._read_options()
         self._logged = 0.0
+        self._order: str | None = None
+        self._order_at: float | None = None
+        self._order_is_new = False
 
     def __call__(
         self, client: JicooClient, plan: Any, digest: str | None, *, control: Waits | None = None, **admission: Any
@@ -393,10 +398,21 @@ class _Apply:
         return f"{_made_by(self._context)}, map index {getattr(ti, 'map_index', -1)}, of {ti.max_tries + 1} tries"
 
     def _read_variable(self) -> str | None:
-        from airflow.sdk import Variable
+        """Return what the control is told; while Airflow does not say it, what it said last.
 
-        told: str | None = Variable.get(str(self._operator.control_variable), default=None)
-        return told
+        :raises ConnectionError: it has not said it for :data:`ORDER_HOLDS`, or never.
+        """
+        try:
+            self._order = read_variable(str(self._operator.control_variable))
+        except ConnectionError as error:
+            if self._order_at is None or time.monotonic() - self._order_at > ORDER_HOLDS:
+                raise
+            if self._order_is_new:
+                self._operator.log.warning("%s; what it said last holds for up to %.0f s", error, ORDER_HOLDS)
+            self._order_is_new = False
+        else:
+            self._order_at, self._order_is_new = time.monotonic(), True
+        return self._order
 
     def _note(self, plan: Any, approval: Any) -> None:
         """Note for the page of the run which plan is applied, before anything is sent."""

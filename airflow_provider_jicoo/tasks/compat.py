@@ -29,6 +29,7 @@ __all__ = [
     "asset_stores",
     "conf",
     "get_async_connection",
+    "read_variable",
     "retry_policy_base",
     "shared_stream_producer",
     "stored_form",
@@ -69,6 +70,37 @@ def stored_form(operator: Any, context: Context) -> tuple[list[str], set[str]] |
         )
     )
     return list(stored.options), {user.id for user in stored.assigned_users or ()}
+
+
+def read_variable(name: str) -> str | None:
+    """Return an Airflow Variable; None where there is none.
+
+    Airflow's own function takes an API server that cannot be reached for one that has no such Variable: where it finds
+    none, the server is asked once more, in a way that tells the two apart.
+
+    :raises ConnectionError: Airflow does not say whether there is one.
+    """
+    from airflow.sdk import Variable
+    from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
+
+    found = Variable.get(name, default=None)
+    airflow = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    if found is not None or airflow is None:
+        return None if found is None else str(found)
+    try:
+        came = airflow.send(GetVariable(key=name))
+    except AirflowRuntimeError as error:
+        came = error.error
+    if isinstance(came, VariableResult):
+        return came.value
+    if isinstance(came, ErrorResponse) and came.error is ErrorType.VARIABLE_NOT_FOUND:
+        return None
+    said = came.error.value if isinstance(came, ErrorResponse) else type(came).__name__
+    raise ConnectionError(
+        f"Airflow does not say what the Variable {name} is ({said}): look whether its API server runs"
+    )
 
 
 def asset_stores(trigger: Any) -> list[Any]:

@@ -15,7 +15,8 @@ from airflow_provider_jicoo.bulk import Selection, ShiftTime, UpdateFields, plan
 from airflow_provider_jicoo.bulk.plan import read_header
 from airflow_provider_jicoo.bulk.selection import select
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.bulk.tools import connect, read_plan
+from tests.bulk import tools
+from tests.bulk.tools import read_plan
 
 NOW = datetime(2026, 9, 1, 3, tzinfo=timezone.utc)
 COUNT = 230
@@ -132,6 +133,11 @@ def meant(fields, rows):
         )
 
     return sorted(row["uid"] for row in rows if one(row))
+
+
+def connect(sandbox, **settings):
+    """A client that waits: nothing is lost here, and on a busy machine a page may take longer than a second."""
+    return tools.connect(sandbox, timeout=10, **settings)
 
 
 def planned(sandbox, path, fields, **options):

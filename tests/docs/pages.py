@@ -9,8 +9,10 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 DOCS = ROOT / "docs"
-#: The proposed front page is no page of the documentation, but what it says is tested as well.
-PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+#: The pages that ``make docs`` builds.
+BUILT = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+#: These and the front page of the repository, whose words are tested as well.
+PAGES = [ROOT / "README.md", *BUILT]
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|:{3,})(?P<info>.*)$")
 _HEADING = re.compile(r"^#{1,6} (?P<words>.+?) *$")
@@ -44,8 +46,8 @@ class Block:
 
 
 def name(page: Path) -> str:
-    """Return the path of a page within the documentation."""
-    return page.relative_to(DOCS).as_posix()
+    """Return the path of a page within the repository."""
+    return page.relative_to(ROOT).as_posix()
 
 
 def blocks(page: Path) -> list[Block]:

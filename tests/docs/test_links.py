@@ -8,23 +8,19 @@ import re
 import pytest
 
 from tests.conftest import ROOT
-from tests.docs.pages import DOCS, PAGES, anchors, blocks, links, name
+from tests.docs.pages import BUILT, DOCS, PAGES, anchors, blocks, links, name
 
 pytestmark = pytest.mark.once
-#: Excluded from the build: what is proposed as the front page, whose links begin at the root of the repository.
-PROPOSED = DOCS / "README.proposed.md"
-BUILT = [page for page in PAGES if page != PROPOSED]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page):
-    here = ROOT if page == PROPOSED else page.parent
     wrong = []
     for target in links(page):
         if re.match(r"https?://", target):
             continue
         path, _, anchor = target.partition("#")
-        to = (here / path).resolve() if path else page
+        to = (page.parent / path).resolve() if path else page
         if not to.exists() or not to.is_relative_to(ROOT):
             wrong.append(target)
         elif anchor and anchor not in anchors(to):

@@ -969,6 +969,51 @@ class TestControl:
             run(ApplyBookingPlanOperator, plan=manifest, control_variable="jicoo_control")
         assert sum(report(path)["counts"].values()) == 50
 
+    def test_while_airflow_does_not_say_it_the_last_order_holds(self, run, jicoo_sandbox, planned, api_server, said):
+        """Airflow's own function takes an API server that is away for one without an order: it would go on."""
+        manifest = planned()
+        api_server.texts["jicoo_control"] = '{"state": "pause"}'
+        seen = []
+
+        def come_back():
+            seen.append(sent(jicoo_sandbox))
+            api_server.texts["jicoo_control"] = '{"state": "run"}'
+            api_server.away = False
+
+        def go_away():
+            api_server.away = True
+            threading.Timer(3, come_back).start()
+
+        timer = threading.Timer(1.5, go_away)
+        timer.start()
+        done = run(ApplyBookingPlanOperator, plan=manifest, control_variable="jicoo_control")
+        timer.join()
+        assert seen[0] <= 32, "only what had begun before the first look at it"
+        assert done["counts"]["applied"] == 50
+        assert said().count("what it said last holds") == 1
+
+    def test_what_airflow_never_says(self, run, jicoo_sandbox, planned, api_server):
+        manifest = planned()
+        api_server.away = True
+        with pytest.raises(ConnectionError, match="look whether its API server runs"):
+            run(ApplyBookingPlanOperator, plan=manifest, control_variable="jicoo_control")
+        assert sent(jicoo_sandbox) == 0
+
+    def test_what_airflow_says_no_more(self, run, jicoo_sandbox, planned, path, api_server, monkeypatch):
+        """Nobody could pause or stop it: it ends in order, and a retry goes on."""
+        monkeypatch.setattr("airflow_provider_jicoo.operators.bulk.ORDER_HOLDS", 1.0)
+        manifest = planned()
+        api_server.texts["jicoo_control"] = '{"max_requests_per_second": 10}'
+        thread = when(lambda: sent(jicoo_sandbox) >= 5, lambda: setattr(api_server, "away", True))
+        with pytest.raises(ConnectionError, match="look whether its API server runs"):
+            run(ApplyBookingPlanOperator, plan=manifest, control_variable="jicoo_control")
+        thread.join()
+        assert 5 <= report(path)["counts"]["applied"] < 50
+        api_server.away = False
+        api_server.texts.clear()
+        done = run(ApplyBookingPlanOperator, plan=manifest, control_variable="jicoo_control", try_number=2)
+        assert done["counts"]["applied"] == 50
+
     def test_a_file_beside_the_plan(self, run, jicoo_sandbox, planned, path):
         manifest = planned()
         Path(f"{path}.control").write_text('{"state": "stop"}')

@@ -210,10 +210,12 @@ class TestARetry:
         assert once(jicoo_sandbox)
 
 
-def test_on_storage_that_all_share_no_plan_means_that_nothing_was_sent(move, jicoo_sandbox):
+def test_on_storage_that_all_share_no_plan_means_that_nothing_was_sent(move, jicoo_sandbox, monkeypatch):
     import fsspec
     from airflow.sdk.io import attach
 
+    # Airflow keeps what was attached for the whole process, and so what another test has named in vain.
+    monkeypatch.setattr("airflow.sdk.io.store._STORE_CACHE", {})
     attach("memory", fs=fsspec.filesystem("memory"))
     done = move(f"memory://bucket/{time.time_ns()}/plan.jsonl", try_number=2)
     assert done["counts"]["applied"] == 50
