@@ -223,7 +223,7 @@ def test_the_text_of_a_change_is_that_of_its_row(line, personal):
 
 
 @settings(
-    max_examples=120,
+    max_examples=80,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
@@ -236,12 +236,14 @@ def test_a_search_finds_what_is_to_be_read_in_a_row(tmp_path, lines, data, perso
     table = PlanTable([(Path(manifest["plan"]), manifest["digest"])])
     table.hosts.update(NAMED)
     rows = [row_of(line, NAMED, personal) for line in lines]
-    there = sorted({word[at:][:6] for row in rows for word in row.text().split() for at in range(min(3, len(word)))})
-    searches = st.lists(st.one_of(WORDS, st.sampled_from([*there, "fri", "2027-03", "empty"])), max_size=3)
+    # Pieces of what is there, so that most searches find some rows and not all; and what is not, or is by chance.
+    there = sorted({word[at : at + 6] for row in rows for word in row.text().split() for at in (0, len(word) // 2)})
+    pieces = st.sampled_from(there or ["fri"])
+    searches = st.one_of(pieces, pieces.map(str.upper), st.lists(st.one_of(pieces, WORDS), max_size=3).map(" ".join))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(texts, "_AT_ONCE", at_once)
         for _ in range(4):
-            search = " ".join(data.draw(searches))
+            search = data.draw(searches)
             wanted = Wanted(search, data.draw(st.sampled_from(sorted(SORTS))), data.draw(st.booleans()))
             words = search.casefold().split()
             numbers = [number for number, row in enumerate(rows) if all(word in row.text() for word in words)]

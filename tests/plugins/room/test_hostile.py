@@ -159,7 +159,7 @@ def seen(who, content):
     return [each for each in private if each in text]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_nothing_is_seen_or_done_that_should_not_be(rest_api, person, rights, targets, words):
     people = {"viewer": person("VIEWER"), "editor": person("USER"), "nobody": person(None)}
     proofs = {
