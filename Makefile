@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/model tests/sandbox tests/simulation
 # Most tests wait for something; the running Airflow is one worker's. Beside others on a busy machine a server may answer
 # later than the second that a test gives it: what failed is run once more, alone.
-PARALLEL := -n 8 --dist loadgroup
+PARALLEL := -n 6 --dist loadgroup
 EACH_VERSION := not system and not once and not proof
 MAKEFLAGS += --no-print-directory
 
@@ -31,6 +31,8 @@ help:
 	@echo "make test-celery  CeleryExecutor, Redis and two workers, one of which is killed: needs Python 3.11 or newer"
 	@echo "make docs         the documentation, into build/docs: needs Python 3.11 or newer"
 	@echo "make screenshots  the pages of a run in Chromium: the pictures under docs/pictures"
+	@echo "make test-browser the same on Airflow 3.3 and $(MATRIX); test-browser-3.1 on one of them"
+	@echo "make test-people  who sees what of a run, under each auth manager of Airflow, in Chromium"
 	@echo "make bench        measure, and write benchmarks/results.md"
 	@echo "make dist         wheel and sdist into dist/, the same bytes each time, checked"
 	@echo "make clean        remove what these made"
@@ -80,7 +82,7 @@ test-floors: setup-floors
 	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system and not proof" tests/api tests/bulk tests/hooks || \
 		.venvs/floors/bin/python scripts/again.py
 
-SETUPS := $(MATRIX:%=setup-%) setup-floors setup-docs setup-celery
+SETUPS := $(MATRIX:%=setup-%) setup-floors setup-docs setup-fab setup-celery
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@$(or $(PYTHON_$*),$(PYTHON)) scripts/setup.py $* .venvs/$*
@@ -118,9 +120,25 @@ docs: setup-docs
 	.venvs/docs/bin/python scripts/build_docs.py build/docs
 
 # Needs Chromium: on Debian, apt-get install chromium chromium-driver.
+PICTURES := JICOO_BROWSER=required JICOO_PICTURES=$(CURDIR)/docs/pictures
 .PHONY: screenshots
-screenshots: setup
-	JICOO_BROWSER=required JICOO_PICTURES=$(CURDIR)/docs/pictures $(PY) -m pytest tests/system/test_room.py
+screenshots: setup setup-$(NEWEST)
+	$(PICTURES) $(PY) -m pytest tests/system/test_room.py
+	$(PICTURES) .venvs/$(NEWEST)/bin/python -m pytest tests/system/test_room.py -k a_tab_at_our_tasks
+
+# The same on each other version, the pictures into build/pictures.
+BROWSERS := $(MATRIX:%=test-browser-%)
+.PHONY: test-browser $(BROWSERS)
+test-browser: screenshots $(BROWSERS)
+
+$(BROWSERS): test-browser-%: setup-%
+	JICOO_BROWSER=required JICOO_PICTURES=$(CURDIR)/build/pictures/$* .venvs/$*/bin/python -m pytest tests/system/test_room.py
+
+# Who sees what of a run, under Airflow's simple auth manager and under FAB, in an environment that has both.
+.PHONY: test-people
+test-people: setup-fab
+	JICOO_PEOPLE=required JICOO_BROWSER=required JICOO_PICTURES=$(CURDIR)/build/pictures/people \
+		.venvs/fab/bin/python -m pytest tests/system/test_people.py
 
 bench: setup
 	AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR $(PY) benchmarks/run.py

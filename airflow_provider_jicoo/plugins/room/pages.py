@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 from airflow_provider_jicoo.bulk.documents import PlanNote, ProgressNote
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.pages import render
+from airflow_provider_jicoo.bulk.pages.orders import SORTS
 from airflow_provider_jicoo.bulk.pages.plot import plot
-from airflow_provider_jicoo.bulk.pages.rows import SORTS
 from airflow_provider_jicoo.bulk.pages.table import Page, Tables, Wanted, files_of
 from airflow_provider_jicoo.bulk.plan.summary import PERSONAL
 from airflow_provider_jicoo.bulk.report.page import of_all_tries
@@ -184,9 +184,12 @@ def progress(shown: Shown) -> Make:
     return lambda nonce: render("progress.html", **_shared(shown))
 
 
-def message(said: str, root: str) -> Make:
-    """Return a page that says one thing."""
-    return lambda nonce: render("message.html", nonce=nonce, said=said, root=root)
+def message(said: str, root: str, sign_in: str = "") -> Make:
+    """Return a page that says one thing.
+
+    :param sign_in: where one signs in to Airflow, if that is what is missing.
+    """
+    return lambda nonce: render("message.html", nonce=nonce, said=said, root=root, sign_in=sign_in)
 
 
 def _shared(shown: Shown) -> dict[str, Any]:

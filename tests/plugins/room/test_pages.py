@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
 import re
+import zlib
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.plugins.room import asgi, planted
+from tests.plugins.room.hostile import Hostile
 
 
 class TestRuns:
@@ -42,6 +49,58 @@ class TestRun:
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert nonce not in viewer.get(finished.address).text
 
+    def test_each_permission_is_asked_once(self, viewer, finished, monkeypatch):
+        """Each is a look into the database before the first byte of the page."""
+        from airflow_provider_jicoo.plugins import airflow_internals
+
+        asked, may = [], airflow_internals.may
+
+        def count(user, *args):
+            asked.append(args)
+            return may(user, *args)
+
+        monkeypatch.setattr(airflow_internals, "may", count)
+        viewer.read(finished.address)
+        assert sorted(asked) == sorted(set(asked))
+        assert len(asked) >= 3
+
+    def test_its_head_can_be_shown_before_the_plan_is_read(self, viewer, finished, rest_api, monkeypatch):
+        """Also where it is compressed, and by the Airflow that keeps what it compresses to the end."""
+        from airflow_provider_jicoo.plugins.room import pages
+
+        shown = b""
+        unpack = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        heads = []
+
+        def hear(message):
+            nonlocal shown
+            shown += unpack.decompress(message.get("body", b""))
+
+        table = pages._table
+        monkeypatch.setattr(pages, "_table", lambda *args: heads.append(shown) or table(*args))
+        proof = [(name.lower().encode(), value.encode()) for name, value in viewer.headers.items()]
+        asked = Hostile("viewer", "GET", finished.address, headers=[(b"accept-encoding", b"gzip")])
+        status, _ = asyncio.run(asgi.ask(rest_api.app, asked, proof, hear))
+        assert status == 200
+        (head,) = heads
+        assert b"Change of 3 bookings" in head
+        assert b"b000001" not in head
+        assert b"b000001" in shown
+        assert b"</html>" in shown
+
+    def test_where_nothing_may_be_compressed(self, viewer, finished):
+        answer = viewer.get(finished.address, headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in answer.headers
+        assert "b000001" in answer.text
+
+    def test_a_name_that_is_half_a_character(self, viewer, room, tmp_path):
+        manifest = planted.write_plan(tmp_path / "p.jsonl", [planted.change(1)], hosts={"u1": "Ada", "u2": "x\\ud83d"})
+        header = (tmp_path / "p.jsonl").read_bytes().replace(b"\\\\ud83d", b"\\ud83d")
+        (tmp_path / "p.jsonl").write_bytes(header)
+        task = planted.plant("room", "half", "apply", "running", jicoo_plan=planted.note(manifest))
+        assert "<ins>x?</ins>" in viewer.read(task.address)
+        assert "</html>" in viewer.search(task.address, q="ada")
+
 
 class TestWho:
     def test_anonymous_gets_nothing(self, person, finished):
@@ -49,14 +108,27 @@ class TestWho:
         for address in ("/jicoo/runs/", "/jicoo/runs/room/", finished.address, f"{finished.address}/files/report.json"):
             answer = nobody.get(address)
             assert answer.status_code == 401
-            assert "room" not in answer.text
-            assert "b00000" not in answer.text
+            # But for the address that was asked for.
+            said = re.sub(r"next=[^\"]*", "", answer.text)
+            assert "room" not in said
+            assert "b00000" not in said
+
+    def test_anonymous_is_shown_where_to_sign_in(self, person, finished):
+        nobody = person(None)
+        (link,) = re.findall(r'href="([^"]*/auth/login[^"]*)"', nobody.get(finished.address).text)
+        answer = nobody.get(html.unescape(link), follow_redirects=False)
+        assert answer.status_code == 307
+        back = parse_qs(urlsplit(answer.headers["location"]).query)["next"]
+        assert [unquote(each) for each in back] == [unquote(finished.address)]
 
     def test_a_viewer_of_another_dag(self, viewer, finished, only):
         only(dag_ids={"room_of_others"})
         assert finished.run_id not in viewer.read("/jicoo/runs/")
         for address in ("/jicoo/runs/room/", finished.address, f"{finished.address}/files/report.json"):
             assert viewer.get(address).status_code == 404
+
+    def test_a_dag_that_is_not_there(self, viewer):
+        assert viewer.get("/jicoo/runs/no_such_dag/").status_code == 404
 
 
 class TestProgress:
