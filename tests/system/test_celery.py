@@ -21,7 +21,7 @@ import pendulum
 import pytest
 
 from airflow_provider_jicoo.sandbox import Sandbox
-from tests.system.approvals import answer
+from tests.system.approvals import WAITING, answer
 from tests.system.celery_stack import SLOTS, WORKERS, CeleryStack, need_celery
 from tests.system.stack import run_path
 
@@ -128,6 +128,8 @@ def close(stack: CeleryStack, day: pendulum.DateTime) -> tuple[str, str]:
     """Begin to close the office, and agree to it; return DAG and run."""
     conf = {"day": day.to_date_string(), "to_day": day.add(days=7).to_date_string(), "message": "Sorry", "plans": PLANS}
     run = (CLOSE, stack.run_dag(CLOSE, conf))
+    # The first tasks of a worker take minutes where the machine does much else.
+    stack.poll("the approval asks", lambda: stack.task_state(*run, "approve") in WAITING or None, 400)
     answer(stack, *run, "Approve")
     return run
 
@@ -255,29 +257,4 @@ def test_a_killed_worker_is_replaced_by_another_and_no_guest_is_told_twice(
         run = close(stack, day)
         stack.wait_for_run(*run)
         assert outcomes(store, stack.xcom(*run, "plan")["plan"]) == dict.fromkeys(unknown, "applied")
-    check_done_once(jicoo, starts)
-
-
-def test_a_message_that_redis_delivers_again_starts_nothing(stack: CeleryStack, jicoo: Sandbox, store: Any) -> None:
-    """Redis takes a message for lost that a worker has had for longer than ``visibility_timeout``."""
-    for name in WORKERS:
-        if name in stack.services:
-            stack.kill(name)
-    # Longer than a task takes that only plans or asks; an apply takes twice as long, and leaves slots for its message.
-    options = {"VISIBILITY_TIMEOUT": 30, "UNACKED_RESTORE_INTERVAL": 1, "UNACKED_RESTORE_THROTTLE": 1}
-    stack.env |= {f"AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__{name}": str(value) for name, value in options.items()}
-    stack.env["AIRFLOW__CELERY__WORKER_CONCURRENCY"] = str(2 * SLOTS)
-    stack.start_workers(*WORKERS)
-    day = pendulum.datetime(2031, 5, 5, tz="Asia/Tokyo")
-    starts = add_bookings(jicoo, day, 100)
-    # A booking takes two requests: it is read right before it is changed.
-    jicoo.rate_limit = 200 / 60
-    run = close(stack, day)
-    stack.wait_for_run(*run, 300)
-    jicoo.rate_limit = None
-
-    again = "Task already running elsewhere, ignoring redelivered message"
-    assert any(again in (stack.logs / f"{name}.log").read_text(errors="replace") for name in WORKERS)
-    assert [stack.task(*run, "apply", index)["try_number"] for index in range(SHARDS)] == [1] * SHARDS
-    assert outcomes(store, stack.xcom(*run, "plan")["plan"]) == dict.fromkeys(starts, "applied")
     check_done_once(jicoo, starts)
