@@ -327,6 +327,29 @@ def test_what_was_always_high_is_not_cut_off():
     assert "▲" not in "".join(page(facts_of(timeline=steady), []))
 
 
+def test_of_a_short_run_nothing_is_cut_off():
+    rising = [{"seconds": float(n), "done": n, "requests": 10 * n**3, "refused": 0, "pace": None} for n in range(6)]
+    assert "▲" not in "".join(page(facts_of(timeline=rising), []))
+
+
+@pytest.mark.parametrize(
+    ("rate", "marked"),
+    [
+        (0, ["0", "0.5", "1"]),
+        (4, ["0", "1", "2", "3", "4"]),
+        (9.6, ["0", "5", "10"]),
+        (13.7, ["0", "5", "10"]),
+        (40, ["0", "10", "20", "30", "40"]),
+        (0.3, ["0", "0.5", "1"]),
+        (1234567, ["0", "500,000", "1,000,000"]),
+    ],
+)
+def test_the_lines_across_a_plot_stand_for_round_rates(rate, marked):
+    steady = [{"seconds": float(n), "done": n, "requests": rate * n, "refused": 0, "pace": None} for n in range(60)]
+    text = "".join(page(facts_of(timeline=steady), []))
+    assert re.findall(r"<text[^>]*>([^<]*)/s</text>", text) == marked
+
+
 def test_a_try_that_was_killed_is_told_of():
     tries = [{"try": 2, "seconds": 5.0, "requests": 7, "refused": 1}]
     text = "".join(page(facts_of(**{"try": 3, "tries": tries}), []))

@@ -73,6 +73,18 @@ class Browser:
         """Open a page; Airflow's simple auth manager logs everybody in."""
         self.driver.get(f"{self.base_url}{path}")
 
+    def sign_in(self, name: str, password: str) -> None:
+        """Sign in as a person does, in the form of the auth manager, which is open."""
+        self.fill("input[name=username]", name)
+        field = self.one("input[name=password]")
+        field.send_keys(password)
+        field.send_keys(Keys.ENTER)
+        self.until(f"{name} is signed in", lambda: None if "/login" in self.driver.current_url else True)
+
+    def sign_out(self) -> None:
+        """Forget who was signed in."""
+        self.driver.delete_all_cookies()
+
     def picture(self, name: str) -> Path:
         """Save what is to be seen now."""
         path = self.pictures / f"{name}.png"

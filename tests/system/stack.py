@@ -367,11 +367,20 @@ class AirflowStack:
             self.start_database()
         with self.timed("db migrate"):
             self.airflow("db", "migrate")
+        with self.timed("prepare"):
+            self.prepare()
         with self.timed("components"):
             for name in COMPONENTS:
                 self.launch(name)
             self.wait_until_healthy(*COMPONENTS)
-            self.api.log_in()
+            self.log_in()
+
+    def prepare(self) -> None:
+        """Put into the database what has to be there before the components start."""
+
+    def log_in(self) -> None:
+        """Let :attr:`api` be an administrator's."""
+        self.api.log_in()
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:

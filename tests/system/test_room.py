@@ -16,12 +16,14 @@ from urllib.parse import quote, urlsplit
 import pendulum
 import pytest
 import requests
+from airflow import plugins_manager
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.system.approvals import answer, asked
 from tests.system.browser import Browser, need_a_browser
+from tests.system.room import Pages
 from tests.system.stack import AirflowStack, run_path
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("running Airflow"), pytest.mark.timeout(600)]
@@ -29,7 +31,6 @@ pytestmark = [pytest.mark.system, pytest.mark.xdist_group("running Airflow"), py
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
 REASSIGN, UNDO = "jicoo_bulk_reassign_host", "jicoo_undo_last_run"
 MANY = 160
-PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 
 
 @pytest.fixture(scope="module")
@@ -122,72 +123,6 @@ def test_from_the_links_of_a_task_that_is_under_way(stack: AirflowStack, jicoo: 
 
 
 # --- in a browser ----------------------------------------------------------------------------------------------------
-
-
-class Pages:
-    """A browser that looks at our pages, within Airflow's or by themselves."""
-
-    def __init__(self, browser: Browser) -> None:
-        self.browser = browser
-        self.driver = browser.driver
-
-    def within(self, path: str) -> None:
-        """Open a page of Airflow's, and look into the frame that it shows of ours."""
-        self.driver.switch_to.default_content()
-        self.browser.open(path)
-        self.enter()
-
-    def enter(self) -> None:
-        frame = self.browser.one("iframe")
-        self.driver.switch_to.frame(frame)
-        self.browser.one("h1")
-
-    def theme(self, theme: str) -> None:
-        """Choose light or dark in Airflow's menu, as its UI keeps it."""
-        self.driver.switch_to.default_content()
-        self.driver.execute_script("localStorage.setItem('theme', arguments[0])", theme)
-
-    def picture(self, name: str) -> None:
-        time.sleep(1)  # a picture is no proof: what moves comes to rest
-        self.browser.picture(name)
-
-    def phone(self, on: bool) -> None:
-        if on:
-            self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
-        else:
-            self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-    def tall(self, on: bool) -> None:
-        """Let a picture show the whole page."""
-        if not on:
-            self.phone(False)
-            return
-        height = min(6000, int(self.driver.execute_script("return document.documentElement.scrollHeight")))
-        width = int(self.driver.execute_script("return document.documentElement.clientWidth"))
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-    def overflow(self) -> int:
-        """Return by how many pixels the page is wider than its window."""
-        script = "const e = document.documentElement; return e.scrollWidth - e.clientWidth"
-        return int(self.driver.execute_script(script))
-
-    def background(self) -> str:
-        return str(self.driver.execute_script("return getComputedStyle(document.body).backgroundColor"))
-
-    def press(self, selector: str, sure: bool = True) -> None:
-        """Press a button by keyboard, and answer whether one is sure."""
-        button = self.browser.one(selector)
-        button.send_keys(Keys.ENTER)
-        self.browser.one("dialog[open] #question")
-        self.browser.one(f"dialog[open] button[value={'yes' if sure else 'no'}]").send_keys(Keys.ENTER)
-
-    def problems(self) -> list[str]:
-        """Return what the browser has complained of: our policy, or an error of a script of ours."""
-        found = [each["message"] for each in self.driver.get_log("browser")]
-        # That of the frame is Airflow's, which gives it both.
-        ours = [each for each in found if "/jicoo/" in each and "can escape its sandboxing" not in each]
-        return [*ours, *(each for each in found if "Content Security Policy" in each and each not in ours)]
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +228,31 @@ def test_at_the_dag_and_at_the_task(pages: Pages, stack: AirflowStack, agreed: s
     link = browser.one("a[href*='/jicoo/runs/']")
     assert link.get_attribute("href").endswith(("#plan", "#report"))
     pages.picture("links-light")
+
+
+def test_a_tab_at_our_tasks_alone(pages: Pages, stack: AirflowStack, agreed: str) -> None:
+    browser = pages.browser
+    pages.theme("light")
+    # Before Airflow 3.4 it would stand at every task of every DAG.
+    with_tab = {"plan", "apply"} if hasattr(plugins_manager, "ExternalViewDict") else set()
+    for task_id in ("apply", "plan", "approve", "tell"):
+        pages.driver.switch_to.default_content()
+        browser.open(f"/dags/{REASSIGN}/runs/{quote(agreed)}/tasks/{task_id}/details")
+        # Airflow has read which plugins there are, and drawn its own tabs.
+        browser.one("a[href$='/plugin/jicoo']")
+        browser.one(f"a[href*='/tasks/{task_id}/details']")
+        if task_id in with_tab:
+            browser.one("a[href$='/plugin/jicoo-run']")
+        else:
+            time.sleep(2)  # what is not there cannot be waited for
+            assert not browser.all("a[href$='/plugin/jicoo-run']"), task_id
+    for task_id in sorted(with_tab):
+        pages.within(f"/dags/{REASSIGN}/runs/{quote(agreed)}/tasks/{task_id}/plugin/jicoo-run")
+        browser.says("h1", {"apply": f"Change of {MANY}", "plan": f"Plan for {MANY}"}[task_id])
+        if task_id == "apply":
+            pages.picture("at-the-task-light")
+    pages.driver.switch_to.default_content()
+    assert pages.problems() == []
 
 
 def test_the_report_by_itself(pages: Pages, stack: AirflowStack, jicoo: Sandbox, agreed: str, plans: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 WIDTH, HEIGHT, BOTTOM, TOP = 900, 220, 24, 18
 BURST = 1.6
 """How many times as high as nearly all else a peak has to be to be cut off, and said in words instead."""
+FEW = 20
+"""Of so few values none is unlike nearly all others."""
 
 
 class Line(NamedTuple):
@@ -69,7 +72,7 @@ def plot(timeline: Sequence[Mapping[str, Any]]) -> Plot | None:
     }
     top = _top([*values["sent"], *values["pace"]])
     lines = [Line(name, _points(points, end, top)) for name, points in values.items() if points]
-    marks = [Mark(round(_y(rate, top)), f"{rate:.3g}/s") for rate in (0.0, top / 2, top / 1.05)]
+    marks = [Mark(round(_y(rate, top)), f"{rate:,.10g}/s") for rate in _marked(top)]
     return Plot(lines, marks, _peaks(values["sent"], end, top), end)
 
 
@@ -90,7 +93,15 @@ def _top(values: Sequence[tuple[float, float]]) -> float:
     """
     rates = sorted(rate for _, rate in values)
     most, nearly_all = rates[-1], rates[max(0, int(0.95 * len(rates)) - 1)]
-    return max(1.0, 1.2 * nearly_all if most > BURST * nearly_all > 0 else most) * 1.05
+    is_cut = len(rates) > FEW and most > BURST * nearly_all > 0
+    return max(1.0, 1.2 * nearly_all if is_cut else most) * 1.05
+
+
+def _marked(top: float) -> list[float]:
+    """Return the rates that get a line across: round ones, from none on, at most six."""
+    tens = 10 ** math.floor(math.log10(top / 5))
+    step: float = next(tens * nice for nice in (1, 2, 5, 10) if tens * nice >= top / 5)
+    return [round(step * number, 9) for number in range(math.floor(top / step) + 1)]
 
 
 def _peaks(values: Sequence[tuple[float, float]], end: float, top: float) -> list[Peak]:

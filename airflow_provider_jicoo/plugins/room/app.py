@@ -22,7 +22,7 @@ import traceback
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -34,6 +34,7 @@ from starlette.requests import ClientDisconnect
 from airflow_provider_jicoo.plugins import airflow_internals as internals
 from airflow_provider_jicoo.plugins.room import controls, pages, source
 from airflow_provider_jicoo.plugins.room.viewer import Viewer
+from airflow_provider_jicoo.tasks.room import PREFIX
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ def _runs(request: Request, asking: Asking) -> Any:
 
 @router.get("/{dag_id}/")
 def _runs_of_a_dag(dag_id: str, request: Request, asking: Asking) -> Any:
-    if not asking.may_read(dag_id):
+    # Of a DAG that there is not, an auth manager may say that it may be read.
+    if not asking.readable({dag_id}):
         raise HTTPException(404)
     return _html(request, pages.runs(asking, dag_id, _page(request), _root(request)))
 
@@ -242,8 +244,8 @@ def _download(content: Iterator[bytes], kind: str, name: str) -> Any:
 
 _BROKEN = "This page could not be made to its end. The log of Airflow's API server says what failed."
 _SAID = {
-    401: "Sign in to Airflow first, then reload this page.",
-    403: "Your sign-in to Airflow is not valid any more: sign in again, then reload this page.",
+    401: "Sign in to Airflow first.",
+    403: "Your sign-in to Airflow is not valid any more: sign in again.",
     404: "There is no such page, or you may not see it: ask whoever manages Airflow for access to the DAG.",
     405: "This address takes no such request.",
     500: "This page could not be made. What went wrong is in the log of Airflow's API server.",
@@ -254,4 +256,10 @@ def _problem(request: Any, status: int, root: str) -> Any:
     said = _SAID.get(status, "This request is refused.")
     if request.method not in ("GET", "HEAD") or "x-jicoo-page" in request.headers:
         return _json(status, {"said": said})
-    return _html(request, pages.message(said, root), status)
+    return _html(request, pages.message(said, root, _sign_in(request, root) if status in (401, 403) else ""), status)
+
+
+def _sign_in(request: Request, root: str) -> str:
+    """Return the address where Airflow lets one sign in, and which leads back here."""
+    here = quote(request.scope["path"], errors="replace")
+    return f"{root.removesuffix(PREFIX)}/api/v2/auth/login?next={quote(here, safe='')}"

@@ -184,9 +184,12 @@ def progress(shown: Shown) -> Make:
     return lambda nonce: render("progress.html", **_shared(shown))
 
 
-def message(said: str, root: str) -> Make:
-    """Return a page that says one thing."""
-    return lambda nonce: render("message.html", nonce=nonce, said=said, root=root)
+def message(said: str, root: str, sign_in: str = "") -> Make:
+    """Return a page that says one thing.
+
+    :param sign_in: where one signs in to Airflow, if that is what is missing.
+    """
+    return lambda nonce: render("message.html", nonce=nonce, said=said, root=root, sign_in=sign_in)
 
 
 def _shared(shown: Shown) -> dict[str, Any]:

@@ -179,7 +179,7 @@ def seen(who, content):
     if who != "editor":
         private.append(GUEST)
     if who == "nobody":
-        private += ["b00000", "Ada Lovelace", "lie_1"]
+        private += ["b00000", "Ada Lovelace"]
     return [each for each in private if each in text]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 import zlib
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.plugins.room import asgi, planted
 from tests.plugins.room.hostile import Hostile
@@ -106,14 +108,27 @@ class TestWho:
         for address in ("/jicoo/runs/", "/jicoo/runs/room/", finished.address, f"{finished.address}/files/report.json"):
             answer = nobody.get(address)
             assert answer.status_code == 401
-            assert "room" not in answer.text
-            assert "b00000" not in answer.text
+            # But for the address that was asked for.
+            said = re.sub(r"next=[^\"]*", "", answer.text)
+            assert "room" not in said
+            assert "b00000" not in said
+
+    def test_anonymous_is_shown_where_to_sign_in(self, person, finished):
+        nobody = person(None)
+        (link,) = re.findall(r'href="([^"]*/auth/login[^"]*)"', nobody.get(finished.address).text)
+        answer = nobody.get(html.unescape(link), follow_redirects=False)
+        assert answer.status_code == 307
+        back = parse_qs(urlsplit(answer.headers["location"]).query)["next"]
+        assert [unquote(each) for each in back] == [unquote(finished.address)]
 
     def test_a_viewer_of_another_dag(self, viewer, finished, only):
         only(dag_ids={"room_of_others"})
         assert finished.run_id not in viewer.read("/jicoo/runs/")
         for address in ("/jicoo/runs/room/", finished.address, f"{finished.address}/files/report.json"):
             assert viewer.get(address).status_code == 404
+
+    def test_a_dag_that_is_not_there(self, viewer):
+        assert viewer.get("/jicoo/runs/no_such_dag/").status_code == 404
 
 
 class TestProgress:
