@@ -34,6 +34,10 @@ LARGEST = 1 << 24
 """Bytes of ``report.json``, of a control or of an entry of the journal. None of them grows with the plan."""
 
 
+_MOST = 1e15
+"""No number of a plan, a run or its time comes near it."""
+
+
 @dataclass(frozen=True)
 class Source:
     """The files of a plan, found to be those of the note.
@@ -74,9 +78,20 @@ def progress_note(value: Any) -> ProgressNote | None:
 
 def _checked(value: Any, kind: Any) -> Any:
     try:
-        return msgspec.convert(value, kind)
+        found = msgspec.convert(value, kind)
+        return found if _can_be_shown(found) else None
     except (msgspec.ValidationError, RecursionError):
         return None
+
+
+def _can_be_shown(value: Any) -> bool:
+    """Tell whether all numbers in a note or a report are such as can be counted, divided and drawn."""
+    if isinstance(value, Mapping):
+        return all(map(_can_be_shown, value.values()))
+    if isinstance(value, list):
+        return all(map(_can_be_shown, value))
+    # What is no number compares as false, and an integer of any length as it is.
+    return not isinstance(value, (int, float)) or -_MOST < value < _MOST
 
 
 def find(note: PlanNote, may_read_dag: Callable[[str], bool]) -> Source:
@@ -148,10 +163,11 @@ def _whole(facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
         found = {name: msgspec.convert({**_OLDER, **facts}[name], kind) for name, kind in _NEEDED.items()}
         for each in found["tries"]:
             msgspec.convert([each[name] for name in ("seconds", "requests", "refused")], tuple[float, int, int])
+        is_shown = _can_be_shown(found)
     except (msgspec.ValidationError, KeyError, RecursionError):
         return None
     approval = found["approval"]
-    return found if approval is None or {"by", "at"} <= approval.keys() else None
+    return found if is_shown and (approval is None or {"by", "at"} <= approval.keys()) else None
 
 
 def claims(source: Source) -> Sequence[Mapping[str, Any]]:

@@ -218,8 +218,14 @@ def test_a_progress_that_is_none(viewer, manifest, note):
         {"approval": {}},
         {"try": "one"},
         {"digest": "another"},
+        {"seconds": float("inf")},
+        {"requests": 10**400},
+        {"counts": {"applied": 10**400}},
+        {"timeline": [{"seconds": n, "done": 1, "requests": 1, "refused": 0, "pace": 9e999} for n in range(9)]},
+        {"timeline": [{"seconds": n, "done": 1, "requests": 10**400, "refused": 0, "pace": 1} for n in range(9)]},
+        {"tries": [{"seconds": 1, "requests": 1, "refused": float("nan")}]},
     ],
-    ids=str,
+    ids=lambda facts: str(facts)[:60],
 )
 def test_a_report_that_is_none(viewer, manifest, facts):
     folder = planted.write_report(manifest, [])
