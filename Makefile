@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/model tests/sandbox tests/simulation
 # Most tests wait for something; the running Airflow is one worker's. Beside others on a busy machine a server may answer
 # later than the second that a test gives it: what failed is run once more, alone.
-PARALLEL := -n 8 --dist loadgroup
+PARALLEL := -n 6 --dist loadgroup
 EACH_VERSION := not system and not once and not proof
 MAKEFLAGS += --no-print-directory
 
@@ -28,6 +28,7 @@ help:
 	@echo "make test-floors  the tests with the lowest versions that pyproject.toml allows"
 	@echo "make test-dates   the sandbox's tests at each hour of a week: takes half an hour"
 	@echo "make test-load    the long proofs, whole"
+	@echo "make test-celery  CeleryExecutor, Redis and two workers, one of which is killed: needs Python 3.11 or newer"
 	@echo "make docs         the documentation, into build/docs: needs Python 3.11 or newer"
 	@echo "make screenshots  the pages of a run in Chromium: the pictures under docs/pictures"
 	@echo "make test-browser the same on Airflow 3.3 and $(MATRIX); test-browser-3.1 on one of them"
@@ -81,7 +82,7 @@ test-floors: setup-floors
 	.venvs/floors/bin/python -m pytest $(PARALLEL) -m "not system and not proof" tests/api tests/bulk tests/hooks || \
 		.venvs/floors/bin/python scripts/again.py
 
-SETUPS := $(MATRIX:%=setup-%) setup-floors setup-docs setup-fab
+SETUPS := $(MATRIX:%=setup-%) setup-floors setup-docs setup-fab setup-celery
 .PHONY: $(SETUPS)
 $(SETUPS): setup-%:
 	@$(or $(PYTHON_$*),$(PYTHON)) scripts/setup.py $* .venvs/$*
@@ -99,6 +100,13 @@ test-load: setup
 	JICOO_LOAD=1 $(PY) -m pytest tests/events tests/triggers/test_events.py --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest tests/plugins tests/transfers tests/docs --timeout 3600
 	JICOO_LOAD=1 $(PY) -m pytest tests/system/test_events.py --timeout 3600
+	JICOO_LOAD=1 $(MAKE) test-celery
+
+# How soon another worker goes on depends on two settings of Airflow: JICOO_HEARTBEAT_TIMEOUT=300 JICOO_RETRY_DELAY=300
+# are its defaults.
+.PHONY: test-celery
+test-celery: setup-celery
+	JICOO_CELERY=required .venvs/celery/bin/python -m pytest tests/system/test_celery.py
 
 # Webhooks and the poller on a running Airflow of each other version.
 EVENTS := $(MATRIX:%=test-events-%)

@@ -4,6 +4,7 @@
     python3 scripts/setup.py floors .venvs/floors   # the lowest versions that pyproject.toml allows
     python3 scripts/setup.py docs .venvs/docs       # Airflow 3.3, and what builds the documentation
     python3 scripts/setup.py fab .venvs/fab         # Airflow 3.3, and its FAB auth manager
+    python3 scripts/setup.py celery .venvs/celery   # Airflow 3.3, and what several workers need
 
 Needs nothing but Python; does nothing where the environment is up to date.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 #: The Pythons that each Airflow supports, by its own metadata: the oldest and the newest one. Sphinx needs a newer one.
 PYTHONS = {
+    "celery": ((3, 11), (3, 14)),
     "docs": ((3, 11), (3, 14)),
     "fab": ((3, 10), (3, 14)),
     "floors": ((3, 10), (3, 13)),
@@ -28,11 +30,17 @@ PYTHONS = {
     "3.4": ((3, 11), (3, 14)),
 }
 CONSTRAINTS = {
-    "floors": ("floors.txt",),
+    "celery": ("airflow-3.3.txt", "celery.txt"),
     "docs": ("airflow-3.3.txt", "docs.txt"),
     "fab": ("airflow-3.3.txt", "fab.txt"),
+    "floors": ("floors.txt",),
 }
-EXTRAS = {"3.3": "test,test-files", "docs": "docs", "fab": "test,test-fab"}
+EXTRAS = {
+    "3.3": "test,test-files",
+    "celery": "test,test-files,test-celery",
+    "docs": "docs",
+    "fab": "test,test-fab",
+}
 
 
 def main(wanted: str, where: str) -> None:

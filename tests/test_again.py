@@ -32,6 +32,7 @@ def run(folder, *command):
     return done.returncode, done.stdout
 
 
+@pytest.mark.proof
 def test_each_that_failed_is_run_again(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     file = tmp_path / "test_some.py"

@@ -38,6 +38,7 @@ def start(temporary: Path, before: str = "") -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.proof  # `make demo` shows the same
 def test_the_demo_hands_over_every_booking_and_takes_it_back(tmp_path: Path) -> None:
     with start(tmp_path) as process:
         shown, _ = process.communicate(timeout=240)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import http
 import http.client
 import io
 import logging
@@ -91,6 +92,18 @@ class _Files:
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(_Files(sock), *args, **kwargs)  # type: ignore[arg-type]
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read the first line of an answer.
+
+        http.client passes over 100 and takes any other interim answer, such as 103, for the answer itself: the next
+        request on the connection would get this one's.
+        """
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not http.HTTPStatus.CONTINUE < status < http.HTTPStatus.OK:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
 
 
 def _set_deadline(manager: Any) -> None:

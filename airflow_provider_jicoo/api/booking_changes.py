@@ -18,15 +18,13 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from airflow_provider_jicoo.api.errors import JicooError
+from airflow_provider_jicoo.api.status import is_cancelled
 
 ChangeName = Literal["booked", "updated", "rescheduled", "cancelled"]
 CHANGES: tuple[ChangeName, ...] = ("booked", "updated", "rescheduled", "cancelled")
 
 GONE = "gone"
 """What stands for the status of a booking that does not exist any more."""
-
-CANCELLED = ("cancel", "cancelled", "canceled")
-"""How a cancelled booking's status may be written: Jicoo's pages have ``cancel``, and ``cancelled`` in their prose."""
 
 LOOKBACK = timedelta(days=1)
 """How long a booking that has begun is still looked at. Before the last look, so that what began while nobody looked is
@@ -172,15 +170,15 @@ def change_of(uid: str, before: str | None, now: Seen | None) -> BookingChange |
         if before is None:
             return None
         status, start, _, _ = before.rsplit(" ", 3)
-        return None if status in CANCELLED else BookingChange("cancelled", uid, GONE, start, None, None, None)
+        return None if is_cancelled(status) else BookingChange("cancelled", uid, GONE, start, None, None, None)
     if before == now.entry:
         return None
     status, start, end, _ = now.entry.rsplit(" ", 3)
     was_status, was_start, was_end, _ = (None, None, None, None) if before is None else before.rsplit(" ", 3)
     event: ChangeName = "updated"
-    if status in CANCELLED and was_status not in CANCELLED:
+    if is_cancelled(status) and not is_cancelled(was_status):
         event = "cancelled"
-    elif before is None or (was_status in CANCELLED and status not in CANCELLED):
+    elif before is None or (is_cancelled(was_status) and not is_cancelled(status)):
         event = "booked"
     elif (start, end) != (was_start, was_end):
         event = "rescheduled"

@@ -24,6 +24,7 @@ from airflow_provider_jicoo.api.models import (
 )
 from airflow_provider_jicoo.api.paths import checked_id, checked_limit
 from airflow_provider_jicoo.api.secret import discreet
+from airflow_provider_jicoo.api.status import is_cancelled
 from airflow_provider_jicoo.api.written import reflects
 
 
@@ -168,7 +169,7 @@ def cancel_call(
         repeat=repeat_of(on_doubt, messages=True),
         read_back=ReadBack(
             partial(get_booking, uid),
-            done or (lambda booking: booking.get("status") == "cancel"),
+            done or (lambda booking: is_cancelled(booking.get("status"))),
             answered=None if done else _is_answered_as_cancelled,
         ),
         how_to_check=_look_at(uid),
@@ -251,13 +252,13 @@ def _is_answered_as_cancelled(booking: Mapping[str, Any]) -> bool:
 
 def _is_answered_as_moved(uid: str, moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:
     """Tell the same of a move: Jicoo may have made a new booking, and cancelled this one."""
-    if booking.get("uid") != uid or booking.get("status") == "cancel":
+    if booking.get("uid") != uid or is_cancelled(booking.get("status")):
         return False
     return _is_answered(moved, booking)
 
 
 def _was_moved(moved: Mapping[str, Any], booking: Mapping[str, Any]) -> bool | None:
-    return None if booking.get("status") == "cancel" else reflects(booking, moved)
+    return None if is_cancelled(booking.get("status")) else reflects(booking, moved)
 
 
 def booking_id(uid: Any) -> str:

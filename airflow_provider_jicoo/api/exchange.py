@@ -6,7 +6,9 @@ sent what came of it. Both clients drive it, so that a failure is treated once, 
 
 from __future__ import annotations
 
+import codecs
 import enum
+import logging
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -20,11 +22,12 @@ from airflow_provider_jicoo.api.call import Call, Repeat
 from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.redaction import Redactor, texts_of
 from airflow_provider_jicoo.api.retry import Action, Answered, Decision, Fault, RetryPolicy, decide, looks, retry_after
-from airflow_provider_jicoo.api.rows import is_cut, salvage
+from airflow_provider_jicoo.api.rows import is_cut, replaced, salvage, text_problem
 from airflow_provider_jicoo.api.said import Keep, Told, has_words, tell
 from airflow_provider_jicoo.api.secret import Secret
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _BOOKING = re.compile(r"(/v1/bookings/[^/]+)(/.*)?")
 _OF_NOBODY = frozenset(
@@ -137,7 +140,7 @@ def exchange(
                     found = yield from _read_back(call, outcome, policy)
                 if found is _NOTHING:
                     yield from _learn(outcome)
-                    _fail(outcome, decision.action)
+                    _fail(outcome, decision.action, policy)
             case _:
                 assert_never(decision.action)
         if found is not _NOTHING:
@@ -160,7 +163,7 @@ def _resolve(
         found = yield from _read_back(call, outcome, policy)
         last = decision.action is Action.READ_BACK_LAST
     if found is _NOTHING and last:
-        _fail(outcome, Action.GIVE_UP)
+        _fail(outcome, Action.GIVE_UP, policy)
     return found
 
 
@@ -181,12 +184,27 @@ def _decoded(call: Call[Any], body: bytes, *, is_success: bool = True) -> Any:
     """
     if not body:
         return None
+    body = body.removeprefix(codecs.BOM_UTF8)  # which a parser may ignore (RFC 8259, section 8.1)
     try:
         return msgspec.json.decode(body)
     except _UNREADABLE:
-        if call.answer_shape != "page" or not is_success:
+        if body.startswith(codecs.BOM_UTF8):  # which RFC 8259, section 8.1, lets a reader pass over
+            return _decoded(call, body[len(codecs.BOM_UTF8) :], is_success=is_success)
+        if not is_success:
             raise
-        return salvage(body)
+        if call.answer_shape == "page":
+            return salvage(body)
+        if call.answer_shape != "list":
+            raise
+    # A guest's message that was cut in the middle of an emoji. What such a list gives is never sent back.
+    data = replaced(body)
+    log.warning(
+        "%s %s: a text in the answer is no Unicode (half of a surrogate pair, or bytes of another encoding); it is "
+        "read with U+FFFD in its place",
+        call.method,
+        call.path,
+    )
+    return data
 
 
 def _read_back(call: Call[T], outcome: _Outcome, policy: RetryPolicy) -> Generator[Effect, Received, Any]:
@@ -278,7 +296,7 @@ def _look(call: Call[Any]) -> Generator[Effect, Received, Any]:
     if not isinstance(came, Reply) or came.status == 404:
         return None if not isinstance(came, Reply) else []
     try:
-        parsed = msgspec.json.decode(came.body)
+        parsed = _decoded(call, came.body)
     except _UNREADABLE:
         return None
     return parsed.get("data") if came.status == 200 and isinstance(parsed, Mapping) else None
@@ -343,6 +361,8 @@ class _Outcome:
         try:
             self._parsed = _decoded(self.call, reply.body, is_success=reply.status < 300)
         except _UNREADABLE:
+            if (problem := text_problem(reply.body)) is not None:
+                self.description = f"answer {reply.status}, in which {problem}"
             return Answered(reply.status, "cut" if _is_json(reply) and is_cut(reply.body) else "foreign", wait)
         if not 200 <= reply.status < 300:
             return Answered(reply.status, "good", wait)
@@ -377,7 +397,7 @@ def _data(call: Call[Any], parsed: Any) -> Any:
 
     :raises ValueError: it is not of the form that the call expects.
     """
-    if isinstance(parsed, dict) and parsed.get("errors"):
+    if isinstance(parsed, dict) and (found := parsed.get("errors")) and not _is_empty(found):
         raise ValueError("with errors in it")
     if call.answer_shape == "whole":
         return parsed
@@ -391,7 +411,14 @@ def _data(call: Call[Any], parsed: Any) -> Any:
     return parsed if call.answer_shape == "page" else data
 
 
-def _fail(outcome: _Outcome, action: Action) -> NoReturn:
+def _is_empty(errors: Any) -> bool:
+    """Tell whether what should have errors has none: a name for each field, say, and nothing under any."""
+    if isinstance(errors, Mapping):
+        return all(map(_is_empty, errors.values()))
+    return all(map(_is_empty, errors)) if isinstance(errors, list) else errors in (None, "")
+
+
+def _fail(outcome: _Outcome, action: Action, policy: RetryPolicy) -> NoReturn:
     if action is Action.AMBIGUOUS:
         raise outcome.error(
             errors.AmbiguousOutcomeError,
@@ -405,6 +432,9 @@ def _fail(outcome: _Outcome, action: Action) -> NoReturn:
     kind, summary = _BY_STATUS.get(event.status, (None, ""))
     if kind is errors.PermissionDeniedError:
         summary = f"{summary} {outcome.call.permission_hint}".rstrip()
+    if kind is errors.RateLimitError and (event.retry_after or 0.0) > policy.longest_wait:
+        asked, most = f"{event.retry_after:,.0f} s", f"{policy.longest_wait:g} s"
+        summary = f"too many requests, and Jicoo asks to wait {asked}, longer than a request waits ({most})."
     if kind is not None:
         raise outcome.error(kind, summary)
     if event.status >= 500:

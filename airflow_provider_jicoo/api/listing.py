@@ -25,6 +25,16 @@ T = TypeVar("T")
 Steps = Generator[Ask | list[T], Answer | None, None]
 log = logging.getLogger(__name__)
 
+
+class Warnings(list[str]):
+    """What is to be told of lists.
+
+    ``is_whole`` says whether nothing of it is a doubt: some is told of each list, however whole.
+    """
+
+    is_whole = True
+
+
 BROKEN_AT_MOST = 20
 """How many rows that cannot be used are named, each with what is wrong."""
 
@@ -35,7 +45,8 @@ def read(
     """Yield what to ask for to read a list, and its rows page by page, each once.
 
     :param on_unproven: what to do with what cannot be proved: ``fail`` or ``warn``.
-    :param warnings: list to append warnings to; by default they are logged.
+    :param warnings: list to append warnings to; by default they are logged. A :class:`Warnings` learns whether one of
+        them is a doubt.
     :raises UnprovenListError: the list may lack rows. It comes after all rows were given.
     :raises BrokenRowsError: rows cannot be used. It comes after all others were given.
     :raises RequestError: the list cannot be read.
@@ -63,6 +74,8 @@ def read(
         kind = UnprovenListError if reading.doubts else BrokenRowsError
         raise kind.of([*reading.doubts, *broken], listing.path)
     told = [*reading.doubts, *broken, *reading.notes]
+    if isinstance(warnings, Warnings) and (reading.doubts or broken):
+        warnings.is_whole = False
     if warnings is not None:
         warnings += told
     else:

@@ -7,6 +7,7 @@ named by its id or its place, with the field that is wrong; the rest of its page
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,10 +103,11 @@ class _Booking(msgspec.Struct, gc=False):
 def _are_bookings(rows: Sequence[Any]) -> bool:
     """Tell of a whole page at once whether all is as it should be: in the time that one row takes otherwise."""
     try:
-        msgspec.convert(rows, list[_Booking])
+        found = msgspec.convert(rows, list[_Booking])
     except (msgspec.ValidationError, ValueError, RecursionError):
         return False
-    return True
+    # At the ends of the calendar a moment may have no UTC.
+    return all(1 < row.startedAt.year < 9999 and 1 < row.endedAt.year < 9999 for row in found)
 
 
 _TEXTS = ("status", "updatedAt")
@@ -196,6 +198,9 @@ def row_problem(keys: tuple[str, ...]) -> RowCheck:
 # --- pages that are not quite JSON -----------------------------------------------------------------------------------
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 @dataclass(frozen=True)
 class _NoNumber:
     """What stands for ``NaN`` and ``Infinity``, which JSON does not know."""
@@ -229,6 +234,34 @@ def salvage(body: bytes) -> Any:
             raise ValueError("not a page of a list")
     answer["data"] = [row if (fault := _fault(row, "")) is None else Unreadable(row, fault) for row in answer["data"]]
     return answer
+
+
+def replaced(body: bytes) -> Any:
+    """Read an answer whose texts are in part no Unicode, with U+FFFD for each character that is none.
+
+    :raises ValueError: it is no JSON for another reason.
+    """
+    return _replaced(json.loads(body.decode("utf-8", "surrogateescape"), parse_constant=_refuse))
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _replaced(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_replaced(name): _replaced(part) for name, part in value.items()}
+    return [_replaced(part) for part in value] if isinstance(value, list) else value
+
+
+def text_problem(body: bytes) -> str | None:
+    """Say which text or number of an answer no JSON can hold; None where that is not what is wrong with it."""
+    try:
+        return _fault(json.loads(body.decode("utf-8", "surrogateescape"), parse_constant=_NoNumber), "")
+    except (ValueError, RecursionError):
+        return None
 
 
 def _fault(value: Any, name: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-_HAS_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
+_HAS_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")  # either case: RFC 3339, section 5.6
 _IS_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _IS_WIRE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _ZONE_LENGTH = 100
@@ -93,6 +93,14 @@ def as_wire(text: str) -> str:
     """
     # That form is the documented one, and to read it would take as long as all else that is done with a row.
     return text if _IS_WIRE.fullmatch(text) else wire(moment(text))
+
+
+def is_earlier(one: Any, other: Any) -> bool:
+    """Tell of two moments of answers whether the first is before the second; of what is no moment, it is not."""
+    try:
+        return one != other and moment(one) < moment(other)
+    except ValueError:
+        return False
 
 
 def _utc(parsed: datetime, value: Any) -> datetime:

@@ -13,9 +13,11 @@ the 80 microseconds of a request. And since one function connects and another on
 from __future__ import annotations
 
 import asyncio
+import select
 import time
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -152,14 +154,32 @@ class Server:
             **settings.key_header(),
         }
         self._fields = Secret("".join(f"{name}: {value}\r\n" for name, value in fields.items()))
+        self._news: WeakKeyDictionary[Any, select.poll] = WeakKeyDictionary()
         self.pool = aiohttp.TCPConnector(limit=0, ssl=settings.tls(), keepalive_timeout=_KEEP_ALIVE)
         # For connecting and between two pieces of an answer, as with requests; a whole answer may take longer, up to
         # the deadline.
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.timeout, sock_read=settings.timeout)
 
     async def connect(self) -> aiohttp.connector.Connection:
-        """Return a connection from the pool, or a new one. Nothing of a request is sent."""
-        return await self.pool.connect(self._peer, traces=[], timeout=self._timeout)
+        """Return a connection from the pool, or a new one. Nothing of a request is sent.
+
+        An idle one on which something has arrived is not used again: the server has closed it, and a change that is
+        sent then would be in doubt; or it has said more than it was asked, which would be taken for the next answer.
+        """
+        while True:
+            connection = await self.pool.connect(self._peer, traces=[], timeout=self._timeout)
+            protocol, transport = connection.protocol, connection.transport
+            if protocol is None or transport is None:
+                return connection
+            news = self._news.get(protocol)
+            if news is None:
+                self._news[protocol] = news = select.poll()
+                news.register(transport.get_extra_info("socket"), select.POLLIN)
+                return connection
+            # What the loop has read already, and what it has not.
+            if not protocol.should_close and not news.poll(0):
+                return connection
+            connection.close()
 
     def write(self, connection: aiohttp.connector.Connection, method: str, target: str, body: bytes | None) -> None:
         """Write a request at once, since bodies are small, and begin to wait for its answer.

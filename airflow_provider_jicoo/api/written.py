@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.api.status import is_cancelled
 
 _MOMENTS = frozenset({"startedAt", "endedAt"})
 _NOT_STORED = frozenset({"updateMessage", "isSendUpdates"})
@@ -129,7 +130,7 @@ def _same(name: str, current: Any, wanted: Any) -> bool:
         return _host_set(current, _HOST_FIELDS) == _host_set(wanted, _HOST_FIELDS)
     if name in _MOMENTS and isinstance(current, str) and isinstance(wanted, str):
         return same_moment(current, wanted)
-    return False
+    return name == "status" and is_cancelled(wanted) and is_cancelled(current)
 
 
 def _alike(name: str, current: Any, wanted: Any) -> bool:

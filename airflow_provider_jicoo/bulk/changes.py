@@ -141,7 +141,7 @@ class ShiftTime(Change):
         if (self.minutes is None) == (self.to_date is None):
             raise ValueError(f"{self}: give either minutes or to_date")
         start, end = times.moment(booking["startedAt"]), times.moment(booking["endedAt"])
-        clock = start.astimezone(times.zone(booking["timeZone"]))
+        clock = start.astimezone(times.zone(booking.get("timeZone") or ""))
         moved = self._moved(clock).replace(fold=0)
         again = moved.replace(fold=1)
         # Of two equal hours the one it is in now. Where an hour is skipped, the offsets are the other way round.

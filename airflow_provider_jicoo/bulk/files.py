@@ -119,14 +119,14 @@ class _LocalDisk:
     """The disks of this machine. What is made is for this user alone: what is in it may be guests' data."""
 
     def make_folder(self, folder: Any) -> None:
-        local = Path(_local(folder) or ".")
+        local = Path(local_path(folder) or ".")
         for each in reversed((local, *local.parents)):
             if not each.is_dir():
                 # Another worker may make it at the same moment.
                 each.mkdir(mode=0o700, exist_ok=True)
 
     def create(self, path: Any) -> IO[bytes]:
-        number = os.open(_local(path) or "", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        number = os.open(local_path(path) or "", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         # What stood there before may have another mode; that of somebody else's file stays.
         with suppress(PermissionError):
             os.fchmod(number, 0o600)
@@ -142,11 +142,11 @@ class _LocalDisk:
         return path.parent / f"{path.name}.partial"
 
     def replace(self, written: Any, path: Any) -> None:
-        os.replace(_local(written) or "", _local(path) or "")
+        os.replace(local_path(written) or "", local_path(path) or "")
         self._sync_folder(path)
 
     def _sync_folder(self, path: Any) -> None:
-        opened = os.open(os.path.dirname(_local(path) or "") or ".", os.O_RDONLY)
+        opened = os.open(os.path.dirname(local_path(path) or "") or ".", os.O_RDONLY)
         try:
             os.fsync(opened)
         finally:
@@ -158,7 +158,7 @@ _LOCAL_DISK, _OBJECT_STORE = _LocalDisk(), _ObjectStore()
 
 def _disk(path: Any) -> Disk:
     """Return the disk that a path is on."""
-    disk: Disk = getattr(path, "disk", _OBJECT_STORE if _local(path) is None else _LOCAL_DISK)
+    disk: Disk = getattr(path, "disk", _OBJECT_STORE if local_path(path) is None else _LOCAL_DISK)
     return disk
 
 
@@ -210,7 +210,7 @@ def try_to_write(path: StorePath) -> None:
 
     :raises OSError: it cannot.
     """
-    folder = _local(path.parent)
+    folder = local_path(path.parent)
     made = [] if folder is None else [each for each in (Path(folder), *Path(folder).parents) if not each.exists()]
     probe = path.parent / f"{path.name}.probe"
     make_folder(path.parent)
@@ -223,7 +223,7 @@ def try_to_write(path: StorePath) -> None:
             each.rmdir()
 
 
-def _local(path: Any) -> str | None:
+def local_path(path: Any) -> str | None:
     """Return the path in the operating system, or None for an object store."""
     protocol = getattr(path, "protocol", None)
     if protocol is None:

@@ -191,6 +191,7 @@ def _meant(
 ) -> Iterator[Booking]:
     """Yield those of the bookings that were named that are meant, and tell of the others."""
     from airflow_provider_jicoo.api.errors import BrokenRowsError
+    from airflow_provider_jicoo.api.listing import Warnings
 
     others = []
     for uid, booking in bookings.items():
@@ -201,6 +202,8 @@ def _meant(
     broken = [str(error) for error in unreadable.values()]
     if broken and on_unproven == "fail":
         raise BrokenRowsError.of(broken[:NAMED_AT_MOST], "/v1/bookings")
+    if broken and isinstance(warnings, Warnings):
+        warnings.is_whole = False
     told = broken
     if others:
         named = ", ".join(others[:NAMED_AT_MOST]) + (", ..." if len(others) > NAMED_AT_MOST else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from itertools import islice
@@ -21,6 +22,7 @@ from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.secret import discreet
+from airflow_provider_jicoo.api.status import is_cancelled
 from airflow_provider_jicoo.api.written import documented, reflects, reflects_exactly
 from airflow_provider_jicoo.bulk.apply.journal import history
 from airflow_provider_jicoo.bulk.changes import Change
@@ -37,6 +39,8 @@ from airflow_provider_jicoo.bulk.plan.terms import check_count
 from airflow_provider_jicoo.bulk.report import is_reported
 
 CHUNK = 200
+_SOON: tuple[float, ...] = (0.0, 0.2, 1.0, 2.5, 5.0)
+"""Seconds after which a booking is read again that is shown as it was before its change."""
 _TIMES = frozenset({"startedAt", "endedAt"})
 
 
@@ -135,7 +139,7 @@ def _undo(client: JicooClient, path: StorePath, draft: Draft, left: list[LeftAlo
                 if why:
                     left.append({"uid": planned.uid, "why": why})
                 elif entry.outcome is Outcome.APPLIED:
-                    _take_back(planned, _as_stored(planned, entry), now.get(planned.uid), draft, left)
+                    _take_back(planned, entry, now.get(planned.uid), draft, left)
 
 
 def _why_left_alone(outcome: Outcome | None, unreadable: RequestError | None) -> str:
@@ -166,23 +170,48 @@ def _read_current(
     steps = lookup_bookings(uids, within=_within(chunk), absent_ok=True, unreadable=unreadable, failing_ok=True)
     now = client.run(steps)
     behind = [
-        planned.uid
+        planned
         for planned in chunk
         if planned.uid in now
         and entries[planned.uid].outcome is Outcome.APPLIED
         and not reflects_exactly(now[planned.uid], _as_stored(planned, entries[planned.uid]))
     ]
-    has_failed = False
-    for uid in behind:
+    has_failed, looks = False, _SOON
+    for line in behind:
+        uid = line.uid
         del now[uid]
         try:
-            now.update(client.run(lookup_bookings([uid], absent_ok=True)))
+            now.update(_read_alone(client, line, entries[uid], looks))
             has_failed = False
+            if uid in now and _is_behind(line, entries[uid], now[uid]):
+                looks = _SOON[:1]  # what one has waited for in vain the others need not wait for
         except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
             if has_failed:
                 raise  # twice in a row: it is not the booking
             has_failed, unreadable[uid] = not isinstance(error, BrokenRowsError), error
     return now, unreadable
+
+
+def _read_alone(
+    client: JicooClient, planned: PlannedChange, entry: Entry, looks: tuple[float, ...]
+) -> dict[str, Booking]:
+    """Read a booking by itself, again and again while it is shown as it was before its change.
+
+    :param looks: seconds after which it is read.
+    """
+    waited = 0.0
+    for at in looks:
+        time.sleep(at - waited)
+        waited = at
+        found = client.run(lookup_bookings([planned.uid], absent_ok=True))
+        if planned.uid not in found or not _is_behind(planned, entry, found[planned.uid]):
+            break
+    return found
+
+
+def _is_behind(planned: PlannedChange, entry: Entry, booking: Booking) -> bool:
+    """Tell by its stamp whether a booking was read as it was before its change: from a copy that lags, say."""
+    return booking["updatedAt"] == planned.updated_at != (entry.updated_at or planned.updated_at)
 
 
 def _as_stored(planned: PlannedChange, entry: Entry) -> dict[str, Any]:
@@ -198,20 +227,25 @@ def _within(chunk: list[PlannedChange]) -> tuple[str, str]:
 
 
 def _take_back(
-    planned: PlannedChange, applied: Mapping[str, Any], booking: Booking | None, draft: Draft, left: list[LeftAlone]
+    planned: PlannedChange, entry: Entry, booking: Booking | None, draft: Draft, left: list[LeftAlone]
 ) -> None:
     """Take the way back of one change in, or say why it is left alone.
 
-    :param applied: the fields of the change, as they were stored.
+    :param entry: what the journal knows of it.
     """
+    applied = _as_stored(planned, entry)
     if booking is None:
         left.append({"uid": planned.uid, "why": "it does not exist any more"})
         return
     if planned.is_irreversible:
         left.append({"uid": planned.uid, "why": "a cancelled booking cannot be brought back"})
         return
-    if booking.get("status") == "cancel" and planned.status != "cancel":
+    if is_cancelled(booking.get("status")) and not is_cancelled(planned.status):
         left.append({"uid": planned.uid, "why": "it was cancelled since"})
+        return
+    if _is_behind(planned, entry, booking):
+        why = f"Jicoo still gives it as it was at {booking['updatedAt']}, before it was changed; plan the undo anew"
+        left.append({"uid": planned.uid, "why": why})
         return
     current: Mapping[str, Any] = booking
     changed = [name for name, value in applied.items() if not reflects(current, {name: value})]

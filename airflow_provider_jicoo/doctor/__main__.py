@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from airflow_provider_jicoo.api.diagnosis import diagnosis
 from airflow_provider_jicoo.api.errors import InvalidRequestError, NotFoundError, RequestError
 from airflow_provider_jicoo.api.settings import BASE_URL, Settings
+from airflow_provider_jicoo.api.show import show
 from airflow_provider_jicoo.doctor.examine import examine
 from airflow_provider_jicoo.doctor.text import as_text
 from airflow_provider_jicoo.doctor.writing import RestoreError
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         report = examine(settings, try_booking_uid=given.try_booking, tell=_tell)
-        print(as_text(report))  # noqa: T201
+        show(as_text(report))
         return GOOD if report.can_be_lived_with else BAD
     except InvalidRequestError as error:
         code, said = WRONG_USE, str(error)

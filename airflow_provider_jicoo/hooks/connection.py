@@ -60,6 +60,7 @@ def settings(connection: ConnectionLike) -> Settings:
             _text("period_start_parameter", extras.get("period_start_parameter", start)),
             _text("period_end_parameter", extras.get("period_end_parameter", end)),
         )
+        _slug(extras)  # which is needed only once a change was made
         return Settings(**given)
     except InvalidRequestError as error:
         said = str(error)
@@ -177,7 +178,11 @@ def _listed(name: str, given: Any) -> list[str]:
 
 def team_slug(connection: ConnectionLike) -> str | None:
     """Return the team's part of the booking pages' address, where the connection knows it."""
-    slug = _extras(connection.extra_dejson).get("team_slug")
+    return _slug(_extras(connection.extra_dejson))
+
+
+def _slug(extras: Mapping[str, Any]) -> str | None:
+    slug = extras.get("team_slug")
     return None if slug is None else _text("team_slug", slug)
 
 

@@ -137,7 +137,12 @@ class JicooHook(BaseHook):
 
         :raises InvalidRequestError: the connection cannot be right.
         """
-        return JicooClient(connection.settings(self.get_connection(self.jicoo_conn_id)))
+        return JicooClient(connection.settings(self._connection))
+
+    @functools.cached_property
+    def _connection(self) -> Any:
+        # Looked up once: what fails, or is wrong, must do so before a change is sent, and not behind it.
+        return self.get_connection(self.jicoo_conn_id)
 
     def get_conn(self) -> JicooClient:
         """Return :attr:`client`."""
@@ -148,7 +153,7 @@ class JicooHook(BaseHook):
 
         Source of its form: the example of https://developer.jicoo.com/apidoc/project-373292/api-4059407.
         """
-        slug = connection.team_slug(self.get_connection(self.jicoo_conn_id))
+        slug = connection.team_slug(self._connection)
         return f"https://www.jicoo.com/t/{slug}/e/{event_type_id}" if slug and event_type_id else None
 
     list_bookings = _listed(bookings.list_bookings)
@@ -245,6 +250,7 @@ class JicooHook(BaseHook):
     def close(self) -> None:
         """Close the connections."""
         # Through __dict__: asking for the property would open what is to be closed.
+        self.__dict__.pop("_connection", None)
         client = self.__dict__.pop("client", None)
         if client is not None:
             client.close()

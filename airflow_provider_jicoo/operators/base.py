@@ -80,23 +80,27 @@ class JicooOperator(BaseOperator):
         :raises AmbiguousOutcomeError: an earlier try may have sent it, and a second one could do it twice; says how to
             look.
         """
-        from airflow_provider_jicoo.api.call import Repeat
-
         if call.read_back is not None and context["ti"].try_number > 1:
             done, found = self._read_back(hook, call)
             if done:
                 self.log.info("%s %s: an earlier try has done it; not sent again", call.method, call.path)
                 return call.read_back.result(found)
             if done is None and self._is_repeated(context):
-                raise _in_doubt(call, "what was read does not tell whether an earlier try has done it")
+                raise in_doubt(call, "what was read does not tell whether an earlier try has done it")
         store = self._store(call, context)
-        may_be_sent = call.repeat in (Repeat.LEAVE, Repeat.NEVER) and (store is None or bool(store.get(_SENT)))
-        if may_be_sent and self._is_repeated(context):
+        if self._may_be_sent(call, context) and self._is_repeated(context):
             over = f"; it was not there when it was read back over {hook.client.settings.server_grace:.0f} s"
-            raise _in_doubt(call, f"an earlier try may have sent it{over if call.read_back is not None else ''}")
+            raise in_doubt(call, f"an earlier try may have sent it{over if call.read_back is not None else ''}")
         found = self._send(hook, call, store)
         self.log.info("%s %s: done", call.method, call.path)
         return found
+
+    def _may_be_sent(self, call: Call[Any], context: Context) -> bool:
+        """Tell of a change that must not be sent twice whether an earlier try may have sent it."""
+        from airflow_provider_jicoo.api.call import Repeat
+
+        store = self._store(call, context)
+        return call.repeat in (Repeat.LEAVE, Repeat.NEVER) and (store is None or bool(store.get(_SENT)))
 
     def _store(self, call: Call[Any], context: Context) -> Any:
         """Return Airflow's store, from 3.3, where it is needed: it outlives a try, wherever the next one runs."""
@@ -232,7 +236,7 @@ class CallOperator(JicooOperator):
         return None if call.method == "DELETE" and call.answer_shape != "whole" else found
 
 
-def _in_doubt(call: Call[Any], seen: str) -> AmbiguousOutcomeError:
+def in_doubt(call: Call[Any], seen: str) -> AmbiguousOutcomeError:
     """Return the error of a retry that sends nothing.
 
     :param seen: what is known of what an earlier try did.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jicoo.links.bookings import EventTypeLink
-from airflow_provider_jicoo.operators.base import CallOperator, Converters
+from airflow_provider_jicoo.operators.base import CallOperator, Converters, in_doubt
 from airflow_provider_jicoo.tasks.given import NOT_GIVEN, NotGiven, as_bool, as_int, as_json
 
 if TYPE_CHECKING:
@@ -220,11 +220,18 @@ class CreateBookingOperator(_OneBookingOperator):
             is_made, booking = self._look_for_grace(hook, lambda: self._made_before(hook, call.body or {}))
             if is_made:
                 return booking
+            if is_made is None and self._may_be_sent(call, context) and self._is_repeated(context):
+                raise in_doubt(call, f"whether an earlier try has made the booking cannot be told ({booking})")
         return super()._change(hook, call, context)
 
-    def _made_before(self, hook: JicooHook, wanted: Mapping[str, Any]) -> tuple[bool, Any]:
-        """Tell whether an earlier try has made the open booking, and return it."""
+    def _made_before(self, hook: JicooHook, wanted: Mapping[str, Any]) -> tuple[bool | None, Any]:
+        """Tell whether an earlier try has made the open booking, and return it.
+
+        :return: None where that cannot be told, and why.
+        """
         from airflow_provider_jicoo.api import times
+        from airflow_provider_jicoo.api.errors import ListingMovedError, UnprovenListError
+        from airflow_provider_jicoo.api.status import is_cancelled
         from airflow_provider_jicoo.api.written import reflects
         from airflow_provider_jicoo.bulk.selection import Selection, select
 
@@ -234,14 +241,32 @@ class CreateBookingOperator(_OneBookingOperator):
             started_before=start + timedelta(milliseconds=1),
             event_type_id=wanted["eventTypeId"],
         )
-        for booking in select(hook.client, selection):
-            if booking["status"] == "cancel" or not reflects(booking, {"startedAt": wanted["startedAt"]}):
-                continue
-            guests = hook.get_booking_contacts(booking["uid"])
-            if any(str(guest.get("email")).lower() == wanted["email"].lower() for guest in guests):
-                self.log.info("an earlier try has made booking %s; not made again", booking["uid"])
-                return True, dict(booking)
-        return False, None
+        untold = None
+        try:
+            for booking in select(hook.client, selection, on_unproven="fail"):
+                if is_cancelled(booking["status"]) or not reflects(booking, {"startedAt": wanted["startedAt"]}):
+                    continue
+                is_theirs, why = self._is_of(hook, booking["uid"], wanted["email"])
+                if is_theirs:
+                    self.log.info("an earlier try has made booking %s; not made again", booking["uid"])
+                    return True, dict(booking)
+                untold = why or untold
+        except (ListingMovedError, UnprovenListError) as error:
+            untold = str(error)
+        return (False, None) if untold is None else (None, untold)
+
+    def _is_of(self, hook: JicooHook, uid: str, email: str) -> tuple[bool, str | None]:
+        """Tell whether a booking is of a guest; where that cannot be told, say why."""
+        from airflow_provider_jicoo.api.errors import RequestError
+
+        try:
+            guests = hook.get_booking_contacts(uid)
+        except RequestError as error:
+            if not error.permanent:
+                raise  # by the next try it may have passed
+            return False, str(error)
+        emails = {str(guest.get("email")).strip().lower() for guest in guests if isinstance(guest, Mapping)}
+        return email.strip().lower() in emails, None
 
 
 class UpdateBookingOperator(_OneBookingOperator):
@@ -344,12 +369,13 @@ class CancelBookingOperator(_OneBookingOperator):
 
     def _change(self, hook: JicooHook, call: Call[Any], context: Context) -> Any:
         from airflow_provider_jicoo.api.errors import RejectedError
+        from airflow_provider_jicoo.api.status import is_cancelled
 
         try:
             return super()._change(hook, call, context)
         except RejectedError:
             booking = hook.get_booking(self.uid)
-            if booking.get("status") != "cancel":
+            if not is_cancelled(booking.get("status")):
                 raise
             self.log.info("booking %s was cancelled already", self.uid)
             return booking

@@ -139,13 +139,14 @@ class JicooToDltOperator(JicooOperator):
         destination = warehouse.made(warehouse.target(self._text("destination")), self._connection(), dataset)
         arguments["write"] = warehouse.strategy(destination, self.write)
         source = jicoo_source(client, report=report, tell=self._tell, **arguments)
-        pipeline = warehouse.opened(name, destination, dataset, folder)
-        warehouse.check_tables(pipeline, source)
-        load_id = warehouse.run(pipeline, source)
-        try:
-            warehouse.tidy_states(pipeline)
-        except warehouse.WarehouseError as error:  # what was loaded is there all the same
-            self.log.warning("older states of dlt could not be removed: %s", error)
+        with warehouse.private(destination):
+            pipeline = warehouse.opened(name, destination, dataset, folder)
+            warehouse.check_tables(pipeline, source)
+            load_id = warehouse.run(pipeline, source)
+            try:
+                warehouse.tidy_states(pipeline)
+            except warehouse.WarehouseError as error:  # what was loaded is there all the same
+                self.log.warning("older states of dlt could not be removed: %s", error)
         return load_id, report
 
     def _tell(self, text: str) -> None:

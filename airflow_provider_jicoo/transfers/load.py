@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from typing import IO, Any, Literal
 
 from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.api.listing import Warnings
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.api.settings import Settings, checked_word
 from airflow_provider_jicoo.bulk.apply.stop import Stop, in_a_thread
@@ -221,7 +222,7 @@ class _Job:
         self._on_unproven = order.on_unproven or settings.on_unproven
         self._columns = order.columns()
         self.shaper = Shaper(self._columns)
-        self._warnings: list[str] = []
+        self._warnings = Warnings()
         self._changes = {"created": 0, "updated": 0, "deleted": 0}
         self._rows = 0
         self._begun = datetime.now(timezone.utc)
@@ -251,7 +252,9 @@ class _Job:
         :param before: its manifest.
         """
         self._run(self._read(rows))
-        became = self._order.folder().write(rows, before, self._order.window(), self._warnings)
+        became = self._order.folder().write(
+            rows, before, self._order.window(), self._warnings, is_whole=not self._is_in_doubt()
+        )
         size = sum(day["bytes"] for day in became["written"].values())
         partitions = {"all": len(became["written"]), "written": became["changed"], "removed": became["removed"]}
         return {**self._manifest(), "bytes": size, "partitions": partitions}
@@ -272,7 +275,7 @@ class _Job:
             "rows": self._rows,
             "columns": [column.name for column in self._columns.columns],
             "loaded_at": times.wire(self._begun),
-            "warnings": self._warnings,
+            "warnings": list(self._warnings),
         }
 
     async def _read(self, sink: Any) -> None:
@@ -300,6 +303,10 @@ class _Job:
         if self._cursor is not None:
             self._write(sink, self._deleted(self._cursor))
 
+    def _is_in_doubt(self) -> bool:
+        """Tell whether it is not proved that these are all rows, once they are read."""
+        return not self._warnings.is_whole
+
     def _write(self, sink: Any, rows: list[Row]) -> None:
         if rows:
             sink.write(self.shaper.shape(rows))
@@ -316,8 +323,7 @@ class _Job:
 
     def _deleted(self, cursor: Cursor) -> list[Row]:
         """Return what is gone. Where it is not proved that all was read, nothing is known to be."""
-        # With "fail" a doubt has ended the load, and what is told is none.
-        if self._warnings and self._on_unproven == "warn":
+        if self._is_in_doubt():
             cursor.keep_unseen()
             return []
         gone = list(cursor.deleted(self._order.wanted))

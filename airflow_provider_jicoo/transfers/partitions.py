@@ -6,7 +6,8 @@ to the data; while a load is at work, or where one was killed, it says ``"comple
     {"jicoo_partitions": 1, "of": {"resource": "bookings", "format": "parquet", "partition_by": "startedAt"},
      "complete": true, "partitions": {"2026-01-15": {"rows": 12, "bytes": 4711, "sha256": "..."}}, "pending": []}
 
-A day whose rows are what they were is not written again; one that has none any more loses its file.
+A day whose rows are what they were is not written again; one that has none any more loses its file, where it is proved
+that all rows were read.
 """
 
 from __future__ import annotations
@@ -119,17 +120,25 @@ class Folder:
             raise ValueError(f"path: the files in {self._path} are of {of}, not of {self._of}: name another folder")
         return {**empty, **found}
 
-    def write(self, rows: Sorted, before: dict[str, Any], window: tuple[str, str], told: list[str]) -> dict[str, Any]:
+    def write(
+        self, rows: Sorted, before: dict[str, Any], window: tuple[str, str], told: list[str], *, is_whole: bool
+    ) -> dict[str, Any]:
         """Write the files of all days, and return what became of them.
 
         :param before: the manifest that was there.
         :param window: the first day that was loaded and the first that was not; others keep their files.
         :param told: where to put what could not be removed.
+        :param is_whole: whether these are proved to be all rows. Where not, a day without a row keeps its file too.
         """
-        known = {day: each for day, each in before["partitions"].items() if _is_in(window, day)}
-        kept = {day: each for day, each in before["partitions"].items() if day not in known}
         days = rows.days()
-        stale = (set(known) | {day for day in before["pending"] if _is_in(window, day)}) - set(days)
+        shown = set(days)
+
+        def is_written(day: str) -> bool:
+            return _is_in(window, day) and (is_whole or day in shown)
+
+        known = {day: each for day, each in before["partitions"].items() if is_written(day)}
+        kept = {day: each for day, each in before["partitions"].items() if day not in known}
+        stale = (set(known) | {day for day in before["pending"] if is_written(day)}) - shown
         # From here on a day is known only where its file is known to be what the manifest says.
         begun = False
         written: dict[str, Any] = {}

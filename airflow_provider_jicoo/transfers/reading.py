@@ -24,6 +24,7 @@ from airflow_provider_jicoo.transfers.resources import (
     Resource,
     Row,
     contact_rows,
+    event_type_ids,
     hosts_listing,
     listing,
     with_ours,
@@ -73,7 +74,7 @@ async def _pages(
             yield bookings
     elif wanted is HOSTS:
         event_types = [each async for each in client.iterate(listing(EVENT_TYPES), **told)]
-        for event_type_id in [each.get("uid", "") for each in event_types]:
+        for event_type_id in event_type_ids(event_types):
             async for hosts in client.iterate_pages(hosts_listing(event_type_id), **told):
                 yield [with_ours(host, {"eventTypeId": event_type_id}) for host in hosts]
     else:

@@ -253,8 +253,7 @@ def read(
     check_selection(wanted, selection)
     if wanted is HOSTS:
         # A list is read to its end first: meanwhile its rows would move.
-        for event_type in list(client.iterate(listing(EVENT_TYPES), **told)):
-            event_type_id = event_type.get("uid", "")
+        for event_type_id in event_type_ids(list(client.iterate(listing(EVENT_TYPES), **told))):
             for host in client.iterate(hosts_listing(event_type_id), **told):
                 yield with_ours(host, {"eventTypeId": event_type_id})
         return
@@ -282,6 +281,23 @@ def listing(wanted: Resource) -> Any:
         "schedules": list_schedules,
     }
     return lists[wanted.name]()
+
+
+def event_type_ids(event_types: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the ids of event types, whose hosts are asked for by them.
+
+    :raises RowError: one has none.
+    """
+    from airflow_provider_jicoo.api.paths import is_id
+
+    ids = [each.get("uid") for each in event_types]
+    for number, uid in enumerate(ids, 1):
+        if not is_id(uid):
+            raise RowError(
+                f"hosts: event type number {number} has no uid that its hosts could be asked for by, so that they "
+                "would be missing"
+            )
+    return [str(uid) for uid in ids]
 
 
 def hosts_listing(event_type_id: str) -> Any:

@@ -134,11 +134,17 @@ class Reader:
 
     @cached_property
     def _broken_off(self) -> bool:
-        """Whether the last load of the pipeline was broken off while it wrote."""
+        """Whether the last load of the pipeline was broken off while it wrote, or is not the one dlt knows of."""
         pipeline = at_work()
-        if pipeline is None or not broken_off.is_noted(pipeline):
+        if pipeline is None:
             return False
-        self.tell("the last load was broken off while it wrote: the tables are compared, and every row written anew")
+        if broken_off.is_noted(pipeline):
+            why = "the last load was broken off while it wrote"
+        elif broken_off.is_overtaken(pipeline):
+            why = "the clock was set back since an earlier load, whose state dlt takes for the last one"
+        else:
+            return False
+        self.tell(f"{why}: the tables are compared, and every row written anew")
         return True
 
     def _held(self, name: str, wanted: int) -> dict[str, Known]:

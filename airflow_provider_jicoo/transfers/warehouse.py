@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
@@ -198,6 +199,37 @@ def workplace() -> Iterator[str]:
                     os.environ[name] = value
 
 
+@contextlib.contextmanager
+def private(destination: Any) -> Iterator[None]:
+    """Let nobody else read the file that DuckDB makes, and what it writes beside it: guests may be in there.
+
+    A file that is there keeps its mode, and what is written beside it gets the same.
+
+    :param destination: dlt's.
+    """
+    path = _file_of(destination)
+    if path is None:
+        yield
+        return
+    try:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+    except OSError:
+        mode = 0o600
+    before = os.umask(0o777 & ~mode)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _file_of(destination: Any) -> str | None:
+    """Return the path of DuckDB's file; None where it is another destination, or no file."""
+    if destination.destination_name != "duckdb":
+        return None
+    given = str(destination.config_params.get("credentials") or os.environ.get("DESTINATION__DUCKDB__CREDENTIALS", ""))
+    return given.removeprefix("duckdb:///").partition("?")[0] or None
+
+
 def strategy(destination: Any, write: str) -> str:
     """Return how rows are written that are to be written so: not every database has ``MERGE``.
 
@@ -255,8 +287,9 @@ def run(pipeline: Any, source: Any) -> str:
         broken_off.begin(pipeline)
         info = pipeline.load()
         info.raise_on_failed_jobs()
-        broken_off.end(pipeline)
-        return str(info.loads_ids[-1])
+        load_id = str(info.loads_ids[-1])
+        broken_off.end(pipeline, load_id)
+        return load_id
 
     return told("load", load)
 

@@ -36,7 +36,8 @@ class Judgement:
 class PollingTrigger(BaseTrigger):
     """Look every so often until there is something to say, then say it once.
 
-    A failing API is asked once per interval, like a healthy one, until the deadline.
+    A failing API is asked once per interval, like a healthy one, until the deadline; so is one in whose place something
+    else answers for a while.
 
     The event is ``{"status": "success" | "failed" | "timeout", "message": ...}``; it names bookings by uid and
     status only, since the triggerer logs it.
@@ -73,15 +74,18 @@ class PollingTrigger(BaseTrigger):
     @discreet
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until there is something to say, then say it once."""
-        from airflow_provider_jicoo.api.errors import JicooError
+        from airflow_provider_jicoo.api.errors import JicooError, UnexpectedAnswerError
         from airflow_provider_jicoo.hooks.jicoo import JicooAsyncHook
 
+        has_answered = False
         async with JicooAsyncHook(self.jicoo_conn_id) as hook:
             while True:
                 try:
                     judgement = await self.look(hook)
+                    has_answered = True
                 except JicooError as error:
-                    if error.permanent:
+                    # Where it was Jicoo's API before, a page in its place is a proxy's or a maintenance's, and passes.
+                    if error.permanent and not (has_answered and isinstance(error, UnexpectedAnswerError)):
                         yield _event("failed", str(error))
                         return
                     judgement = Judgement(Verdict.WAITING, f"the last poll failed: {error}")

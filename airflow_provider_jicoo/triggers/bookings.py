@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jicoo.api.status import documented_status
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.triggers.base import Judgement, PollingTrigger, Verdict
 
@@ -24,7 +25,7 @@ def judge(bookings: Mapping[str, Mapping[str, Any]], statuses: Collection[str], 
     :param statuses: the statuses waited for.
     :param fail_on: the statuses that can no longer become right.
     """
-    status = {uid: str(booking.get("status")) for uid, booking in bookings.items()}
+    status = {uid: str(documented_status(booking.get("status"))) for uid, booking in bookings.items()}
     lost = {uid: now for uid, now in status.items() if now in fail_on}
     if lost:
         return Judgement(Verdict.LOST, f"{_named(lost)} can no longer become {' or '.join(statuses)}")

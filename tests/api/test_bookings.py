@@ -324,3 +324,13 @@ def test_a_moment_is_a_time_range_too():
 def test_an_error_names_what_was_asked_for(ask, said):
     with pytest.raises(InvalidRequestError, match=said):
         ask()
+
+
+@pytest.mark.parametrize(
+    ("status", "is_so"), [("cancel", True), ("cancelled", True), ("canceled", True), ("open", False), (None, False)]
+)
+def test_a_cancelled_booking_however_it_is_written(status, is_so):
+    """The enum has cancel, the prose of Cancel Booking's page Cancelled."""
+    assert bookings.cancel_booking(UID).read_back.done({"uid": UID, "status": status}) is is_so
+    moved = bookings.reschedule_booking(UID, started_at=START, time_zone="Asia/Tokyo").read_back
+    assert (moved.done({"uid": UID, "status": status, "startedAt": SENT}) is None) is is_so

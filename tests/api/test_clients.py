@@ -127,7 +127,7 @@ def test_429_for_ever_is_given_up(jicoo, driver, uid, act, fast):
 def test_429_that_asks_for_an_hour_is_the_callers(jicoo, driver, uid):
     jicoo.fail("rate_limit", retry_after="3600")
 
-    with pytest.raises(errors.RateLimitError) as caught:
+    with pytest.raises(errors.RateLimitError, match=r"asks to wait 3,600 s, longer than a request waits") as caught:
         driver.send(bookings.get_booking(uid))
 
     assert caught.value.retry_after == 3600
@@ -586,6 +586,62 @@ def test_a_connection_is_kept_after_a_refusal_a_redirect_and_a_page(connect, wir
     assert (len(server.requests), server.connections) == (5, 1)
 
 
+def test_a_connection_that_the_server_has_closed_is_not_used(connect, wire, reply):
+    """A change that is sent into one that is closed already is in doubt, though the server never saw it."""
+    body = b'{"data": {"uid": "abc", "status": "cancel"}}'
+    server = wire(lambda request, number: lambda connection: connection.sendall(reply(body)))  # and closes it unsaid
+    driver = connect(server.url, timeout=0.5)
+
+    for _ in range(5):
+        driver.send(bookings.cancel_booking("abc"))
+        time.sleep(0.05)
+
+    assert [request.split(b" ", 1)[0] for request in server.requests] == [b"POST"] * 5
+
+
+def test_what_comes_unasked_is_not_taken_for_the_next_answer(connect, wire, reply):
+    def twice(number):
+        def answer(connection):
+            whole = reply(b'{"data": {"uid": "%d"}}' % number)
+            connection.sendall(whole)
+            time.sleep(0.05)
+            connection.sendall(whole)
+            time.sleep(0.3)
+
+        return answer
+
+    server = wire(lambda request, number: twice(number))
+    driver = connect(server.url)
+
+    found = []
+    for _ in range(3):
+        found.append(driver.send(GET)["uid"])
+        time.sleep(0.15)
+
+    assert found == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("hint", ["100 Continue", "102 Processing", "103 Early Hints"])
+def test_what_comes_before_the_answer_is_passed_over(connect, wire, reply, hint):
+    early = f"HTTP/1.1 {hint}\r\nLink: </style.css>; rel=preload\r\n\r\n".encode()
+    driver = connect(wire(early * 2 + reply()).url)
+
+    assert [driver.send(GET), driver.send(GET)] == [{"uid": "abc"}] * 2
+
+
+@pytest.mark.parametrize("told", ["null", "[]", '{"base": [], "name": null}'])
+def test_errors_without_any_in_them(connect, wire, reply, told):
+    driver = connect(wire(reply(f'{{"data": {{"uid": "abc"}}, "errors": {told}}}')).url)
+
+    assert driver.send(GET) == {"uid": "abc"}
+
+
+def test_a_byte_order_mark_before_the_json(connect, wire, reply):
+    driver = connect(wire(reply(b'\xef\xbb\xbf{"data": {"uid": "abc"}}')).url)
+
+    assert driver.send(GET) == {"uid": "abc"}
+
+
 def test_many_at_once_share_the_pool(connect, wire):
     server = wire()
     driver = connect(server.url, connections=4)
@@ -675,6 +731,25 @@ def test_what_is_no_whole_answer(connect, wire, reply, jicoo, odd, create):
     else:
         assert driver.send(GET) == {"uid": "abc"}
         assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
+def test_an_interim_answer_is_none(connect, wire, reply, interim):
+    """Taken for one, it would leave its request's answer to the next request on the connection."""
+
+    def answer(request, number):
+        def send(connection):
+            for _ in range(2):
+                connection.sendall(b"HTTP/1.1 " + interim + b"\r\nLink: </a>; rel=preload\r\n\r\n")
+            time.sleep(0.1)  # the server is at work: what it says then would come too late
+            return reply(b'{"data": {"uid": "%d"}}' % number)
+
+        return send
+
+    server = wire(answer)
+    driver = connect(server.url)
+    assert [driver.send(GET)["uid"] for _ in range(3)] == ["1", "2", "3"]
+    assert (len(server.requests), server.connections) == (3, 1)
 
 
 def test_gzip_is_read(connect, wire, reply):

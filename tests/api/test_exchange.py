@@ -491,7 +491,11 @@ PAGE = Call("GET", "/v1/things", answer_shape="page")
         (GET, {"data": {"uid": UID}, "errors": None}, {"uid": UID}),
         (GET, {"data": {}, "errors": []}, {}),
         (LIST, {"data": [1, 2], "errors": {}}, [1, 2]),
+        (LIST, {"data": [1, 2], "errors": {"base": [], "name": {}, "more": None}}, [1, 2]),
+        (LIST, {"data": [1, 2], "errors": [[], ""]}, [1, 2]),
         (PAGE, {"data": [], "totalCount": 0}, {"data": [], "totalCount": 0}),
+        *((call, b'\xef\xbb\xbf{"data": [{}]}', data) for call, data in ((LIST, [{}]), (PAGE, {"data": [{}]}))),
+        (GET, b'\xef\xbb\xbf\n{"data": {"uid": "a"}}', {"uid": "a"}),
     ],
 )
 def test_forms_that_are_accepted(call, content, data):
@@ -508,6 +512,7 @@ def test_forms_that_are_accepted(call, content, data):
         (GET, b"null", "without the data"),
         (GET, b"", "without the data"),
         (GET, {"data": {"uid": UID}, "errors": {"base": ["x"]}}, "with errors in it"),
+        (GET, {"data": {"uid": UID}, "errors": {"base": [], "code": 0}}, "with errors in it"),
         (LIST, {"data": {}}, "whose data is no list"),
         (PAGE, {"data": {}}, "whose data is no page"),
     ],

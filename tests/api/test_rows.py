@@ -8,7 +8,15 @@ import pytest
 
 from airflow_provider_jicoo.api import bookings, organization
 from airflow_provider_jicoo.api.errors import BrokenRowsError, UnexpectedAnswerError
-from airflow_provider_jicoo.api.rows import Unreadable, booking_problem, checked, row_problem, salvage
+from airflow_provider_jicoo.api.rows import (
+    Unreadable,
+    booking_problem,
+    checked,
+    replaced,
+    row_problem,
+    salvage,
+    text_problem,
+)
 from tests.api.imagined import booking
 
 GOOD = booking(1, 0)
@@ -21,6 +29,8 @@ GOOD = booking(1, 0)
         {"startedAt": "2031-01-01T09:00:00+09:00"},
         {"startedAt": "2031-01-01T00:00:00Z", "endedAt": "2031-01-01 01:00:00.123456+00:00"},
         {"startedAt": "2031-01-01T00:00Z"},
+        {"startedAt": "2031-01-01t00:00:00z"},
+        {"endedAt": "9999-12-31T23:59:59Z"},
         {"hosts": []},
         {"hosts": [{"userId": "a", "role": None, "name": "of a further field"}]},
         {"name": None, "eventTypeId": None, "timeZone": None, "createdAt": None},
@@ -55,6 +65,8 @@ BROKEN = {
     "startedAt no day": ({**GOOD, "startedAt": "2031-02-30T00:00:00.000Z"}, "startedAt is a text, not a moment"),
     "startedAt without offset": ({**GOOD, "startedAt": "2031-01-01T00:00:00"}, "startedAt is a text, not a moment"),
     "endedAt": ({**GOOD, "endedAt": "soon"}, "endedAt is a text, not a moment"),
+    "endedAt beyond": ({**GOOD, "endedAt": "9999-12-31T23:59:59-09:00"}, "endedAt is a text, not a moment"),
+    "startedAt beyond": ({**GOOD, "startedAt": "0001-01-01T00:00:00+09:00"}, "startedAt is a text, not a moment"),
     "hosts null": ({**GOOD, "hosts": None}, "hosts is null, not a list"),
     "hosts texts": ({**GOOD, "hosts": ["a"]}, "hosts has an element without a userId"),
     "hosts without id": ({**GOOD, "hosts": [{"role": "admin"}]}, "hosts has an element without a userId"),
@@ -231,3 +243,23 @@ def test_rows_of_another_list(wire, reply, connect):
     assert found == ["a", "b"]
     assert isinstance(error, BrokenRowsError)
     assert "row 2 of page 1: it is null, not an object" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "data"),
+    [
+        (b'["a \\ud83d"]', ["a \ufffd"]),
+        (b'["\\ud83d\\ude00", "\\ude00\\ud83d"]', ["\U0001f600", "\ufffd\ufffd"]),
+        (b'[{"\\ud800": {"a": ["\xff\xe3\x81\x82"]}}]', [{"\ufffd": {"a": ["\ufffd\u3042"]}}]),
+        (b'["\\ud83d\x80"]', ["\ufffd\ufffd"]),
+    ],
+)
+def test_texts_that_are_no_unicode_are_replaced(body, data):
+    assert replaced(body) == data
+    assert "no Unicode" in text_problem(body)
+
+
+@pytest.mark.parametrize("body", [b"[NaN]", b'["a', b"<html>", b"", b"[" * 100_000])
+def test_nothing_else_is_replaced(body):
+    with pytest.raises((ValueError, RecursionError)):
+        replaced(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import json
 import threading
 import time
@@ -212,6 +213,47 @@ def test_a_booking_that_a_reschedule_cancelled_is_not_moved(run, which):
         assert messaged(sandbox) == 1
 
 
+@pytest.mark.parametrize("which", ["new", "old"])
+def test_nor_where_cancelled_is_another_word(run, which):
+    def later(booking):
+        return Reschedule(times.moment(booking["startedAt"]) + timedelta(days=3640))
+
+    quirks = [f"reschedule-makes-new={which}", "cancelled-word"]
+    with Sandbox(bookings=12, seed=7, now=NOW, quirks=quirks) as sandbox:
+        with pytest.raises(BulkFailedError):
+            run(sandbox, later)
+        assert {each["outcome"] for each in said_of(run).values()} == {"unknown"}
+
+
+def test_a_cancel_whose_answer_is_lost_is_seen_by_any_word_for_it(run):
+    with Sandbox(bookings=12, seed=7, now=NOW, quirks=["cancelled-word"]) as sandbox:
+        sandbox.fail("dropped", method="POST", times=3)
+        report = run(sandbox, Cancel())
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+        assert messaged(sandbox) == 1
+
+
+def test_what_is_cancelled_by_another_word_is_not_cancelled_again(run):
+    with Sandbox(bookings=40, seed=7, now=NOW, quirks=["cancelled-word"]) as sandbox:
+        cancelled = {row["uid"] for row in sandbox.bookings() if row["status"] == "cancel"}
+        run(sandbox, Cancel(), selection=Selection())
+        assert cancelled
+        assert run.plan.manifest["unchanged"] == len(cancelled)
+        assert cancelled.isdisjoint(said_of(run))
+
+
+@pytest.mark.parametrize("answers", [(), ("answers-part",), ("answers-receipt=uid",)], ids=str)
+def test_a_field_that_is_null_need_not_be_there(run, answers):
+    with Sandbox(bookings=12, seed=7, now=NOW, quirks=["no-nulls", *answers]) as sandbox:
+        selection = Selection(where=lambda booking: booking.get("priority") is not None)
+        began = time.monotonic()
+        report = run(
+            sandbox, UpdateFields(priority=None), said=QUIET, selection=selection, settings={"server_grace": 20}
+        )
+        assert report.counts["applied"] == run.plan.manifest["changes"] > 0
+        assert time.monotonic() - began < 20, "what is there is not waited for"
+
+
 # --- ways of writing -------------------------------------------------------------------------------------------------
 
 WRITING = [
@@ -320,6 +362,107 @@ def test_a_list_that_lags_does_not_let_an_edit_be_overwritten(run):
         assert report.counts["stale"] == len(chosen)
         assert all(sandbox.booking(uid)["description"] == "mine" for uid in chosen)
         assert sandbox.count("GET", "/v1/bookings/{uid}") >= run.plan.manifest["changes"], "each by itself"
+
+
+def test_what_waited_for_the_limit_is_read_again_at_each_try(run):
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        uid = next(booking["uid"] for booking in sandbox.bookings() if booking["status"] == "open")
+        sandbox.fail("rate_limit", method="POST", times=2, retry_after=1)
+
+        def edit():
+            sent = 0
+            while sent < 2:  # it waits for the second time, having been read again after the first
+                sent = sandbox.count("POST")
+                time.sleep(0.01)
+            sandbox.edit(uid, description="mine")
+
+        editing = threading.Thread(target=edit)
+        editing.start()
+        timing = Timing(policy=dataclasses.replace(FAST, floor=1), last_wait=0.2, fresh=0.5)
+        with pytest.raises(BulkFailedError, match="Every booking was edited"):
+            run(sandbox, Cancel(), selection=Selection(uids=[uid]), timing=timing)
+        editing.join()
+        assert said_of(run)[uid]["outcome"] == "stale"
+        assert sandbox.messages == []
+
+
+def test_what_does_not_exist_for_a_moment_is_there(run):
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        uids = [booking["uid"] for booking in sandbox.bookings() if booking["status"] == "open"]
+
+        def between():
+            for uid in uids[:3]:
+                sandbox.fail("refused", status=404, method="GET", path=f"/v1/bookings/{uid}", times=2)
+
+        report = run(sandbox, Cancel(), between=between)
+        assert report.counts["applied"] == len(uids)
+        assert messaged(sandbox) == 1
+
+
+def test_a_change_that_finds_nobody_though_its_booking_is_there_may_be_sent_by_a_further_try(run):
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        sandbox.fail("refused", status=404, method="POST", times=2)
+        with pytest.raises(BulkFailedError, match="2 failed"):
+            run(sandbox, Cancel())
+        with connect(sandbox, timeout=1, server_grace=1) as client:
+            report = apply_plan(client, run.plan, options=Options(lease=0.2, timing=QUICK))
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+        assert messaged(sandbox) == 1
+
+
+@pytest.mark.parametrize("said", [LOUD, QUIET], ids=["loud", "quiet"])
+def test_what_a_list_leaves_out_is_read_and_taken_back(run, tmp_path, said):
+    with Sandbox(bookings=12, seed=7, now=NOW, quirks=["list-leaves-out=description"]) as sandbox:
+        before = {booking["uid"]: booking for booking in sandbox.bookings()}
+        report = run(sandbox, UpdateFields(description="Room 2"), said=said)
+        assert report.counts["applied"] == run.plan.manifest["changes"] > 0
+        with connect(sandbox) as client:
+            undo = plan_undo(client, run.plan, tmp_path / "undo.jsonl", **QUIET)
+            apply_plan(client, undo, options=Options(lease=0.2, timing=QUICK))
+        assert any(row["description"] for row in before.values())
+        assert all(sandbox.booking(uid)["description"] == row["description"] for uid, row in before.items())
+
+
+def test_a_plan_of_lists_that_show_another_value_than_the_booking_is_refused(run):
+    with Sandbox(bookings=12, seed=7, now=NOW, quirks=["list-cuts=hosts"]) as sandbox:
+        users = [user["uid"] for user in sandbox.users]
+        for booking in sandbox.bookings():
+            hosts = [{"userId": uid, "role": "editor"} for uid in users[:3]]
+            sandbox.edit(booking["uid"], hosts=hosts)
+        with pytest.raises(PlanError, match="the list shows another hosts than the booking itself"):
+            run(sandbox, ReplaceHost(users[0], users[3]), said=QUIET)
+        assert sandbox.changes == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_plan_does_without_a_booking_that_cannot_be_read_to_be_compared(tmp_path, status):
+    """It may have been deleted since it was listed, or the key may list bookings and no more."""
+    with Sandbox(bookings=60, seed=7, now=NOW) as sandbox, connect(sandbox) as client:
+        sandbox.fail("refused", status=status, method="GET", path="/v1/bookings/{uid}", share=1.0)
+        plan = plan_changes(client, Selection(), UpdateFields(description="x"), tmp_path / "plan.jsonl", **QUIET)
+        assert plan.manifest["changes"] == 60
+        assert sandbox.count("GET", "/v1/bookings/{uid}") <= {403: 3, 404: 20, 500: 3 * FAST.attempts}[status]
+
+
+def test_where_null_is_left_out_few_bookings_are_read_for_it(tmp_path):
+    with Sandbox(bookings=60, seed=7, now=NOW, quirks=["no-nulls"]) as sandbox, connect(sandbox) as client:
+        for uid in [booking["uid"] for booking in sandbox.bookings()]:
+            sandbox.edit(uid, description=None)
+        plan = plan_changes(client, Selection(), UpdateFields(description="x"), tmp_path / "plan.jsonl", **QUIET)
+        assert plan.manifest["changes"] == 60
+        assert sandbox.count("GET", "/v1/bookings/{uid}") == 20
+
+
+@pytest.mark.parametrize("said", [LOUD, QUIET], ids=["loud", "quiet"])
+def test_an_undo_right_away_over_answers_that_lag_takes_all_back(run, tmp_path, said):
+    with Sandbox(bookings=12, seed=7, now=NOW, quirks=["late-list=2s", "late-read=2s"]) as sandbox:
+        before = {booking["uid"]: booking for booking in sandbox.bookings()}
+        run(sandbox, UpdateFields(description="Room 2"), said=said, settings={"server_grace": 5})
+        with connect(sandbox) as client:
+            undo = plan_undo(client, run.plan, tmp_path / "undo.jsonl", **QUIET)
+            assert undo.manifest["changes"] == run.plan.manifest["changes"]
+            apply_plan(client, undo, options=Options(lease=0.2, timing=QUICK))
+        assert all(sandbox.booking(uid)["description"] == row["description"] for uid, row in before.items())
 
 
 def test_an_undo_over_a_list_that_lags_has_them_all(run, tmp_path):

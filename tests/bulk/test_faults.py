@@ -349,10 +349,10 @@ def test_an_answer_that_breaks_the_engine_is_unknown_and_ends_nothing_else(case,
     made = case(sandbox)
     chosen, whole = uids(made)[5], delivery.judge_answer
 
-    def judge_answer(line, booking):
+    def judge_answer(line, booking, **more):
         if booking["uid"] == chosen:
             raise RuntimeError("not thought of")
-        return whole(line, booking)
+        return whole(line, booking, **more)
 
     monkeypatch.setattr(delivery, "judge_answer", judge_answer)
     with pytest.raises(BulkFailedError, match="1 unknown"):
@@ -386,8 +386,8 @@ def test_an_outcome_that_does_not_fit_is_unknown(case, sandbox, monkeypatch):
     made = case(sandbox)
     chosen, whole = uids(made)[5], delivery.judge_answer
 
-    def judge_answer(planned, booking):
-        return Entry(Outcome.STALE) if booking["uid"] == chosen else whole(planned, booking)
+    def judge_answer(planned, booking, **more):
+        return Entry(Outcome.STALE) if booking["uid"] == chosen else whole(planned, booking, **more)
 
     monkeypatch.setattr(delivery, "judge_answer", judge_answer)
     with pytest.raises(BulkFailedError, match="1 unknown"):

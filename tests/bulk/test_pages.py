@@ -7,11 +7,17 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
+from airflow_provider_jicoo.bulk.pages import texts
+from airflow_provider_jicoo.bulk.pages.orders import SORTS
 from airflow_provider_jicoo.bulk.pages.render import moment, number, span
-from airflow_provider_jicoo.bulk.pages.rows import row_of
-from airflow_provider_jicoo.bulk.pages.table import PER_PAGE, PlanTable, Tables, Wanted
+from airflow_provider_jicoo.bulk.pages.rows import row_of, text_of
+from airflow_provider_jicoo.bulk.pages.table import ORDERS, PER_PAGE, PlanTable, Tables, Wanted
+from airflow_provider_jicoo.bulk.plan.file import DECODER
+from airflow_provider_jicoo.bulk.plan.tally import roles_of
 from tests.plugins.room.planted import HOSTS, change, write_plan
 
 
@@ -148,6 +154,139 @@ class TestTable:
         assert problems == []
 
 
+LETTERS = st.sampled_from(["a", "b", "ß", "İ", "ſ", "K", "é", "e\u0301", "😀", "\u202e", ",", '"', "\\", "<", "1", "."])
+SPACES = st.sampled_from([" ", "  ", "\n", "\t", "\u00a0", "\u2028", "\x1c", ""])
+WORDS = st.lists(st.one_of(LETTERS, SPACES), max_size=8).map("".join)
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-9, 99),
+    WORDS,
+    WORDS.map(lambda text: text * 200),
+    st.lists(WORDS, max_size=2),
+    st.dictionaries(WORDS, WORDS, max_size=2),
+)
+MOMENTS = st.one_of(
+    st.sampled_from(["2027-03-05T01:00:00.000Z", "2027-03-05T14:30:00Z", "2027-03-31T23:59:59.999+09:00", "soon", ""]),
+    st.integers(0, 3000).map(lambda hours: f"2027-{hours % 12 + 1:02}-{hours % 28 + 1:02}T{hours % 24:02}:30:00.000Z"),
+)
+BOOKED = st.lists(
+    st.fixed_dictionaries(
+        {"userId": st.sampled_from(["u1", "u2", "u3"])}, optional={"role": st.sampled_from(["owner", "guest", None, 7])}
+    ),
+    max_size=3,
+)
+SIDE = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": VALUES,
+        "priority": VALUES,
+        "timeZone": VALUES,
+        "startedAt": st.one_of(MOMENTS, st.sampled_from([None, 7, []])),
+        "endedAt": st.one_of(MOMENTS, st.none()),
+        "hosts": st.one_of(BOOKED, st.sampled_from([None, "u1", [7]])),
+        "status": st.sampled_from(["open", "cancel", None, ""]),
+        "answer ß": VALUES,
+    },
+)
+CHANGES = st.builds(
+    change,
+    st.integers(0, 30),
+    uid=WORDS,
+    action=st.sampled_from(["update", "reschedule", "cancel"]),
+    before=SIDE,
+    after=SIDE,
+    send=st.one_of(st.none(), SIDE),
+    started_at=MOMENTS,
+    ended_at=MOMENTS,
+    time_zone=st.sampled_from(["Asia/Tokyo", "America/New_York", "", "Mars/Olympus"]),
+)
+NAMED = {"u1": "Ada Lovelace", "u2": "Straße \ud83d"}
+"""The header is read as JSON, which lets half of a pair of surrogates be."""
+SLOW_KEYS = {
+    "start": lambda line: (line.started_at, line.uid),
+    "booking": lambda line: line.uid,
+    "action": lambda line: (line.action, line.started_at, line.uid),
+    "new": lambda line: (str(line.after.get("startedAt", line.started_at)), line.uid),
+    "host": lambda line: (
+        ", ".join(NAMED.get(uid) or uid for uid in roles_of(line.before.get("hosts"))).casefold(),
+        line.started_at,
+        line.uid,
+    ),
+}
+
+
+@settings(max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+@given(CHANGES, st.booleans())
+def test_the_text_of_a_change_is_that_of_its_row(line, personal):
+    assert text_of(line, NAMED, personal).split() == row_of(line, NAMED, personal).text().split()
+
+
+@settings(
+    max_examples=80,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(CHANGES, max_size=12), st.data(), st.booleans(), st.sampled_from([1, 90, 1 << 20]))
+def test_a_search_finds_what_is_to_be_read_in_a_row(tmp_path, lines, data, personal, at_once):
+    """Whatever is searched for, and however much of it is looked through at once: as if each row were made and read."""
+    lines = [DECODER.decode(line.dump()) for line in lines]  # in the file, names stand in another order
+    manifest = write_plan(tmp_path / "plan.jsonl", lines, hosts={})
+    table = PlanTable([(Path(manifest["plan"]), manifest["digest"])])
+    table.hosts.update(NAMED)
+    rows = [row_of(line, NAMED, personal) for line in lines]
+    # Pieces of what is there, so that most searches find some rows and not all; and what is not, or is by chance.
+    there = sorted({word[at : at + 6] for row in rows for word in row.text().split() for at in (0, len(word) // 2)})
+    pieces = st.sampled_from(there or ["fri"])
+    searches = st.one_of(pieces, pieces.map(str.upper), st.lists(st.one_of(pieces, WORDS), max_size=3).map(" ".join))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texts, "_AT_ONCE", at_once)
+        for _ in range(4):
+            search = data.draw(searches)
+            wanted = Wanted(search, data.draw(st.sampled_from(sorted(SORTS))), data.draw(st.booleans()))
+            words = search.casefold().split()
+            numbers = [number for number, row in enumerate(rows) if all(word in row.text() for word in words)]
+            numbers.sort(key=lambda number: SLOW_KEYS[wanted.sort](lines[number]))
+            if wanted.descending:
+                numbers.reverse()
+            page = table.page(wanted, personal)
+            assert (page.rows, page.found, page.total) == (
+                [rows[number] for number in numbers],
+                len(numbers),
+                len(rows),
+            )
+
+
+def test_a_look_does_not_wait_for_a_search(table):
+    """A search of a plan of 100,000 takes seconds, and whoever only turns a page is not to notice it."""
+    table.page(Wanted(sort="booking"), True)
+    begun, end = threading.Event(), threading.Event()
+
+    def search():
+        begun.set()
+        assert end.wait(60)
+        return range(0)
+
+    searching = threading.Thread(target=table._kept, args=(("start", True, ("slow",)), search))
+    searching.start()
+    try:
+        assert begun.wait(60)
+        looking = threading.Thread(target=table.page, args=(Wanted(sort="booking", page=2), True))
+        looking.start()
+        looking.join(60)
+        assert not looking.is_alive()
+    finally:
+        end.set()
+        searching.join()
+
+
+def test_few_searches_are_remembered(table):
+    for at in range(3 * ORDERS):
+        table.page(Wanted(f"b{at:06}"), True)
+    assert len(table._orders) == ORDERS
+
+
 def test_a_damaged_plan(tmp_path):
     manifest = write_plan(tmp_path / "plan.jsonl", map(change, range(3)))
     path = tmp_path / "plan.jsonl"
@@ -170,6 +309,21 @@ def test_tables_are_kept_and_let_go(tmp_path):
     tables = None
     if before is not None:
         assert len(os.listdir("/proc/self/fd")) <= before, "and so were its files"
+
+
+def test_few_changes_are_kept(tmp_path):
+    tables = Tables(most=4, changes=5)
+    plans = []
+    for n in (2, 2, 2, 9):
+        path = tmp_path / f"{len(plans)}.jsonl"
+        plans.append([(path, write_plan(path, map(change, range(n)))["digest"])])
+    kept = [tables.of(plan) for plan in plans[:3]]
+    assert [tables.of(plan) is table for plan, table in zip(plans[1:3], kept[1:], strict=True)] == [True, True]
+    assert tables.of(plans[0]) is not kept[0]
+    # One that has more by itself is kept alone.
+    large = tables.of(plans[3])
+    assert tables.of(plans[3]) is large
+    assert tables.of(plans[1]) is not kept[1]
 
 
 def test_words():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -392,6 +395,21 @@ class TestCommandLine:
         assert len(shown["found"][0]["bookings"]) == 20
         assert "Jane" not in out
         assert "John" not in out
+
+    def test_nobody_reads_on(self, applied, sandbox):
+        """As with ``| head`` and ``| grep -q``: no traceback, and the exit code that it has otherwise."""
+        reads, writes = os.pipe()
+        os.close(reads)
+        with os.fdopen(writes) as nobody:
+            done = subprocess.run(
+                [sys.executable, "-m", "airflow_provider_jicoo.bulk.verify", str(applied()), "--host", sandbox.url],
+                stdout=nobody,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, KEY: sandbox.api_key},
+                check=False,
+            )
+        assert (done.returncode, done.stderr) == (0, "")
 
     def test_wrong_use(self, applied, sandbox, monkeypatch, capsys):
         path = applied()

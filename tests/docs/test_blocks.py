@@ -32,7 +32,11 @@ from tests.docs.pages import PAGES, blocks, name
 
 pytestmark = [pytest.mark.once]
 #: What is no code of ours, and on which pages: a proxy's configuration, what a program prints, a diagram.
-OF_OTHERS = {"nginx": ["webhooks.md"], "": ["architecture.md", "verify.md"], "mermaid": ["one-change.md"]}
+OF_OTHERS = {
+    "nginx": ["docs/webhooks.md"],
+    "": ["docs/architecture.md", "docs/verify.md"],
+    "mermaid": ["docs/one-change.md"],
+}
 COMMANDS = ("console", "sh")
 
 

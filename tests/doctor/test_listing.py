@@ -35,6 +35,8 @@ NOT_HELD = {
     "near-ends": {filters.PAST, filters.AHEAD},
     "span-limit": {examine.READING},
     "status-ignored": {filters.ONE},
+    "list-leaves-out": {rows.FIELDS, rows.SINGLE},
+    "list-cuts=description": {rows.SINGLE},
     "bad-rows": {rows.USABLE, examine.READING},
     "page-cap": {pages.SIZE, pages.TOLD},
     "page-cap=1": {pages.SIZE, pages.TOLD},

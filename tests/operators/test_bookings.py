@@ -15,6 +15,7 @@ import requests
 
 from airflow_provider_jicoo.api import errors
 from airflow_provider_jicoo.api.client import JicooClient
+from airflow_provider_jicoo.hooks.jicoo import JicooHook
 from airflow_provider_jicoo.operators import base
 from airflow_provider_jicoo.operators import bookings as module
 from airflow_provider_jicoo.operators.base import CallOperator
@@ -126,6 +127,21 @@ class TestEach:
     def test_get_contacts(self, run, jicoo_sandbox):
         uid = jicoo_sandbox.bookings()[3]["uid"]
         assert run(GetBookingContactsOperator, uid=uid) == jicoo_sandbox.contacts(uid)
+
+    def test_get_contacts_whose_text_was_cut_in_an_emoji(self, run, jicoo_sandbox, caplog):
+        """Half of a surrogate pair is JSON, and no Unicode: it is read as U+FFFD, and told."""
+        uid = jicoo_sandbox.bookings()[3]["uid"]
+        with jicoo_sandbox._state.lock:
+            jicoo_sandbox._state.rows.contacts[uid][0]["message"] = "cut \ud83d"
+        assert run(GetBookingContactsOperator, uid=uid)[0]["message"] == "cut \N{REPLACEMENT CHARACTER}"
+        assert f"GET /v1/bookings/{uid}/contacts: a text in the answer is no Unicode" in caplog.text
+        assert jicoo_sandbox.count() == 1
+
+    def test_get_of_a_title_that_is_no_unicode_says_so(self, run, jicoo_sandbox):
+        uid = jicoo_sandbox.bookings()[3]["uid"]
+        jicoo_sandbox.break_row(uid, "surrogate")
+        with pytest.raises(AirflowFailException, match=r"in which name has a text that is no Unicode"):
+            run(GetBookingOperator, uid=uid)
 
     def test_create(self, run, jicoo_sandbox, create):
         made = run(CreateBookingOperator, **create)
@@ -1006,6 +1022,35 @@ class TestLists:
         assert len(run(ListBookingsOperator)) == 130
 
 
+class TestWhetherAnEarlierTryHasMadeABooking:
+    """It cannot always be told: then a retry sends nothing and says how to look, and who has looked clears it."""
+
+    pytestmark = pytest.mark.usefixtures("grace")
+
+    def test_the_list_cannot_be_proved(self, run, jicoo_sandbox, create):
+        other = jicoo_sandbox.add_booking(startedAt=SLOT, eventTypeId=create["event_type_id"])["uid"]
+        jicoo_sandbox.break_row(other, "hosts=null")
+        with pytest.raises(
+            AirflowFailException, match=r"cannot be told .*hosts is null.* list the bookings that"
+        ) as caught:
+            run(CreateBookingOperator, **create, try_number=2, max_tries=1, retries=1)
+        assert isinstance(caught.value.__context__, errors.AmbiguousOutcomeError)
+        assert changes(jicoo_sandbox) == 0
+        assert run(CreateBookingOperator, **create, try_number=2, max_tries=2, retries=1)["startedAt"]
+
+    @pytest.mark.parametrize("status", [403, 404, 422])
+    def test_its_guests_cannot_be_read(self, run, jicoo_sandbox, create, status):
+        made = run(CreateBookingOperator, **create)
+        path = f"/v1/bookings/{made['uid']}/contacts"
+        jicoo_sandbox.fail("refused", path=path, share=1, status=status)
+        with pytest.raises(AirflowFailException, match=rf"cannot be told .*{status}.* list the bookings that start"):
+            run(CreateBookingOperator, **create, try_number=2, max_tries=1, retries=1)
+        jicoo_sandbox.heal()
+        jicoo_sandbox.fail("refused", path=path, status=status)  # for a moment
+        assert run(CreateBookingOperator, **create, try_number=2, max_tries=1, retries=1) == made
+        assert changes(jicoo_sandbox) == 1
+
+
 class TestAnAnswerOfAnotherForm:
     """The form of Create Booking's answer is not documented."""
 
@@ -1015,6 +1060,26 @@ class TestAnAnswerOfAnotherForm:
         jicoo_connection(host=httpserver.url_for("").rstrip("/"), extra={"team_slug": "ours"})
         result = run(CreateBookingOperator, **create)
         assert result == (answer["data"] if isinstance(answer, dict) else answer)
+
+
+class TestWhatIsWrongWithTheConnectionIsSaidBeforeAChange:
+    """What is needed of it only behind the change, too: a guest would have been messaged by a task that fails."""
+
+    def test_a_team_that_is_none(self, run, jicoo_sandbox, jicoo_connection):
+        uid = next(row["uid"] for row in jicoo_sandbox.bookings() if row["status"] == "open")
+        jicoo_connection(extra={"team_slug": ["ours"]})
+        with pytest.raises(AirflowFailException, match="team_slug"):
+            run(CancelBookingOperator, uid=uid)
+        assert jicoo_sandbox.messages == []
+
+    def test_it_is_looked_up_once(self, run, jicoo_sandbox, jicoo_connection, monkeypatch):
+        uid = next(row["uid"] for row in jicoo_sandbox.bookings() if row["status"] == "open")
+        jicoo_connection(extra={"team_slug": "ours"})
+        asked = []
+        find = JicooHook.get_connection
+        monkeypatch.setattr(JicooHook, "get_connection", lambda *given: asked.append(1) or find(given[-1]))
+        run(CancelBookingOperator, uid=uid)
+        assert len(asked) == 1
 
 
 class TestPrivateValues:

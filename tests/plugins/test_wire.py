@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
-import socket
-import threading
 import time
 
 import pytest
@@ -16,6 +13,7 @@ from airflow_provider_jicoo.plugins.jicoo import PREFIX, WebhookApp
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.plugins.hostile import METHODS, PATHS, hand_made
 from tests.plugins.sending import GUEST, PATH, SECRET, body, signed
+from tests.plugins.wire import send, serve
 
 pytestmark = pytest.mark.once
 
@@ -26,47 +24,17 @@ COUNT = 2_000 if os.environ.get("JICOO_LOAD") else 200
 @pytest.fixture(scope="module", params=["httptools", "h11"])
 def server(request):
     """Where it listens."""
-    import uvicorn
     from fastapi import FastAPI
 
     app = FastAPI()
     app.mount(PREFIX, WebhookApp())
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=request.param, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
-    running = uvicorn.Server(config)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield listener.getsockname()
-    running.should_exit = True
-    thread.join()
-    listener.close()
+    with serve(app, request.param) as address:
+        yield address
 
 
 def ask(server, *pieces, timeout=20):
     """Send bytes as they are; return status and text of the first answer, None where there was none."""
     return send(server, pieces, timeout)
-
-
-def send(server, pieces, timeout=20):
-    answer = b""
-    with socket.create_connection(server, timeout=timeout) as connection:
-        # Answered already, or never: both is said by what came until then.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
-            for piece in pieces:
-                connection.sendall(piece)
-        with contextlib.suppress(ConnectionResetError, TimeoutError):
-            while not whole(answer) and (more := connection.recv(65_536)):
-                answer = (answer + more).removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
-    if not answer:
-        return None
-    head, _, text = answer.partition(b"\r\n\r\n")
-    return int(head.split(b" ", 2)[1]), text
-
-
-def whole(answer):
-    head, gap, text = answer.partition(b"\r\n\r\n")
-    lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    return bool(gap) and bool(lengths) and len(text) >= int(lengths[0])
 
 
 def request(raw=RAW, signature=None, path=PATH, method="POST", length=True, **headers):

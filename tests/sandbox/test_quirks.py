@@ -327,6 +327,22 @@ class TestWriting:
             assert row == kept == jicoo.get(row["uid"])
             assert len(row) < 21
 
+    def test_a_list_that_leaves_out_a_field(self, start: Start) -> None:
+        jicoo = start("list-leaves-out", bookings=5)
+
+        for row in jicoo.list()["data"]:
+            whole = jicoo.get(row["uid"])
+            assert whole == {**row, "description": jicoo.sandbox.booking(row["uid"])["description"]}
+            assert "description" not in row
+
+    def test_a_list_that_cuts_a_field(self, start: Start) -> None:
+        jicoo = start("list-cuts=description", bookings=5)
+        for booking in jicoo.sandbox.bookings():
+            jicoo.sandbox.edit(booking["uid"], description="Please ring the bell.")
+
+        assert {row["description"] for row in jicoo.list()["data"]} == {"Please rin"}
+        assert {jicoo.get(row["uid"])["description"] for row in jicoo.list()["data"]} == {"Please ring the bell."}
+
     def test_the_word_for_a_cancelled_booking(self, start: Start) -> None:
         jicoo = start("cancelled-word", bookings=50)
 

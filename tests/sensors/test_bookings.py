@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -175,6 +175,33 @@ class TestReschedule:
             sensor(uid, mode="reschedule", timeout=50).execute(made)
 
 
+class TestAPageInJicoosPlace:
+    """A proxy's, or that of maintenance: it passes where Jicoo has answered before, and else the address is wrong."""
+
+    def test_poke(self, sensor, context, jicoo_sandbox, add):
+        task, made = sensor(add("request")), context()
+        jicoo_sandbox.fail("html", times=1)
+        with pytest.raises(AirflowFailException, match="not an answer of Jicoo's API"):
+            task.poke(made)
+        assert task.poke(made) is False
+        jicoo_sandbox.fail("html", times=1)
+        assert task.poke(made) is False
+        jicoo_sandbox.revoke_key()
+        with pytest.raises(AirflowFailException, match="401"):
+            task.poke(made)
+
+    @pytest.mark.parametrize("first", [None, datetime(2026, 1, 1, tzinfo=timezone.utc)])
+    def test_reschedule(self, sensor, context, jicoo_sandbox, add, first):
+        task, made = sensor(add("request"), mode="reschedule"), context()
+        made["ti"].get_first_reschedule_date = lambda context: first
+        jicoo_sandbox.fail("html", times=1)
+        if first is None:
+            with pytest.raises(AirflowFailException, match="not an answer of Jicoo's API"):
+                task.poke(made)
+        else:
+            assert task.poke(made) is False
+
+
 class TestDeferrable:
     def deferred(self, sensor, context, uid, **arguments):
         with pytest.raises(TaskDeferred) as caught:
@@ -237,6 +264,30 @@ class TestDeferrable:
     def test_success_without_a_result(self, sensor, context, jicoo_sandbox, add):
         assert sensor(add("open"), do_xcom_push=False).execute_complete(context(), event("success")) is None
         assert jicoo_sandbox.count() == 0
+
+    def test_what_is_not_so_any_more_is_waited_for_again(self, sensor, context, jicoo_sandbox, add):
+        """A deferred task waits for a worker once its trigger is done, and bookings change meanwhile."""
+        uids = add("open", "open")
+        jicoo_sandbox.edit(uids[0], status="request")
+        deadline = time.time() + 100
+        with pytest.raises(TaskDeferred) as caught:
+            sensor(uids).execute_complete(context(), event("success"), deadline)
+        assert caught.value.trigger.serialize()[1]["deadline"] == deadline
+        assert caught.value.kwargs["deadline"] == deadline
+        jicoo_sandbox.edit(uids[0], status="cancel")
+        with pytest.raises(AirflowFailException, match=f"booking {uids[0]} is cancel can no longer become open"):
+            sensor(uids).execute_complete(context(), event("success"), deadline)
+
+    def test_what_cannot_be_read_now_is_waited_for_again(self, sensor, context, jicoo_sandbox, add, quick_retries):
+        uids = add("open")
+        jicoo_sandbox.fail("server_error", times=quick_retries)
+        with pytest.raises(TaskDeferred):
+            sensor(uids).execute_complete(context(), event("success"), time.time() + 100)
+        assert sensor(uids).execute_complete(context(), event("success"), time.time() + 100)
+
+    def test_and_not_beyond_the_time(self, sensor, context, jicoo_sandbox, add):
+        with pytest.raises(AirflowSensorTimeout, match="1 of 1 are not open"):
+            sensor(add("request")).execute_complete(context(), event("success"), time.time() - 1)
 
     def test_success_that_does_not_fit(self, sensor, context, add, monkeypatch):
         monkeypatch.setattr(xcom, "XCOM_BYTES", 10)

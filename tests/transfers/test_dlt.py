@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import traceback
 from datetime import timedelta
 from pathlib import Path
@@ -242,6 +244,37 @@ class TestWhatItTells:
         with pytest.raises(WarehouseError, match=r"could not be written .*ConstraintException.*'load'") as failed:
             load(resources=["users"])
         assert name not in "".join(traceback.format_exception(failed.value)) + caplog.text
+
+
+class TestModes:
+    @pytest.fixture(autouse=True)
+    def umask(self):
+        before = os.umask(0o022)
+        yield
+        assert os.umask(before) == 0o022
+
+    def test_nobody_else_reads_the_file(self, file, load):
+        load(include_contacts=True)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    def test_a_file_that_is_there_keeps_its_mode(self, file, load):
+        duckdb.connect(str(file)).close()
+        file.chmod(0o640)
+        load()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+    def test_what_is_written_beside_it(self, file, load, monkeypatch):
+        """Its log of changes, which may hold guests too until they are in the file."""
+        seen = set()
+
+        def tidy(pipeline):
+            with pipeline.sql_client() as client:
+                client.execute_sql("CREATE TABLE more AS SELECT 1 AS a")
+                seen.update(stat.S_IMODE(path.stat().st_mode) for path in file.parent.glob(f"{file.name}*"))
+
+        monkeypatch.setattr(warehouse, "tidy_states", tidy)
+        load()
+        assert seen == {0o600}
 
 
 class TestState:

@@ -13,7 +13,7 @@ from airflow_provider_jicoo.transfers import cursor as cursors
 from airflow_provider_jicoo.transfers import load as loads
 from airflow_provider_jicoo.transfers.cursor import load_cursor
 from airflow_provider_jicoo.transfers.load import Order, load
-from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, USERS
+from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, HOSTS, USERS, RowError
 from airflow_provider_jicoo.transfers.shaping import Shaper
 from tests.transfers.somebody import READERS, read_days, read_file
 
@@ -60,6 +60,24 @@ class TestDays:
         made = load(settings, order)
         assert made["partitions"] == {"all": 2, "written": ["2026-03-03"], "removed": ["2026-03-01"]}
         assert {row["uid"] for row in read_days(tmp_path, "jsonl")} == {kept, moved}
+
+    def test_a_day_that_an_incomplete_sweep_did_not_show_keeps_its_file(self, settings, jicoo_sandbox, tmp_path):
+        order = Order(BOOKINGS, tmp_path, partition_by="startedAt", on_unproven="warn")
+        jicoo_sandbox.reset(bookings=0)
+        for day in range(1, 4):
+            jicoo_sandbox.add_booking(startedAt=f"2026-03-0{day}T10:00:00.000Z")
+        lost, gone, shown = (booking["uid"] for booking in jicoo_sandbox.bookings())
+        load(settings, order)
+        manifest = json.loads((tmp_path / "_jicoo_bookings.manifest.json").read_bytes())
+        jicoo_sandbox.delete(gone)
+        jicoo_sandbox.break_row(lost, "no-startedAt")
+        made = load(settings, order)
+        assert made["warnings"]
+        assert made["partitions"] == {"all": 1, "written": [], "removed": []}
+        assert {row["uid"] for row in read_days(tmp_path, "jsonl")} == {lost, gone, shown}
+        assert json.loads((tmp_path / "_jicoo_bookings.manifest.json").read_bytes()) == manifest
+        jicoo_sandbox.mend_row(lost)
+        assert load(settings, order)["partitions"] == {"all": 2, "written": [], "removed": ["2026-03-02"]}
 
     def test_a_window_leaves_the_other_days_alone(self, settings, jicoo_sandbox, tmp_path):
         jicoo_sandbox.reset(bookings=0)
@@ -195,14 +213,16 @@ class TestChanges:
         # What did not come was not forgotten either.
         assert load(settings, Order(BOOKINGS, tmp_path / "2", **order))["rows"] == 0
 
-    def test_what_is_told_and_no_doubt_lets_deletions_be(self, settings, jicoo_sandbox, tmp_path):
+    @pytest.mark.parametrize("on_unproven", ["fail", "warn"])
+    def test_what_is_told_and_no_doubt_lets_deletions_be(self, settings, jicoo_sandbox, tmp_path, on_unproven):
         """Where no booking awaits approval, each list may tell that it cannot know whether it shows such."""
         for booking in jicoo_sandbox.bookings():
             if booking["status"] == "request":
                 jicoo_sandbox.edit(booking["uid"], status="open")
-        load(settings, Order(BOOKINGS, tmp_path / "0", sync="changes"))
+        order = {"sync": "changes", "on_unproven": on_unproven}
+        load(settings, Order(BOOKINGS, tmp_path / "0", **order))
         jicoo_sandbox.delete(jicoo_sandbox.bookings()[0]["uid"])
-        made = load(settings, Order(BOOKINGS, tmp_path / "1", sync="changes"))
+        made = load(settings, Order(BOOKINGS, tmp_path / "1", **order))
         assert "awaits approval" in made["warnings"][0]
         assert made["changes"] == {"created": 0, "updated": 0, "deleted": 1}
 
@@ -235,6 +255,12 @@ class TestJicooAsItMayBe:
         assert all(extra)
         assert not set(extra[0]).intersection(columns)
 
+    def test_an_event_type_without_an_id_is_named(self, settings, jicoo_sandbox, tmp_path):
+        with jicoo_sandbox._state.lock:
+            next(iter(jicoo_sandbox._state.rows.event_types.values()))["uid"] = 7
+        with pytest.raises(RowError, match="event type number 1 has no uid"):
+            load(settings, Order(HOSTS, tmp_path / "file"))
+
     def test_a_field_that_is_called_as_a_column_of_ours(self, settings, jicoo_sandbox, tmp_path):
         theirs = {"contacts": ["theirs"], "_change": "theirs", "_extra": {"a": 1}}
         uid = jicoo_sandbox.bookings()[0]["uid"]
@@ -245,6 +271,20 @@ class TestJicooAsItMayBe:
         assert row["contacts"] == jicoo_sandbox.contacts(uid)
         assert row["_change"] == "created"
         assert row["_extra"] == {**theirs["_extra"], "contacts": ["theirs"], "_change": "theirs"}
+
+    @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+    def test_a_guest_whose_text_is_no_unicode(self, settings, jicoo_sandbox, tmp_path, kind):
+        parquet = pytest.importorskip("pyarrow.parquet")
+        uid = jicoo_sandbox.bookings()[0]["uid"]
+        with jicoo_sandbox._state.lock:
+            jicoo_sandbox._state.rows.contacts[uid][0]["message"] = "cut \ud83d"
+        load(settings, Order(CONTACTS, tmp_path / "file", format=kind))
+        if kind == "parquet":
+            rows = parquet.read_table(tmp_path / "file").to_pylist()
+        else:
+            rows = READERS[kind](tmp_path / "file")
+        messages = [row["message"] for row in rows if row["bookingUid"] == uid]
+        assert messages == ["cut \N{REPLACEMENT CHARACTER}"]
 
     @pytest.mark.parametrize("quirk", ["no-nulls", "text-totals", "page-cap=20"])
     def test_other_ways_to_list_make_no_difference(self, settings, jicoo_sandbox, tmp_path, quirk):

@@ -17,6 +17,7 @@ from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.errors import ListingMovedError, UnprovenListError
 from airflow_provider_jicoo.api.settings import Settings
+from airflow_provider_jicoo.transfers import broken_off
 from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, RESOURCES, RowError, contact_rows
 from tests.transfers.warehouses import snake
 
@@ -384,6 +385,16 @@ class TestTexts:
 
 
 @duckdb_only
+def test_a_guest_whose_text_is_no_unicode(jicoo_sandbox, jicoo, warehouse):
+    uid = jicoo_sandbox.bookings()[0]["uid"]
+    with jicoo_sandbox._state.lock:
+        jicoo_sandbox._state.rows.contacts[uid][0]["message"] = "cut \ud83d"
+    warehouse.load(jicoo, ["contacts"])
+    found = warehouse.query(f"SELECT message FROM contacts WHERE booking_uid = '{uid}'")
+    assert found == [("cut \N{REPLACEMENT CHARACTER}",)]
+
+
+@duckdb_only
 def test_a_row_that_cannot_be_told_from_others_is_named(jicoo_sandbox, jicoo, warehouse):
     """Not as an error of the warehouse's, whose words are not repeated."""
     with jicoo_sandbox._state.lock:
@@ -467,3 +478,43 @@ class TestBrokenOff:
         die(warehouse, jicoo, ["bookings"], write="scd2")
         warehouse.load(jicoo, ["bookings"], write="scd2")
         assert warehouse.query("SELECT count(*) FROM bookings") == [(51,)]
+
+
+class TestClockThatWasSetBack:
+    """dlt takes the state whose load began last by the clock."""
+
+    @pytest.fixture
+    def set_back(self, loaded):
+        """A warehouse whose loads began an hour later than it is now."""
+
+        def change(name, column):
+            loaded.change(f"UPDATE {name} SET {column} = CAST(CAST({column} AS DOUBLE PRECISION) + 3600 AS VARCHAR)")
+
+        change("_dlt_loads", "load_id")
+        change("_dlt_pipeline_state", "_dlt_load_id")
+        return loaded
+
+    def test_what_was_written_since_and_jicoo_has_no_more(self, jicoo_sandbox, jicoo, set_back):
+        made = jicoo_sandbox.add_booking()["uid"]
+        assert set_back.load(jicoo, BOTH).added["bookings"] == 1
+        jicoo_sandbox.delete(made)
+        assert set_back.load(jicoo, BOTH).deleted["bookings"] == 1
+        check_exactly(set_back, jicoo_sandbox)
+
+    def test_also_once_the_clock_has_caught_up(self, jicoo_sandbox, jicoo, set_back, monkeypatch):
+        """Where what was loaded meanwhile was left as dlt leaves it: in a notebook, without the operator."""
+        made = jicoo_sandbox.add_booking()["uid"]
+        with monkeypatch.context() as patch:
+            patch.setattr(broken_off, "begin", lambda pipeline: None)
+            patch.setattr(broken_off, "end", lambda pipeline, load_id: None)
+            set_back.load(jicoo, BOTH)
+        for name, column in (("_dlt_loads", "load_id"), ("_dlt_pipeline_state", "_dlt_load_id")):
+            set_back.change(f"UPDATE {name} SET {column} = CAST(CAST({column} AS DOUBLE PRECISION) - 7200 AS VARCHAR)")
+        jicoo_sandbox.delete(made)
+        told = []
+        assert set_back.load(jicoo, BOTH, tell=told.append).deleted["bookings"] == 1
+        assert any("the clock was set back" in text for text in told)
+        check_exactly(set_back, jicoo_sandbox)
+        told.clear()
+        assert set_back.load(jicoo, BOTH, tell=told.append).written("bookings") == 0
+        assert not any("the clock" in text for text in told)

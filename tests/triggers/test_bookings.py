@@ -295,6 +295,19 @@ class TestPace:
         assert jicoo_sandbox.api_key not in found[0].payload["message"]
         assert jicoo_sandbox.count() == 1
 
+    @pytest.mark.parametrize("instead", ["html", "redirect"])
+    async def test_what_answers_for_a_while_in_its_place_is_survived(self, trigger, jicoo_sandbox, instead):
+        """A proxy's page, or that of maintenance, behind an answer of Jicoo's own."""
+        uid = jicoo_sandbox.add_booking(status="request")["uid"]
+        waiting = asyncio.create_task(run_for(trigger(uid, poll_interval=0.05), 30))
+        while jicoo_sandbox.count() < 1:
+            await asyncio.sleep(0.01)
+        jicoo_sandbox.fail(instead, times=3)
+        while jicoo_sandbox.count() < 5:
+            await asyncio.sleep(0.01)
+        jicoo_sandbox.edit(uid, status="open")
+        assert [event.payload["status"] for event in await waiting] == ["success"]
+
     async def test_thousands_by_listing(self, trigger, jicoo_sandbox):
         jicoo_sandbox.reset(bookings=2000)
         uids = [booking["uid"] for booking in jicoo_sandbox.bookings()]
@@ -347,3 +360,11 @@ class TestNothingStaysOpen:
         one = trigger(jicoo_sandbox.add_booking()["uid"])
         first, second = await asyncio.gather(events(one), events(one))
         assert first == second == await events(one)
+
+
+@pytest.mark.parametrize("status", ["cancel", "cancelled", "canceled"])
+def test_a_cancelled_booking_however_it_is_written(status):
+    """Else a sensor would wait for days for what cannot become right any more."""
+    bookings = {"a": {"uid": "a", "status": status}}
+    assert judge(bookings, ["open"], ["cancel"]).verdict is Verdict.LOST
+    assert judge(bookings, ["cancel"], []).verdict is Verdict.REACHED

@@ -19,6 +19,7 @@ from airflow_provider_jicoo.bulk.apply.gate import Gate
 from airflow_provider_jicoo.bulk.apply.judge import (
     blocked_by_slot,
     call_of,
+    is_behind,
     judge_answer,
     left_in_doubt,
     not_seen,
@@ -100,7 +101,10 @@ class Sender:
             return change.settled or change.withheld()
         except errors.RequestError as error:
             self._end_run_if_key_refused(error, error.__cause__)
-            return change.entry(outcome_of(error), str(error))
+            outcome = outcome_of(error)
+            if isinstance(error, errors.NotFoundError) and await self._is_there(change):
+                outcome = Outcome.FAILED  # a proxy without its server, say: a further try may come through
+            return change.entry(outcome, str(error))
         except PlanMismatchError as error:
             self.gate.close(str(error), error)
             return change.withheld()
@@ -111,8 +115,14 @@ class Sender:
         step_aside()
         return await self._watch(change, booking)
 
-    def _by_answer(self, change: Change, booking: Booking) -> Entry | None:
-        entry = judge_answer(change.planned, booking)
+    async def _is_there(self, change: Change) -> bool:
+        try:
+            return await self.reader.one(change.planned) is not None
+        except errors.RequestError:
+            return False
+
+    def _by_answer(self, change: Change, booking: Booking, *, is_read: bool = False) -> Entry | None:
+        entry = judge_answer(change.planned, booking, is_read=is_read)
         if entry is not None:
             entry.sends = change.sends
         return entry
@@ -134,7 +144,7 @@ class Sender:
             except errors.RequestError as error:
                 self._end_run_if_key_refused(error)
             else:
-                entry = None if now is None else self._by_answer(change, now)
+                entry = None if now is None else self._by_answer(change, now, is_read=True)
                 if entry is not None:
                     if entry.adjusted:
                         # Another value that shows this late may be an edit since: an undo must not take it back.
@@ -167,13 +177,26 @@ class Sender:
         return change.entry(Outcome.UNKNOWN, left_in_doubt(self.gate.now() - began))
 
     async def read_and_judge(self, change: Change) -> Entry | None:
-        """Read the booking of a change by itself; return what it has come to, None where it is as planned."""
-        change.read_at = self.gate.now()
-        try:
-            read: Booking | errors.RequestError | None = await self.reader.one(change.planned)
-        except errors.RequestError as error:
-            self._end_run_if_key_refused(error)
-            read = error
+        """Read the booking of a change by itself; return what it has come to, None where it is as planned.
+
+        One that is gone, or is shown as it was before it was planned, is read again a moment later.
+        """
+        read: Booking | errors.RequestError | None = None
+        waited = 0.0
+        for at in (0.0, *self.options.timing.soon):
+            await self.gate.wait(at - waited)
+            waited = at
+            change.read_at = self.gate.now()
+            try:
+                read = await self.reader.one(change.planned)
+            except errors.RequestError as error:
+                self._end_run_if_key_refused(error)
+                read = error
+            if isinstance(read, errors.RequestError) or self.gate.closed:
+                break
+            # Whether a change was made that may have been is told by the fields.
+            if read is not None and (change.may_have_arrived or not is_behind(change.planned, read)):
+                break
         return change.judge(read, skip_stamp=self.options.on_stamp == "skip")
 
     def _end_run_if_key_refused(self, *found: BaseException | None) -> None:
@@ -230,6 +253,7 @@ class ChangePassage:
         if why:
             log.debug("%s %s: %s", call.method, call.path, why)
             self._sender.ledger.sent_again += 1
+            change.rereads = 0  # each sending may read its booking once more
             if change.state is State.ANSWERED:
                 change.happens(Event.UNCLEAR)
             if change.state is State.IN_DOUBT and change.messages:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
+from airflow_provider_jicoo.api.errors import RequestError
+from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.bulk.apply.change import Change
 from airflow_provider_jicoo.bulk.apply.crew import Crew
 from airflow_provider_jicoo.bulk.apply.gate import Gate
-from airflow_provider_jicoo.bulk.apply.judge import messages
+from airflow_provider_jicoo.bulk.apply.judge import is_behind, is_part, messages
 from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.options import Options
 from airflow_provider_jicoo.bulk.apply.reading import Reader
@@ -103,7 +105,7 @@ class Feed:
                 entry = change.judge(now.get(change.uid), skip_stamp=self._options.on_stamp == "skip")
                 if entry is None:
                     change.happens(Event.AS_PLANNED)
-                elif entry.outcome is Outcome.UNCHANGED:
+                elif entry.outcome is Outcome.UNCHANGED or _may_be_otherwise(change, now.get(change.uid)):
                     # A lagging list may show the booking as it was before the change that this undo takes back: read
                     # the booking itself before calling it unchanged.
                     change.read_at = None
@@ -114,3 +116,12 @@ class Feed:
     def _change(self, planned: PlannedChange) -> Change:
         doubt = self._ledger.entries[planned.uid] if self._ledger.in_doubt(planned.uid) else None
         return Change(planned, messages=messages(planned, self._plan.header["terms"]), doubt=doubt)
+
+
+def _may_be_otherwise(change: Change, read: Booking | RequestError | None) -> bool:
+    """Tell whether a booking may be other than a list shows it: as gone, as before the plan, or a part of it."""
+    if isinstance(read, RequestError):
+        return False
+    if read is not None and is_part(change.planned, read):
+        return True
+    return not change.may_have_arrived and (read is None or is_behind(change.planned, read))

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from airflow_provider_jicoo.api import bookings, errors
+from airflow_provider_jicoo.api import bookings, errors, times
 from airflow_provider_jicoo.api.call import Call, OnDoubt
 from airflow_provider_jicoo.api.exhaustive import assert_never
 from airflow_provider_jicoo.api.models import Booking
+from airflow_provider_jicoo.api.status import is_cancelled
 from airflow_provider_jicoo.api.written import Field, compare, reflects_exactly, stored
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlannedChange
@@ -61,6 +62,19 @@ def judge_booking(
     return None
 
 
+def is_behind(planned: PlannedChange, booking: Mapping[str, Any]) -> bool:
+    """Tell whether a booking may have been read as it was before the plan saw it.
+
+    Answers may come from copies that lag. That is no proof: a server's clock may go back.
+    """
+    return times.is_earlier(booking.get("updatedAt"), planned.updated_at)
+
+
+def is_part(planned: PlannedChange, booking: Mapping[str, Any]) -> bool:
+    """Tell whether a booking lacks fields that the plan has seen: a list may leave out what it has by itself."""
+    return any(value is not None and name not in booking for name, value in planned.before.items())
+
+
 def _edited(planned: PlannedChange, booking: Mapping[str, Any]) -> list[str]:
     """Name the fields that are not as they were when the plan was made, the planned ones first."""
     first = [
@@ -72,16 +86,17 @@ def _edited(planned: PlannedChange, booking: Mapping[str, Any]) -> list[str]:
 
 
 def _cancelled_meanwhile(planned: PlannedChange, booking: Mapping[str, Any]) -> bool:
-    return planned.action != "cancel" and booking.get("status") == "cancel" and planned.status != "cancel"
+    return planned.action != "cancel" and is_cancelled(booking.get("status")) and not is_cancelled(planned.status)
 
 
-def judge_answer(planned: PlannedChange, booking: Mapping[str, Any]) -> Entry | None:
+def judge_answer(planned: PlannedChange, booking: Mapping[str, Any], *, is_read: bool = False) -> Entry | None:
     """Say what a change has come to by the booking as it is after an answer of success; None where it is as before.
 
     What Jicoo stored is what counts, however it writes it.
 
     :param planned: the change that was sent.
     :param booking: what was answered, or read since.
+    :param is_read: whether it was read since: a booking has all its fields, but Jicoo may leave out what is null.
     """
     uid, updated_at = booking.get("uid"), booking.get("updatedAt")
     if uid not in (None, planned.uid):
@@ -94,7 +109,8 @@ def judge_answer(planned: PlannedChange, booking: Mapping[str, Any]) -> Entry | 
         return Entry(Outcome.UNKNOWN, updated_at, detail)
     fields = compare(booking, planned.before, planned.after, answered=True)
     # A field that is missing from the answer proves nothing: it may be a receipt, or a part of the booking.
-    if Field.BEFORE in fields.values() or not fields.keys() <= booking.keys():
+    missing = [name for name in fields if name not in booking and not (is_read and planned.after[name] is None)]
+    if Field.BEFORE in fields.values() or missing:
         return None
     return _stored(Outcome.APPLIED, planned, booking, fields)
 

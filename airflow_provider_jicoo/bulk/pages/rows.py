@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import takewhile
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,6 +20,8 @@ LONGEST = 300
 """Characters of one value that are shown."""
 _NAMES = {"timeZone": "time zone"}
 _TIMES = ("startedAt", "endedAt")
+_BY_THEMSELVES = frozenset({*_TIMES, "hosts", "status"})
+"""Fields that are told in words of their own."""
 
 
 class Part(NamedTuple):
@@ -72,6 +74,18 @@ class Row:
         return "\n".join(parts).casefold()
 
 
+class _Told(NamedTuple):
+    """One thing that a change changes, as plain texts: to mark what differs takes longer than all else.
+
+    :param mark: returns the same two texts with what differs marked.
+    """
+
+    name: str
+    before: str
+    after: str
+    mark: Callable[[], tuple[Side, Side]]
+
+
 def row_of(line: PlannedChange, hosts: Mapping[str, str], personal: bool) -> Row:
     """Return a planned change as it is shown.
 
@@ -79,32 +93,54 @@ def row_of(line: PlannedChange, hosts: Mapping[str, str], personal: bool) -> Row
     :param personal: whether the values of fields are shown that may be personal to guests.
     """
     clock, zone = _zone(line.time_zone or None)
-    hidden = () if personal else tuple(name for name in _others(line) if name not in SHOWN)
-    differences = [*_time(line, clock), *_hosts(line, hosts), *_status(line)]
-    differences += [_field(line, name) for name in _others(line) if name not in hidden]
+    told, hidden = _told(line, hosts, clock, personal)
+    differences = tuple(Difference(each.name, *each.mark()) for each in told)
     return Row(
-        line.uid, line.action, " ".join(_slot(line.started_at, line.ended_at, clock)), zone, (*differences,), hidden
+        line.uid, line.action, " ".join(_slot(line.started_at, line.ended_at, clock)), zone, differences, tuple(hidden)
     )
 
 
-def _others(line: PlannedChange) -> list[str]:
-    """Return the names of the fields that change and are neither times, hosts nor status."""
-    then = {**(line.send or {}), **line.after}
-    return [
-        name
-        for name, value in then.items()
-        if name not in (*_TIMES, "hosts", "status") and line.before.get(name) != value
-    ]
+def text_of(line: PlannedChange, hosts: Mapping[str, str], personal: bool) -> str:
+    """Return the words of :meth:`Row.text` without making the row: of a search, each change of a plan is asked for it.
+
+    Only the white space between them may be another.
+
+    :param hosts: as for :func:`row_of`.
+    :param personal: likewise.
+    """
+    clock, zone = _zone(line.time_zone or None)
+    told, hidden = _told(line, hosts, clock, personal)
+    parts = [line.uid, line.action, *_slot(line.started_at, line.ended_at, clock), zone, *hidden]
+    for each in told:
+        parts += each[:3]
+    return "\n".join(parts).casefold()
 
 
-def _time(line: PlannedChange, clock: tzinfo) -> Iterator[Difference]:
+def _told(
+    line: PlannedChange, hosts: Mapping[str, str], clock: tzinfo, personal: bool
+) -> tuple[list[_Told], list[str]]:
+    """Return what changes, and the names of the fields whose values are not shown."""
+    told = [*_time(line, clock), *_hosts(line, hosts), *_status(line)]
+    hidden = []
+    then = {**line.send, **line.after} if line.send else line.after
+    for name, value in then.items():
+        if name in _BY_THEMSELVES or line.before.get(name) == value:
+            continue
+        if personal or name in SHOWN:
+            told.append(_field(name, line.before.get(name), value))
+        else:
+            hidden.append(name)
+    return told, hidden
+
+
+def _time(line: PlannedChange, clock: tzinfo) -> Iterator[_Told]:
     if not any(name in line.after for name in _TIMES):
         return
     start, end = line.after.get("startedAt", line.started_at), line.after.get("endedAt")
     if end is None:
         end = _shifted(line, start) if line.action == "reschedule" else line.ended_at
     now, then = _slot(line.started_at, line.ended_at, clock), _slot(start, end, clock)
-    yield Difference("time", *_sides(now, then))
+    yield _Told("time", " ".join(now), " ".join(then), partial(_sides, now, then))
 
 
 def _shifted(line: PlannedChange, start: str) -> str:
@@ -128,7 +164,7 @@ def _sides(now: tuple[str, ...], then: tuple[str, ...]) -> tuple[Side, Side]:
     return tuple(before), tuple(after)
 
 
-def _hosts(line: PlannedChange, names: Mapping[str, str]) -> Iterator[Difference]:
+def _hosts(line: PlannedChange, names: Mapping[str, str]) -> Iterator[_Told]:
     if "hosts" not in line.after:
         return
     now, then = roles_of(line.before.get("hosts")), roles_of(line.after["hosts"])
@@ -144,18 +180,25 @@ def _hosts(line: PlannedChange, names: Mapping[str, str]) -> Iterator[Difference
             parts.append(Part(shown + with_role, other))
         return tuple(parts) or (Part("nobody", True),)
 
-    yield Difference("host", side(now, then), side(then, now))
+    sides = side(now, then), side(then, now)
+    before, after = ("".join(part.text for part in each) for each in sides)
+    yield _Told("host", before, after, lambda: sides)
 
 
-def _status(line: PlannedChange) -> Iterator[Difference]:
+def _status(line: PlannedChange) -> Iterator[_Told]:
     before, after = line.before.get("status", line.status), line.after.get("status")
     if line.action == "cancel" or (after is not None and before != after):
-        yield Difference("status", (Part(_word(before or "open"), True),), (Part(_word(after or "cancel"), True),))
+        yield _whole("status", _word(before or "open"), _word(after or "cancel"))
 
 
-def _field(line: PlannedChange, name: str) -> Difference:
-    now, then = _word(line.before.get(name)), _word({**(line.send or {}), **line.after}[name])
-    return Difference(_NAMES.get(name, name), *_marked(now, then))
+def _whole(name: str, now: str, then: str) -> _Told:
+    """Return a difference that is marked as a whole."""
+    return _Told(name, now, then, lambda: ((Part(now, True),), (Part(then, True),)))
+
+
+def _field(name: str, before: Any, after: Any) -> _Told:
+    now, then = _word(before), _word(after)
+    return _Told(_NAMES.get(name, name), now, then, partial(_marked, now, then))
 
 
 def _word(value: Any) -> str:
@@ -188,6 +231,13 @@ def _marked(now: str, then: str) -> tuple[Side, Side]:
 
 def _slot(start: str, end: str, clock: tzinfo) -> tuple[str, ...]:
     """Return day, begin and end of a booking as they are said; what cannot be read is left as it stands."""
+    # A moment has thirty characters. Whatever else a plan has there is not to be remembered.
+    if isinstance(start, str) and isinstance(end, str) and len(start) + len(end) < 80:
+        return _remembered_slot(start, end, clock)
+    return _read_slot(start, end, clock)
+
+
+def _read_slot(start: str, end: str, clock: tzinfo) -> tuple[str, ...]:
     begins, ends = _local(start, clock), _local(end, clock)
     if begins is None:
         return (str(start)[:40],)
@@ -197,6 +247,11 @@ def _slot(start: str, end: str, clock: tzinfo) -> tuple[str, ...]:
     if ends.date() != begins.date():
         return day, clock_time, f"to {_day(ends)} {ends:%H:%M}"
     return day, f"{clock_time}–{ends:%H:%M}"
+
+
+# Many bookings are at the same time, one host's beside another's, and each time is said twice: as it is, and as it
+# is in what changes.
+_remembered_slot = lru_cache(maxsize=4096)(_read_slot)
 
 
 def _day(moment: datetime) -> str:
@@ -218,17 +273,3 @@ def _zone(name: str | None) -> tuple[tzinfo, str]:
         return (timezone.utc, "UTC") if name is None else (ZoneInfo(name), name)
     except (ValueError, OSError, ZoneInfoNotFoundError):
         return timezone.utc, "UTC"
-
-
-SORTS: dict[str, Callable[[PlannedChange, Mapping[str, str]], Any]] = {
-    "start": lambda line, hosts: (line.started_at, line.uid),
-    "booking": lambda line, hosts: line.uid,
-    "action": lambda line, hosts: (line.action, line.started_at, line.uid),
-    "new": lambda line, hosts: (str(line.after.get("startedAt", line.started_at)), line.uid),
-    "host": lambda line, hosts: (_host_names(line, hosts), line.started_at, line.uid),
-}
-"""By what a plan can be sorted, in the order in which it is offered."""
-
-
-def _host_names(line: PlannedChange, hosts: Mapping[str, str]) -> str:
-    return ", ".join(hosts.get(uid) or uid for uid in roles_of(line.before.get("hosts"))).casefold()

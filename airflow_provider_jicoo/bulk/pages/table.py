@@ -1,7 +1,8 @@
 """A plan as a table that one can search, sort and page through, however long it is.
 
 The plan is copied into a temporary file once, checked against its digest meanwhile, and indexed: eight bytes a change
-stay in memory, and of an order or a search four. A page then reads its own lines alone.
+stay in memory, eight more for what a search looks through, and of an order or a search four. A page then reads its own
+lines alone.
 """
 
 from __future__ import annotations
@@ -15,18 +16,29 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import TypeVar
+
+import msgspec
 
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.files import StorePath
-from airflow_provider_jicoo.bulk.pages.rows import SORTS, Row, row_of
+from airflow_provider_jicoo.bulk.pages import orders
+from airflow_provider_jicoo.bulk.pages.rows import Row, row_of, text_of
+from airflow_provider_jicoo.bulk.pages.texts import Texts
 from airflow_provider_jicoo.bulk.plan.file import DECODER, PlannedChange
 from airflow_provider_jicoo.bulk.plan.header import dump, read_header
 
 PER_PAGE = 50
 ORDERS = 6
 """How many orders and searches of one plan are remembered."""
-_AT_ONCE = 1 << 20
+CHANGES = 400_000
+"""How many changes the plans that are kept may have together: 20 MB of memory, and 270 MB of temporary files where a
+change has 370 bytes."""
+_AT_ONCE = 1 << 18
+
+T = TypeVar("T")
+_Key = tuple[str, bool, tuple[str, ...]]
+"""Sort, whether what may be personal is searched, and words that are searched for."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +93,9 @@ class PlanTable:
         self._close = weakref.finalize(self, file.close)
         self._number = file.fileno()
         self._offsets = array("Q", [0])
-        self._lock = threading.Lock()
-        self._orders: OrderedDict[tuple[str, bool, str], Sequence[int]] = OrderedDict()
+        self._lock, self._making = threading.Lock(), threading.Lock()
+        self._orders: OrderedDict[_Key, Sequence[int]] = OrderedDict()
+        self._texts: dict[bool, Texts] = {}
         self.hosts: dict[str, str] = {}
         for path, digest in files:
             header = read_header(path)
@@ -105,12 +118,15 @@ class PlanTable:
 
     def __iter__(self) -> Iterator[PlannedChange]:
         """Read all, in the plan's order."""
+        return self._all(DECODER)
+
+    def _all(self, decoder: msgspec.json.Decoder[T]) -> Iterator[T]:
         start = 0
         while start < len(self):
             stop = start + 1
             while stop < len(self) and self._offsets[stop + 1] - self._offsets[start] < _AT_ONCE:
                 stop += 1
-            yield from self._read(start, stop)
+            yield from decoder.decode_lines(self._raw(start, stop))
             start = stop
 
     def page(self, wanted: Wanted, personal: bool) -> Page:
@@ -122,59 +138,72 @@ class PlanTable:
         pages = max(1, -(-len(order) // PER_PAGE))
         page = min(max(1, wanted.page), pages)
         numbers = order[(page - 1) * PER_PAGE : page * PER_PAGE]
-        rows = [row_of(line, self.hosts, personal) for number in numbers for line in self._read(number, number + 1)]
+        lines = (DECODER.decode(self._raw(number, number + 1)) for number in numbers)
+        rows = [row_of(line, self.hosts, personal) for line in lines]
         return Page(rows, len(order), len(self), page, pages)
 
-    def _read(self, start: int, stop: int) -> list[PlannedChange]:
+    def _raw(self, start: int, stop: int) -> bytes:
         begin, end = self._offsets[start], self._offsets[stop]
         # The place is an argument, so that several may read at once.
-        return DECODER.decode_lines(os.pread(self._number, end - begin, begin))
+        return os.pread(self._number, end - begin, begin)
 
     def _order(self, wanted: Wanted, personal: bool) -> Sequence[int]:
         """Return the numbers of the rows that are wanted, in the order that is wanted."""
-        search = " ".join(wanted.search.casefold().split())
-        sort = wanted.sort if wanted.sort in SORTS else "start"
-        ordered = self._kept((f"sort {sort}", True, ""), lambda: self._sorted(sort))
-        if search:
-            found = self._kept((f"sort {sort}", personal, search), lambda: self._found(ordered, search, personal))
-        else:
-            found = ordered
-        return found[::-1] if wanted.descending else found
+        words = tuple(wanted.search.casefold().split())
+        sort = wanted.sort if wanted.sort in orders.SORTS else "start"
+        order = ordered = self._kept((sort, True, ()), lambda: self._sorted(sort))
+        if words:
+            order = self._kept((sort, personal, words), lambda: self._found(ordered, words, personal))
+        return order[::-1] if wanted.descending else order
 
-    def _kept(self, key: tuple[str, bool, str], make: Callable[[], Sequence[int]]) -> Sequence[int]:
-        # One at a time: of several that want the same, one makes it; and no more than one works at once.
+    def _kept(self, key: _Key, make: Callable[[], Sequence[int]]) -> Sequence[int]:
+        found = self._look(key)
+        if found is None:
+            # One at a time: of several that want the same, one makes it. Whoever wants what there is does not wait.
+            with self._making:
+                found = self._look(key)
+                if found is None:
+                    found = self._keep(key, make())
+        return found
+
+    def _look(self, key: _Key) -> Sequence[int] | None:
         with self._lock:
-            if key not in self._orders:
-                self._orders[key] = make()
-                while len(self._orders) > ORDERS:
-                    self._orders.popitem(last=False)
-            self._orders.move_to_end(key)
-            return self._orders[key]
+            if key in self._orders:
+                self._orders.move_to_end(key)
+            return self._orders.get(key)
+
+    def _keep(self, key: _Key, made: Sequence[int]) -> Sequence[int]:
+        with self._lock:
+            self._orders[key] = made
+            while len(self._orders) > ORDERS:
+                self._orders.popitem(last=False)
+        return made
 
     def _sorted(self, sort: str) -> Sequence[int]:
-        key = SORTS[sort]
-        keys = [key(line, self.hosts) for line in self]
-        if sort == "start" and all(before <= after for before, after in pairwise(keys)):
-            return range(len(self))
-        return array("L", sorted(range(len(self)), key=keys.__getitem__))
+        made = orders.in_order(lambda: self._all(orders.DECODER), sort, self.hosts)
+        return range(len(self)) if made is None else made
 
-    def _found(self, ordered: Sequence[int], search: str, personal: bool) -> Sequence[int]:
-        words = search.split(" ")
+    def _found(self, ordered: Sequence[int], words: Sequence[str], personal: bool) -> Sequence[int]:
+        if personal not in self._texts:
+            self._texts[personal] = Texts(text_of(line, self.hosts, personal) for line in self)
+        having = self._texts[personal].having(words)
+        if isinstance(ordered, range):
+            return array("I", having)
         hits = bytearray(len(self))
-        for number, line in enumerate(self):
-            text = row_of(line, self.hosts, personal).text()
-            hits[number] = all(word in text for word in words)
-        return array("L", (number for number in ordered if hits[number]))
+        for number in having:
+            hits[number] = True
+        return array("I", (number for number in ordered if hits[number]))
 
 
 class Tables:
     """The tables that were looked at last, so that the next page need not read the whole plan again.
 
     :param most: how many are kept.
+    :param changes: how many changes they may have together; one plan may have more.
     """
 
-    def __init__(self, most: int = 4) -> None:
-        self._most = most
+    def __init__(self, most: int = 4, changes: int = CHANGES) -> None:
+        self._most, self._changes = most, changes
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[tuple[str, str], ...], PlanTable] = OrderedDict()
         self._making: dict[tuple[tuple[str, str], ...], threading.Lock] = {}
@@ -206,9 +235,12 @@ class Tables:
     def _keep(self, key: tuple[tuple[str, str], ...], made: PlanTable) -> PlanTable:
         with self._lock:
             self._kept[key] = made
-            while len(self._kept) > self._most:
+            while len(self._kept) > 1 and self._are_too_many():
                 self._kept.popitem(last=False)
         return made
+
+    def _are_too_many(self) -> bool:
+        return len(self._kept) > self._most or sum(map(len, self._kept.values())) > self._changes
 
 
 def files_of(path: StorePath, header: Mapping[str, object], digest: str) -> list[tuple[StorePath, str]]:
@@ -229,7 +261,10 @@ def files_of(path: StorePath, header: Mapping[str, object], digest: str) -> list
         if not isinstance(name, str) or "/" in name or "\\" in name or not name.startswith(path.name):
             raise PlanMismatchError(f"{path} names shards that are none of its own")
         shard: StorePath = path.parent / name
-        files.append((shard, str(read_header(shard)["digest"])))
+        of_shard = read_header(shard)
+        if of_shard.get("owner") != header.get("owner"):
+            raise PlanMismatchError(f"{shard} is of another plan")
+        files.append((shard, str(of_shard["digest"])))
     if whole_digest(each for _, each in files) != digest:
         raise PlanMismatchError(f"{path} is of other shards by now")
     return files

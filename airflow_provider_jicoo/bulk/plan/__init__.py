@@ -6,6 +6,7 @@ The file is described in :mod:`~airflow_provider_jicoo.bulk.plan.file`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 from airflow_provider_jicoo.api.client import JicooClient
@@ -21,6 +22,7 @@ from airflow_provider_jicoo.bulk.plan.file import Plan, PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.plan.header import read_header
 from airflow_provider_jicoo.bulk.plan.place import prepare_place
 from airflow_provider_jicoo.bulk.plan.terms import Terms, check_count
+from airflow_provider_jicoo.bulk.plan.whole import Completer
 from airflow_provider_jicoo.bulk.selection import Selection, select
 
 __all__ = ["Draft", "Plan", "PlanFile", "PlannedChange", "Terms", "plan_changes", "read_header"]
@@ -87,12 +89,13 @@ def plan_changes(
         on_unproven=None if on_unproven is None else checked_word("on_unproven", on_unproven),
         warnings=warnings,
     )
-    with closing(Draft(terms)) as draft:
+    with ThreadPoolExecutor(1) as beside, closing(Draft(terms, complete := Completer(client, beside))) as draft:
         if progress is None and bar.on_a_terminal():
             with bar.planning() as progress:
                 _consider_all(draft, bookings, wanted, progress)
         else:
             _consider_all(draft, bookings, wanted, progress)
+        complete.finish()
         draft.read_names(client)
         draft.check_limits(max_changes, max_notified_guests)
         about: PlanAbout = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import IO
 
@@ -27,6 +28,7 @@ from airflow_provider_jicoo.bulk.plan.seen import fingerprint
 from airflow_provider_jicoo.bulk.plan.summary import changes, examples, summary
 from airflow_provider_jicoo.bulk.plan.tally import Tally
 from airflow_provider_jicoo.bulk.plan.terms import Terms
+from airflow_provider_jicoo.bulk.plan.whole import Complete, as_it_is
 
 _NAMED = 5
 """How many bookings an error names."""
@@ -37,10 +39,12 @@ class Draft:
     with what is in them.
 
     :param terms: what holds for all of them.
+    :param complete: returns a booking with fields that its row in a list may leave out.
     """
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, complete: Complete = as_it_is) -> None:
         self._terms = terms
+        self._complete = complete
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         self._index: list[bytes] = []  # one for each change, as _entry makes it: sorted, this is the plan's order
         self._moves: dict[str, tuple[tuple[str, ...], tuple[str, str], tuple[str, str]]] = {}
@@ -58,18 +62,19 @@ class Draft:
         """Take a booking in, where the change would change it.
 
         :raises PlanError: it cannot become that; names the booking.
+        :raises RequestError: it cannot be read.
         """
         uid = booking["uid"]
-        try:
+        with _naming(uid):
             target = change.target(booking)
-            if target is None:
-                return
+        if target is None:
+            return
+        if target.after.keys() <= booking.keys() and reflects_exactly(booking, target.after):
+            self.unchanged += 1
+            return
+        booking = self._complete(booking, {**target.after, **(target.send or {})})
+        with _naming(uid):
             planned = _planned_change(booking, target)
-        except Exception as error:
-            raise PlanError(
-                f"booking {uid}: {error if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'}; "
-                "nothing was planned and nothing was sent"
-            ) from error
         if reflects_exactly(booking, planned.after):
             self.unchanged += 1
         else:
@@ -237,6 +242,21 @@ class Draft:
             if number in waits_for:
                 planned.waits_for = tuple(_uid(self._index[other]) for other in waits_for[number])
             yield planned
+
+
+@contextmanager
+def _naming(uid: str) -> Iterator[None]:
+    """Say of what goes wrong with which booking it does.
+
+    :raises PlanError: it cannot become what it is to.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise PlanError(
+            f"booking {uid}: {error if isinstance(error, ValueError) else f'{type(error).__name__}: {error}'}; "
+            "nothing was planned and nothing was sent"
+        ) from error
 
 
 def _entry(planned: PlannedChange, offset: int) -> bytes:

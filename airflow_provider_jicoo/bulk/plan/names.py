@@ -8,6 +8,7 @@ ids stand in the summary, with a sentence why.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,12 +80,12 @@ def read_names(client: JicooClient, hosts: Collection[str], event_types: Mapping
     """
     by_count = [uid for _, uid in sorted((-count, uid) for uid, count in event_types.items() if uid is not None)]
     users, types = _Reading(client, hosts), _Reading(client, by_count)
-    users.read(list_organization_users(limit=MOST_ROWS))
-    for uid in by_count[:MOST_EVENT_TYPES]:
-        users.read_hosts_of(uid)
-    # If Jicoo's server fails, further lists would only take long to fail as well.
-    types.why = types.stopped = users.stopped
-    types.read(list_event_types(limit=MOST_ROWS))
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(types.read, list_event_types(limit=MOST_ROWS))
+        users.read(list_organization_users(limit=MOST_ROWS))
+        for uid in by_count[:MOST_EVENT_TYPES]:
+            users.read_hosts_of(uid)
+        reading.result()
     notes = (*users.notes("host", "hosts"), *types.notes("event type", "event types"))
     return Names(users.names, types.names, notes)
 

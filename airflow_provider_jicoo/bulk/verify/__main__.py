@@ -11,6 +11,7 @@ from pathlib import Path
 
 from airflow_provider_jicoo.api.errors import InvalidRequestError
 from airflow_provider_jicoo.api.settings import BASE_URL, Settings
+from airflow_provider_jicoo.api.show import show
 from airflow_provider_jicoo.bulk.files import StorePath
 from airflow_provider_jicoo.bulk.verify import verify_report
 
@@ -41,7 +42,7 @@ def main(
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)  # noqa: T201
         return UNTOLD
-    print(json.dumps(found.json(), indent=1) if given.json else found)  # noqa: T201
+    show(json.dumps(found.json(), indent=1) if given.json else str(found))
     return found.exit_code
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import logging
 import secrets
 import traceback
+import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
@@ -28,6 +29,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 from airflow_provider_jicoo.plugins import airflow_internals as internals
 from airflow_provider_jicoo.plugins.room import controls, pages, source
@@ -63,7 +65,7 @@ router = APIRouter(redirect_slashes=False)
 
 @router.get("/")
 def _runs(request: Request, asking: Asking) -> Any:
-    return _html(pages.runs(asking, None, _page(request), _root(request)))
+    return _html(request, pages.runs(asking, None, _page(request), _root(request)))
 
 
 @router.get("/{dag_id}/")
@@ -71,14 +73,14 @@ def _runs_of_a_dag(dag_id: str, request: Request, asking: Asking) -> Any:
     # Of a DAG that there is not, an auth manager may say that it may be read.
     if not asking.readable({dag_id}):
         raise HTTPException(404)
-    return _html(pages.runs(asking, dag_id, _page(request), _root(request)))
+    return _html(request, pages.runs(asking, dag_id, _page(request), _root(request)))
 
 
 @router.get("/{dag_id}/{run_id}/{task_id}/{index}")
 def _run(dag_id: str, run_id: str, task_id: str, index: str, request: Request, asking: Asking) -> Any:
     shown = _task(asking, dag_id, run_id, task_id, index)
     asked = {name: value for name, value in request.query_params.items() if name != "q"}
-    return _html(pages.run(shown, asked, _root(request)))
+    return _html(request, pages.run(shown, asked, _root(request)))
 
 
 @router.post("/{dag_id}/{run_id}/{task_id}/{index}")
@@ -89,14 +91,14 @@ async def _search(dag_id: str, run_id: str, task_id: str, index: str, request: R
     except ValueError:  # there are more
         asked = {}
     shown = await run_in_threadpool(_task, asking, dag_id, run_id, task_id, index)
-    return _html(await run_in_threadpool(pages.run, shown, asked, _root(request)))
+    return _html(request, await run_in_threadpool(pages.run, shown, asked, _root(request)))
 
 
 @router.get("/{dag_id}/{run_id}/{task_id}/{index}/progress")
-def _progress(dag_id: str, run_id: str, task_id: str, index: str, asking: Asking) -> Any:
+def _progress(dag_id: str, run_id: str, task_id: str, index: str, request: Request, asking: Asking) -> Any:
     shown = _task(asking, dag_id, run_id, task_id, index, files=False)
     # Its end changes more than its progress: the whole page is to be loaded.
-    return _html(pages.progress(shown)) if shown.task.is_unfinished else _empty(205)
+    return _html(request, pages.progress(shown)) if shown.task.is_unfinished else _empty(205)
 
 
 @router.get("/{dag_id}/{run_id}/{task_id}/{index}/files/{name}")
@@ -173,10 +175,13 @@ def _log(error: Exception) -> None:
 async def _body(request: Any) -> bytes:
     """Return the body of a request, as far as it is looked at."""
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LIMIT:
-            break
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > LIMIT:
+                break
+    except ClientDisconnect:  # nobody waits for an answer, and nothing is wrong here
+        raise HTTPException(400) from None
     return body
 
 
@@ -189,14 +194,29 @@ def _root(request: Any) -> str:
     return str(request.scope.get("root_path", "")).rstrip("/")
 
 
-def _html(make: Callable[[str], Iterator[str]], status: int = 200) -> Any:
+def _html(request: Request, make: Callable[[str], Iterator[str]], status: int = 200) -> Any:
     """Return an answer that is a page.
 
     :param make: yields it, with the nonce that lets its style and its script in.
     """
     nonce = secrets.token_urlsafe(16)
-    headers = {**_HEADERS, "Content-Security-Policy": _POLICY.format(nonce)}
-    return StreamingResponse(_to_its_end(make(nonce)), status, headers, "text/html; charset=utf-8")
+    headers = {**_HEADERS, "Content-Security-Policy": _POLICY.format(nonce), "Vary": "Accept-Encoding"}
+    content: Iterator[bytes] = (piece.encode(errors="replace") for piece in _to_its_end(make(nonce)))
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        content = _compressed(content)
+    return StreamingResponse(content, status, headers, "text/html; charset=utf-8")
+
+
+def _compressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Compress a page so that each piece of it can be shown as soon as it is there.
+
+    The Starlette of Airflow 3.1 and 3.2 does not: by its compression the head of a page would come with its end.
+    """
+    packer = zlib.compressobj(5, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    for piece in pieces:
+        yield packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH)
+    yield packer.flush()
 
 
 def _to_its_end(pieces: Iterator[str]) -> Iterator[str]:
@@ -238,4 +258,4 @@ def _problem(request: Any, status: int, root: str) -> Any:
         return _json(status, {"said": said})
     # Of the address that somebody asks for who is not signed in, nothing comes back: the script knows it.
     sign_in = f"{root.removesuffix(PREFIX)}/api/v2/auth/login" if status in (401, 403) else ""
-    return _html(pages.message(said, root, sign_in), status)
+    return _html(request, pages.message(said, root, sign_in), status)

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 
 from airflow_provider_jicoo.api.ceiling import rate_problem
 from airflow_provider_jicoo.bulk.documents import ControlDocument, ControlNote
-from airflow_provider_jicoo.bulk.files import StorePath, make_folder, read_bytes, write_durably, written_durably
+from airflow_provider_jicoo.bulk.files import StorePath, make_folder, write_durably, written_durably
 from airflow_provider_jicoo.plugins import airflow_internals as internals
 from airflow_provider_jicoo.plugins.airflow_internals import NotStoredError
-from airflow_provider_jicoo.plugins.room.source import Source
+from airflow_provider_jicoo.plugins.room.source import Source, read
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.plugins.room.pages import Shown
@@ -51,11 +51,19 @@ def refuse_foreign(headers: Mapping[str, str], base_url: str) -> str:
         return "Refused: this was sent by another site."
     origin = headers.get("origin")
     hosts = {headers.get("host", "").lower(), urlsplit(base_url).netloc.lower()} - {""}
-    if origin is not None and urlsplit(origin).netloc.lower() not in hosts:
+    if origin is not None and _host_of(origin) not in hosts:
         return "Refused: this was sent by another site. Behind a proxy, [api] base_url has to be Airflow's address."
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return "Refused: the order is to be JSON."
     return ""
+
+
+def _host_of(origin: str) -> str:
+    """Return the host, and the port where it has one; empty where an origin is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # an address of IPv6 that is none
+        return ""
 
 
 def offered(shown: Shown) -> dict[str, Any]:
@@ -96,7 +104,7 @@ def _may_undo(shown: Shown) -> str:
 def told_now(source: Source) -> ControlDocument | None:
     """Return what a run is told at the moment; None where nothing, or it cannot be read."""
     try:
-        told = json.loads(read_bytes(_control_of(source)))
+        told = json.loads(read(_control_of(source)))
     except Exception:  # whatever the storage raises
         return None
     if not isinstance(told, dict):

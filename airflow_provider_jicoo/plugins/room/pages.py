@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 from airflow_provider_jicoo.bulk.documents import PlanNote, ProgressNote
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
 from airflow_provider_jicoo.bulk.pages import render
+from airflow_provider_jicoo.bulk.pages.orders import SORTS
 from airflow_provider_jicoo.bulk.pages.plot import plot
-from airflow_provider_jicoo.bulk.pages.rows import SORTS
 from airflow_provider_jicoo.bulk.pages.table import Page, Tables, Wanted, files_of
 from airflow_provider_jicoo.bulk.plan.summary import PERSONAL
 from airflow_provider_jicoo.bulk.report.page import of_all_tries

@@ -8,17 +8,18 @@ DAG that the viewer may read. Whatever else it names is told apart by nothing fr
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
 from airflow_provider_jicoo.bulk.documents import PlanHeader, PlanNote, ProgressNote, Reason, TimelineSample
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-from airflow_provider_jicoo.bulk.files import StorePath, list_names, read_bytes
+from airflow_provider_jicoo.bulk.files import StorePath, list_names, local_path
 from airflow_provider_jicoo.bulk.journal_files import journal_of
 from airflow_provider_jicoo.bulk.plan.header import read_header
 from airflow_provider_jicoo.bulk.report import report_of
@@ -28,6 +29,9 @@ NOT_THERE = (
     "Airflow's API server cannot read it: it is not there, is no plan, or is another plan by now. Plans can be shown "
     "where the API server reads the same object storage or disk as the workers"
 )
+
+LARGEST = 1 << 24
+"""Bytes of ``report.json``, of a control or of an entry of the journal. None of them grows with the plan."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def _check_file(text: str) -> None:
 def report_facts(source: Source) -> Mapping[str, Any] | None:
     """Return what is in the ``report.json`` of a plan; None where there is none of this plan."""
     try:
-        facts = json.loads(read_bytes(source.report / "report.json"))
+        facts = json.loads(read(source.report / "report.json"))
         is_ours = isinstance(facts, dict) and facts["digest"] == source.header["digest"]
     except Exception:  # as above: whatever the storage raises, and a report that is just being written
         return None
@@ -160,7 +164,7 @@ def claims(source: Source) -> Sequence[Mapping[str, Any]]:
         for name in list_names(source.journal):
             kind = name.partition("-")[0]
             if name.endswith(".json") and kind in ("claim", "released", "stopped", "control"):
-                found.append(_entry(kind, name, json.loads(read_bytes(source.journal / name))))
+                found.append(_entry(kind, name, json.loads(read(source.journal / name))))
     except Exception:  # as above
         return []
     # A release tells no time: it stands behind all that its claim has.
@@ -187,12 +191,46 @@ def _entry(kind: str, name: str, told: Any) -> dict[str, Any]:
     }
 
 
+def read(path: StorePath) -> bytes:
+    """Return the content of a small file beside a plan.
+
+    :raises OSError: it cannot be read.
+    :raises PlanMismatchError: it is none that an apply has written.
+    """
+    with _open(path) as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise PlanMismatchError("too long")
+    return content
+
+
+def _open(path: StorePath) -> IO[bytes]:
+    """Open a file beside a plan; on a disk, only one that lies there itself.
+
+    Whoever writes DAGs can put there what they like: a link would let them read what only the API server may, a pipe
+    would be waited for without an end.
+
+    :raises OSError: it cannot be opened.
+    :raises PlanMismatchError: it is no file.
+    """
+    local = local_path(path)
+    if local is None:
+        opened: IO[bytes] = path.open("rb")
+        return opened
+    number = os.open(local, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(number, "rb")
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        file.close()
+        raise PlanMismatchError("no file")
+    return file
+
+
 def stream(path: StorePath) -> Iterator[bytes]:
     """Yield the content of a file piece by piece.
 
     :raises OSError: it cannot be read; before anything is yielded.
     """
-    file = path.open("rb")
+    file = _open(path)
     first = file.read(1 << 18)
 
     def pieces() -> Iterator[bytes]:

@@ -223,6 +223,47 @@ class RequestFilter(Quirk):
     """``status=request`` is a filter like the two that are documented, and not refused."""
 
 
+class ListLeavesOut(Quirk):
+    """The list of bookings comes without a field that a booking has where it is asked for by itself."""
+
+    default = "description"
+    example = "description|name|priority|timeZone"
+
+    @classmethod
+    def read(cls, text: str) -> str:
+        return values.one_of(text, ("description", "name", "priority", "timeZone"), "field")
+
+    def envelope(self, content: Row) -> Row:
+        if not isinstance(content.get("data"), list):
+            return content
+        return {**content, "data": [self._part(row) for row in content["data"]]}
+
+    def _part(self, row: Any) -> Any:
+        if not isinstance(row, dict) or "hosts" not in row:
+            return row
+        return {name: value for name, value in row.items() if name != self.value}
+
+
+class ListCuts(Quirk):
+    """The list of bookings shows of a field only its begin: the first of the hosts, ten characters of a text."""
+
+    default = "hosts"
+    example = "hosts|description|name"
+
+    @classmethod
+    def read(cls, text: str) -> str:
+        return values.one_of(text, ("hosts", "description", "name"), "field")
+
+    def envelope(self, content: Row) -> Row:
+        if not isinstance(content.get("data"), list):
+            return content
+        return {**content, "data": [self._begin(row) for row in content["data"]]}
+
+    def _begin(self, row: Any) -> Any:
+        value = row.get(self.value) if isinstance(row, dict) and "hosts" in row else None
+        return {**row, self.value: value[: 1 if self.value == "hosts" else 10]} if value else row
+
+
 class LateList(Quirk):
     """Lists show everything as it was so long ago."""
 
@@ -444,6 +485,8 @@ QUIRKS: tuple[type[Quirk], ...] = (
     SpanLimit,
     StatusIgnored,
     RequestFilter,
+    ListLeavesOut,
+    ListCuts,
     LateList,
     LateRead,
     BadRows,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import zlib
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.plugins.room import asgi, planted
+from tests.plugins.room.hostile import Hostile
 
 
 class TestRuns:
@@ -42,6 +47,58 @@ class TestRun:
         assert not re.search(r"\son\w+=|\sstyle=", answer.text)
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert nonce not in viewer.get(finished.address).text
+
+    def test_each_permission_is_asked_once(self, viewer, finished, monkeypatch):
+        """Each is a look into the database before the first byte of the page."""
+        from airflow_provider_jicoo.plugins import airflow_internals
+
+        asked, may = [], airflow_internals.may
+
+        def count(user, *args):
+            asked.append(args)
+            return may(user, *args)
+
+        monkeypatch.setattr(airflow_internals, "may", count)
+        viewer.read(finished.address)
+        assert sorted(asked) == sorted(set(asked))
+        assert len(asked) >= 3
+
+    def test_its_head_can_be_shown_before_the_plan_is_read(self, viewer, finished, rest_api, monkeypatch):
+        """Also where it is compressed, and by the Airflow that keeps what it compresses to the end."""
+        from airflow_provider_jicoo.plugins.room import pages
+
+        shown = b""
+        unpack = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        heads = []
+
+        def hear(message):
+            nonlocal shown
+            shown += unpack.decompress(message.get("body", b""))
+
+        table = pages._table
+        monkeypatch.setattr(pages, "_table", lambda *args: heads.append(shown) or table(*args))
+        proof = [(name.lower().encode(), value.encode()) for name, value in viewer.headers.items()]
+        asked = Hostile("viewer", "GET", finished.address, headers=[(b"accept-encoding", b"gzip")])
+        status, _ = asyncio.run(asgi.ask(rest_api.app, asked, proof, hear))
+        assert status == 200
+        (head,) = heads
+        assert b"Change of 3 bookings" in head
+        assert b"b000001" not in head
+        assert b"b000001" in shown
+        assert b"</html>" in shown
+
+    def test_where_nothing_may_be_compressed(self, viewer, finished):
+        answer = viewer.get(finished.address, headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in answer.headers
+        assert "b000001" in answer.text
+
+    def test_a_name_that_is_half_a_character(self, viewer, room, tmp_path):
+        manifest = planted.write_plan(tmp_path / "p.jsonl", [planted.change(1)], hosts={"u1": "Ada", "u2": "x\\ud83d"})
+        header = (tmp_path / "p.jsonl").read_bytes().replace(b"\\\\ud83d", b"\\ud83d")
+        (tmp_path / "p.jsonl").write_bytes(header)
+        task = planted.plant("room", "half", "apply", "running", jicoo_plan=planted.note(manifest))
+        assert "<ins>x?</ins>" in viewer.read(task.address)
+        assert "</html>" in viewer.search(task.address, q="ada")
 
 
 class TestWho:

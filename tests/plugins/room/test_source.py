@@ -129,6 +129,61 @@ def test_shards_one_after_the_other(viewer, room, tmp_path):
         assert all((f"b00000{number}" in text) == is_shown for number in range(3)), shards
 
 
+def test_a_shard_that_is_the_plan_of_another_dag(viewer, room, tmp_path):
+    from airflow_provider_jicoo.bulk.approval import whole_digest
+    from airflow_provider_jicoo.bulk.plan.header import dump_header, read_header
+
+    owner = {"dagId": "room_of_others", "runId": "r", "taskId": "plan", "mapIndex": -1}
+    theirs = planted.write_plan(tmp_path / "plan.jsonl", map(planted.change, range(3)), owner=owner)
+    header = {**read_header(Path(theirs["plan"])), "owner": {**owner, "dagId": "room"}, "shards": ["plan.jsonl"]}
+    header["digest"] = whole_digest([theirs["digest"]])
+    (tmp_path / "plan").write_bytes(dump_header(header))
+    text = page_of(viewer, planted.note({**theirs, "plan": str(tmp_path / "plan"), "digest": header["digest"]}))
+    assert "is not that of its digest" in text
+    assert "b000001" not in text
+
+
+class TestBesideAPlan:
+    """Whoever writes DAGs can put there what they like, and the API server may be another user than the workers."""
+
+    @pytest.fixture
+    def outside(self, tmp_path):
+        file = tmp_path / "outside.txt"
+        file.write_text(SECRET)
+        return file
+
+    def test_a_link_is_not_followed(self, editor, manifest, outside):
+        download = planted.write_report(manifest, []) / "outcomes.jsonl"
+        task = planted.plant("room", "r", "apply", "success", jicoo_plan=planted.note(manifest))
+        assert editor.get(f"{task.address}/files/outcomes.jsonl").status_code == 200
+        download.unlink()
+        download.symlink_to(outside)
+        answer = editor.get(f"{task.address}/files/outcomes.jsonl")
+        assert (answer.status_code, SECRET in answer.text) == (404, False)
+
+    def test_a_link_in_the_journal_is_not_followed(self, editor, manifest, tmp_path):
+        (tmp_path / "other.json").write_text(json.dumps({"by": SECRET, "at": 1}))
+        (planted.write_claim(manifest) / "stopped-000001.json").symlink_to(tmp_path / "other.json")
+        assert SECRET not in page_of(editor, planted.note(manifest))
+
+    def test_a_pipe_is_not_waited_for(self, editor, manifest):
+        folder = planted.write_report(manifest, [])
+        for path in (folder / "outcomes.jsonl", folder / "report.json", Path(f"{manifest['plan']}.control")):
+            path.unlink(missing_ok=True)
+            os.mkfifo(path)
+        os.mkfifo(planted.write_claim(manifest) / "stopped-000001.json")
+        assert "b000001" in page_of(editor, planted.note(manifest), state="running")
+        assert "There is no report of it" in page_of(editor, planted.note(manifest), run_id="s")
+
+    def test_a_report_of_any_length_is_not_read_into_memory(self, editor, manifest, monkeypatch):
+        from airflow_provider_jicoo.plugins.room import source
+
+        planted.write_report(manifest, [])
+        assert "Agreed to by" in page_of(editor, planted.note(manifest))
+        monkeypatch.setattr(source, "LARGEST", 100)
+        assert "There is no report of it" in page_of(editor, planted.note(manifest), run_id="s")
+
+
 @pytest.mark.parametrize(
     "note",
     [None, 7, "text", [], {}, {"plan": 7}, {"plan": "x", "digest": "y"}, ["a"] * 1000, {"plan": {"plan": {}}}],
