@@ -132,6 +132,8 @@ def pages(airflow_stack: AirflowStack, tmp_path_factory: pytest.TempPathFactory)
     pictures.mkdir(parents=True, exist_ok=True)
     with Browser(airflow_stack.api.base_url, pictures) as made:
         made.driver.set_window_size(1300, 950)
+        # Which theme it has is kept by a page of Airflow's: one is open, whichever test comes first.
+        made.open("/")
         yield Pages(made)
 
 

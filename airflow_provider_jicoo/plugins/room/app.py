@@ -22,7 +22,7 @@ import traceback
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -256,10 +256,6 @@ def _problem(request: Any, status: int, root: str) -> Any:
     said = _SAID.get(status, "This request is refused.")
     if request.method not in ("GET", "HEAD") or "x-jicoo-page" in request.headers:
         return _json(status, {"said": said})
-    return _html(request, pages.message(said, root, _sign_in(request, root) if status in (401, 403) else ""), status)
-
-
-def _sign_in(request: Request, root: str) -> str:
-    """Return the address where Airflow lets one sign in, and which leads back here."""
-    here = quote(request.scope["path"], errors="replace")
-    return f"{root.removesuffix(PREFIX)}/api/v2/auth/login?next={quote(here, safe='')}"
+    # Of the address that somebody asks for who is not signed in, nothing comes back: the script knows it.
+    sign_in = f"{root.removesuffix(PREFIX)}/api/v2/auth/login" if status in (401, 403) else ""
+    return _html(request, pages.message(said, root, sign_in), status)

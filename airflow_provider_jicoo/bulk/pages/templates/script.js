@@ -33,5 +33,8 @@
     });
   }
 
+  // Whoever signs in comes back to this page.
+  document.querySelectorAll('a[data-back]').forEach((each) => { each.search = `?next=${encodeURIComponent(location.pathname)}`; });
+
   document.querySelectorAll('[data-needs-script]').forEach((each) => { each.hidden = false; });
 })();
