@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 NO_AIRFLOW := tests/api tests/bulk tests/doctor tests/model tests/sandbox tests/simulation
 # Most tests wait for something; the running Airflow is one worker's. Beside others on a busy machine a server may answer
 # later than the second that a test gives it: what failed is run once more, alone.
-PARALLEL := -n 6 --dist loadgroup
+PARALLEL := -n 10 --dist loadgroup
 EACH_VERSION := not system and not once and not proof
 MAKEFLAGS += --no-print-directory
 

@@ -20,6 +20,8 @@ from tests.transfers.somebody import Somebody, read_days, read_file
 LOAD = os.environ.get("JICOO_LOAD") == "1"
 RUNS, COUNT = (30, 5_000) if LOAD else (3, 500)
 KINDS = ("jsonl", "csv", "parquet") if LOAD else ("jsonl", "parquet")
+# A quarter of what somebody does makes bookings: at a thousand a second, and slower loads for it, they grow without end.
+PAUSE = 0.01 if LOAD else 0.001
 
 pytestmark = [pytest.mark.jicoo_sandbox(bookings=COUNT), pytest.mark.timeout(1800 if LOAD else 120), pytest.mark.once]
 
@@ -42,7 +44,7 @@ def by_uid(rows):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_is_the_truth_of_its_run(kind, settings, jicoo_sandbox, tmp_path):
-    somebody = Somebody(jicoo_sandbox, f"file {kind}")
+    somebody = Somebody(jicoo_sandbox, f"file {kind}", PAUSE)
     path = tmp_path / f"bookings.{kind}"
     for _ in range(RUNS):
         with somebody:
@@ -56,7 +58,7 @@ def test_a_file_is_the_truth_of_its_run(kind, settings, jicoo_sandbox, tmp_path)
 
 
 def test_so_are_the_files_of_days(settings, jicoo_sandbox, tmp_path):
-    somebody = Somebody(jicoo_sandbox, "days")
+    somebody = Somebody(jicoo_sandbox, "days", PAUSE)
     order = Order(BOOKINGS, tmp_path / "days", format="parquet", partition_by="startedAt")
     removed = 0
     for _ in range(RUNS):
@@ -95,7 +97,7 @@ def test_a_window_by_start_whose_rows_move_within_the_pages(settings, jicoo_sand
 
 
 def test_the_files_of_changes_add_up_to_the_truth(settings, jicoo_sandbox, tmp_path):
-    somebody = Somebody(jicoo_sandbox, "changes")
+    somebody = Somebody(jicoo_sandbox, "changes", PAUSE)
     table = {}
     for number in range(RUNS + 1):
         path = tmp_path / f"{number}.jsonl"
