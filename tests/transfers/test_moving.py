@@ -20,7 +20,7 @@ from tests.transfers.somebody import Somebody, read_days, read_file
 LOAD = os.environ.get("JICOO_LOAD") == "1"
 RUNS, COUNT = (30, 5_000) if LOAD else (3, 500)
 KINDS = ("jsonl", "csv", "parquet") if LOAD else ("jsonl", "parquet")
-# A quarter of what somebody does makes bookings: at a thousand a second, and slower loads for it, they grow without end.
+# A quarter of what somebody does makes bookings: at a thousand a second they and the loads would grow without end.
 PAUSE = 0.01 if LOAD else 0.001
 
 pytestmark = [pytest.mark.jicoo_sandbox(bookings=COUNT), pytest.mark.timeout(1800 if LOAD else 120), pytest.mark.once]
