@@ -188,8 +188,6 @@ def _decoded(call: Call[Any], body: bytes, *, is_success: bool = True) -> Any:
     try:
         return msgspec.json.decode(body)
     except _UNREADABLE:
-        if body.startswith(codecs.BOM_UTF8):  # which RFC 8259, section 8.1, lets a reader pass over
-            return _decoded(call, body[len(codecs.BOM_UTF8) :], is_success=is_success)
         if not is_success:
             raise
         if call.answer_shape == "page":

@@ -109,7 +109,8 @@ ORDERS = [
     {"action": "slow", "rate": "5"},
     {"action": "slow", "rate": True},
     {"action": "slow", "rate": [5]},
-    {"action": "slow", "rate": {"a": 1}},
+    {"action": "slow", "rate": {"$gt": 0}},
+    {"action": "slow", "rate": 1e999},
 ]
 """None of these is one."""
 TEXTS = [

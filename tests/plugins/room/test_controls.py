@@ -8,6 +8,7 @@ import pytest
 
 from tests.plugins.room import planted
 from tests.plugins.room.effects import audit, notes, plan_of, runs_of_the_undo, told
+from tests.plugins.room.hostile import ORDERS
 
 
 class TestTold:
@@ -106,26 +107,7 @@ class TestRefused:
         only()
         self.nothing_happened(running)
 
-    @pytest.mark.parametrize(
-        "order",
-        [
-            None,
-            [],
-            "pause",
-            {},
-            {"action": None},
-            {"action": ["pause"]},
-            {"action": "delete"},
-            {"action": "slow"},
-            {"action": "slow", "rate": 0},
-            {"action": "slow", "rate": -1},
-            {"action": "slow", "rate": "5"},
-            {"action": "slow", "rate": True},
-            {"action": "slow", "rate": 1e999},
-            {"action": "slow", "rate": {"$gt": 0}},
-        ],
-        ids=str,
-    )
+    @pytest.mark.parametrize("order", ORDERS, ids=str)
     def test_what_is_no_order(self, editor, running, order):
         text = json.dumps(order)
         headers = {"X-Jicoo-Page": "1", "Origin": "http://testserver", "Content-Type": "application/json"}
