@@ -27,9 +27,9 @@ INFERRED: dict[str, str] = {
 }
 """By the name of the endpoint; the names in braces are its arguments."""
 
-_ID = re.compile(r"[A-Za-z0-9_~.-]+")
 ID_LENGTH = 255
 """The longest id that is taken for one; those that were seen have 12 to 28 characters."""
+_ID = re.compile(rf"(?!\.*\Z)[A-Za-z0-9_~.-]{{1,{ID_LENGTH}}}")
 
 
 def inferred(endpoint: str, **ids: Any) -> str:
@@ -56,19 +56,15 @@ def checked_id(name: str, value: Any, form: str = "an id such as 'mzgdPJVBb7RE'"
     :raises InvalidRequestError: it is empty or too long, or has a character that no id has (a slash, a line break).
     """
     if not is_id(value):
-        shown = f"{value[:40]!r} ... of {len(value):,} characters" if _is_long(value) else repr(value)
+        is_long = isinstance(value, str) and len(value) > ID_LENGTH
+        shown = f"{value[:40]!r} ... of {len(value):,} characters" if is_long else repr(value)
         raise InvalidRequestError(f"{name} {shown} is not {form}: letters, digits, _ and -")
     return value  # type: ignore[no-any-return]
 
 
 def is_id(value: Any) -> bool:
     """Tell whether a value can be an id: a text of a few characters that stands in a path as it is."""
-    # The length first: the rest looks at each character.
-    return isinstance(value, str) and not _is_long(value) and bool(_ID.fullmatch(value)) and bool(value.strip("."))
-
-
-def _is_long(value: Any) -> bool:
-    return isinstance(value, str) and len(value) > ID_LENGTH
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def checked_limit(operation: str, limit: Any) -> int | None:

@@ -13,13 +13,13 @@ the 80 microseconds of a request. And since one function connects and another on
 from __future__ import annotations
 
 import asyncio
-import select
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
-from weakref import WeakKeyDictionary
+from typing import Protocol
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
@@ -154,7 +154,7 @@ class Server:
             **settings.key_header(),
         }
         self._fields = Secret("".join(f"{name}: {value}\r\n" for name, value in fields.items()))
-        self._news: WeakKeyDictionary[Any, select.poll] = WeakKeyDictionary()
+        self._used: WeakSet[ResponseHandler] = WeakSet()
         self.pool = aiohttp.TCPConnector(limit=0, ssl=settings.tls(), keepalive_timeout=_KEEP_ALIVE)
         # For connecting and between two pieces of an answer, as with requests; a whole answer may take longer, up to
         # the deadline.
@@ -165,19 +165,23 @@ class Server:
 
         An idle one on which something has arrived is not used again: the server has closed it, and a change that is
         sent then would be in doubt; or it has said more than it was asked, which would be taken for the next answer.
+        The event loop is given the time to read that, however long the program has kept it from reading.
         """
         while True:
             connection = await self.pool.connect(self._peer, traces=[], timeout=self._timeout)
-            protocol, transport = connection.protocol, connection.transport
-            if protocol is None or transport is None:
+            protocol = connection.protocol
+            assert protocol is not None
+            if protocol not in self._used:
+                self._used.add(protocol)
                 return connection
-            news = self._news.get(protocol)
-            if news is None:
-                self._news[protocol] = news = select.poll()
-                news.register(transport.get_extra_info("socket"), select.POLLIN)
-                return connection
-            # What the loop has read already, and what it has not.
-            if not protocol.should_close and not news.poll(0):
+            try:
+                # In its first turn a loop looks what has arrived, in its second one it has read that, also TLS.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            except BaseException:
+                connection.close()
+                raise
+            if protocol.is_connected() and not protocol.should_close:
                 return connection
             connection.close()
 

@@ -89,10 +89,12 @@ class Entries(MutableMapping[str, Entry]):
 
     def _slot(self, uid: str) -> int:
         """Return the slot of a uid, or the free one that it would take."""
-        slots, most = self._slots, len(self._slots) - 1
+        slots, most, uids, ends = self._slots, len(self._slots) - 1, self._uids, self._ends
         slot = hash(uid) & most
-        while (number := slots[slot]) and self._uid(number - 1) != uid:
-            slot = (slot + 1) & most
+        if slots[slot]:
+            written = uid.encode("utf-8", "surrogatepass")
+            while (number := slots[slot]) and uids[ends[number - 1] : ends[number]] != written:
+                slot = (slot + 1) & most
         return slot
 
     def _add(self, uid: str, slot: int) -> int:
@@ -109,9 +111,14 @@ class Entries(MutableMapping[str, Entry]):
         return number
 
     def _grow(self) -> None:
-        self._slots = array("I", bytes(8 * len(self._slots)))
-        for number in range(len(self._codes)):
-            self._slots[self._slot(self._uid(number))] = number + 1
+        slots = array("I", bytes(8 * len(self._slots)))
+        most = len(slots) - 1
+        for number, uid in enumerate(map(self._uid, range(len(self._codes))), 1):
+            slot = hash(uid) & most
+            while slots[slot]:
+                slot = (slot + 1) & most
+            slots[slot] = number
+        self._slots = slots
 
 
 def _digits(stamp: str | None) -> int | None:
@@ -121,8 +128,9 @@ def _digits(stamp: str | None) -> int | None:
     digits = stamp.translate(_BETWEEN)
     if len(digits) != 17 or not digits.isascii() or not digits.isdigit():
         return None
-    number = int(digits)
-    return number if number and _written(number) == stamp else None
+    if stamp[4:20:3] != "--T::." or stamp[23:] != "Z":
+        return None
+    return int(digits) or None
 
 
 def _written(number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import gzip
 import itertools
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import aiohttp
 import pytest
 import requests
+import uvloop
 
 from airflow_provider_jicoo import __version__
 from airflow_provider_jicoo.api import bookings, errors
@@ -599,18 +601,49 @@ def test_a_connection_that_the_server_has_closed_is_not_used(connect, wire, repl
     assert [request.split(b" ", 1)[0] for request in server.requests] == [b"POST"] * 5
 
 
+def twice(reply, number):
+    """Answer, and a moment later once more."""
+
+    def answer(connection):
+        whole = reply(b'{"data": {"uid": "%d"}}' % number)
+        connection.sendall(whole)
+        time.sleep(0.05)
+        connection.sendall(whole)
+        time.sleep(0.3)
+
+    return answer
+
+
+def once(reply, number):
+    """Answer, and close without a word."""
+    return lambda connection: connection.sendall(reply(b'{"data": {"uid": "%d"}}' % number))
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("behave", [twice, once])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_comes_while_the_event_loop_cannot_read(wire, tls, trust, reply, scheme, behave, run):
+    """A program that computes keeps its loop from reading; the next request must not be the first to find out."""
+    server = wire(lambda request, number: behave(reply, number), tls=tls if scheme == "https" else None)
+
+    async def ask_and_compute(count=4):
+        client = AsyncJicooClient(Settings("sk_live_tests", server.url), policy=RetryPolicy(attempts=1))
+        found = []
+        try:
+            for _ in range(count):
+                found.append((await client.send(GET))["uid"])
+                time.sleep(0.1)
+        finally:
+            await client.close()
+            await asyncio.sleep(0.5)  # until the server, too, has closed
+        return found
+
+    assert run(ask_and_compute()) == ["1", "2", "3", "4"]
+    assert (len(server.requests), server.connections) == (4, 4)
+
+
 def test_what_comes_unasked_is_not_taken_for_the_next_answer(connect, wire, reply):
-    def twice(number):
-        def answer(connection):
-            whole = reply(b'{"data": {"uid": "%d"}}' % number)
-            connection.sendall(whole)
-            time.sleep(0.05)
-            connection.sendall(whole)
-            time.sleep(0.3)
-
-        return answer
-
-    server = wire(lambda request, number: twice(number))
+    server = wire(lambda request, number: twice(reply, number))
     driver = connect(server.url)
 
     found = []

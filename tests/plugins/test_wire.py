@@ -75,7 +75,7 @@ def test_from_the_sandbox(server, endpoint, runs):
     assert sorted(conf["booking_uid"] for conf in runs("webhook_first").values()) == sorted(booked)
 
 
-def test_forged(server, endpoint):
+def test_forged(server, endpoint, airflow_database):
     assert ask(server, request(signature=signed(RAW, "whsec_another"))) == REFUSED
     assert ask(server, request(path=f"{PREFIX}/no_such_one", signature=signed(RAW))) == REFUSED
 

@@ -63,7 +63,7 @@ def edited(seen: str, booking: Mapping[str, Any]) -> list[str]:
 
 
 def _whole(booking: Mapping[str, Any]) -> str:
-    return _sum([booking.get(name) for name in FIELDS])
+    return _sum(list(map(booking.get, FIELDS)))
 
 
 def _one(booking: Mapping[str, Any], name: str) -> str:
