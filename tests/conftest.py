@@ -59,6 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     }
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist, which looks at the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, for which all others would have to wait at the end; let the timeout hold for DAGs too."""
     in_airflow = [item for item in items if "airflow_database" in getattr(item, "fixturenames", ())]

@@ -80,6 +80,12 @@ class Ledger:
         was_announced, may_have_arrived = change.is_announced, change.may_have_arrived
         change.ends(entry.outcome)
         match entry.outcome:
+            case Outcome.APPLIED | Outcome.UNCHANGED | Outcome.STALE:
+                pass
+            case Outcome.REJECTED | Outcome.FAILED:
+                self.bad[entry.outcome] += 1
+            case Outcome.UNKNOWN:
+                self.bad[entry.outcome] += not change.is_inherited
             case Outcome.NOT_ATTEMPTED:
                 self.entries.pop(change.uid, None)
                 if was_announced and may_have_arrived:
@@ -90,12 +96,6 @@ class Ledger:
                 elif was_announced:
                     self._outcomes.append({"uid": change.uid, "outcome": None})
                 return
-            case Outcome.REJECTED | Outcome.FAILED:
-                self.bad[entry.outcome] += 1
-            case Outcome.UNKNOWN:
-                self.bad[entry.outcome] += not change.is_inherited
-            case Outcome.APPLIED | Outcome.UNCHANGED | Outcome.STALE:
-                pass
             case _:
                 assert_never(entry.outcome)
         entry.detail = _printable(entry.detail)
