@@ -14,6 +14,7 @@ import tempfile
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import IO, Any
 
 import msgspec
@@ -26,6 +27,8 @@ from airflow_provider_jicoo.bulk.files import StorePath
 from airflow_provider_jicoo.bulk.plan.header import dump, read_header
 
 _AT_ONCE = 500
+_BLOCK = 1 << 20
+_WAITS = b'"waitsFor":'
 
 
 class PlannedChange(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
@@ -108,12 +111,14 @@ class PlanFile:
         hashed = hashlib.sha256(dump(self.header.get("terms")))
         with path.open("rb") as file:
             file.readline()
-            for raw in file:
-                hashed.update(raw)
-                if b'"waitsFor":' in raw:  # most plans have none, and need not be read for them
-                    waiting.append(len(self))
-                self._file.write(raw)
-                self._offsets.append(self._offsets[-1] + len(raw))
+            while lines := file.readlines(_BLOCK):
+                block = b"".join(lines)
+                hashed.update(block)
+                if _WAITS in block:  # most plans have none, and need not be read for them
+                    waiting += [number for number, line in enumerate(lines, len(self)) if _WAITS in line]
+                self._file.write(block)
+                begins = self._offsets.pop()
+                self._offsets.extend(accumulate(map(len, lines), initial=begins))
         own, count = self.header["digest"], self.header.get("changes")
         if hashed.hexdigest() != own or len(self) != count:
             self.close()

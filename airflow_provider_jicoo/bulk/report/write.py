@@ -91,11 +91,14 @@ def write_report(
     folder = report_of(plan)
     make_folder(folder)
     counts: Counter[str] = Counter()
+    adjusted = sent_more_than_once = 0
     wrong, reasons, changed = WorstFirst(), Reasons(), Changed(lines.header.get("hosts", {}))
     with written_durably(folder / "outcomes.jsonl") as file:
         for line in lines:
             outcome = _outcome_of(line, entries.get(line.uid))
             counts[outcome["outcome"]] += 1
+            adjusted += "adjusted" in outcome
+            sent_more_than_once += "sends" in outcome
             wrong.add(outcome)
             reasons.add(outcome)
             changed.add(outcome, line)
@@ -121,8 +124,8 @@ def write_report(
         "changes": len(lines),
         "counts": {outcome.value: counts[outcome.value] for outcome in Outcome},
         **this_try,
-        "adjusted": sum(entry.adjusted for entry in entries.values()),
-        "sentMoreThanOnce": sum(entry.sends > 1 for entry in entries.values()),
+        "adjusted": adjusted,
+        "sentMoreThanOnce": sent_more_than_once,
         "timeline": timeline.json(),
         "tries": [*earlier_tries(folder, lines.header["digest"], tries), this_try],
         "reasons": reasons.json(),
