@@ -23,16 +23,18 @@ class DeadlineTimer:
         self._late: set[asyncio.Task[Any] | None] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> None:
-        """Let the time of the running task begin, until :meth:`end`."""
+    def begin(self) -> asyncio.Task[Any] | None:
+        """Let the time of the running task begin, until :meth:`end`; return the task."""
         loop = asyncio.get_running_loop()
-        self._since[asyncio.current_task()] = loop.time()
+        task = asyncio.current_task(loop)
+        self._since[task] = loop.time()
         if self._timer is None:
             self._timer = loop.call_later(self._seconds / _LOOKS, self._look, loop)
+        return task
 
-    def end(self) -> None:
-        """Let the running task go on for as long as it likes."""
-        self._since.pop(asyncio.current_task(), None)
+    def end(self, task: asyncio.Task[Any] | None) -> None:
+        """Let a task go on for as long as it likes."""
+        self._since.pop(task, None)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         overdue = loop.time() - self._seconds

@@ -13,13 +13,13 @@ the 80 microseconds of a request. And since one function connects and another on
 from __future__ import annotations
 
 import asyncio
+import select
 import time
 from collections.abc import Mapping
-from typing import Protocol
-from weakref import WeakSet
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
@@ -70,7 +70,7 @@ class AiohttpTransport:
         """Send one request and return its whole answer, or why there is none."""
         # The number of connections is limited here: a wait for a free one is not to count as the server's time.
         await self._connections.acquire()
-        self._deadline.begin()
+        task = self._deadline.begin()
         try:
             if self._server is None:
                 self._server = Server(self._settings)
@@ -91,7 +91,7 @@ class AiohttpTransport:
                 raise
             return NoReply(Fault.TOO_SLOW, str(too_slow(self._settings.timeout)))
         finally:
-            self._deadline.end()
+            self._deadline.end(task)
             self._connections.release()
 
     def _target(self, path: str, query: Mapping[str, str]) -> str:
@@ -154,7 +154,7 @@ class Server:
             **settings.key_header(),
         }
         self._fields = Secret("".join(f"{name}: {value}\r\n" for name, value in fields.items()))
-        self._used: WeakSet[ResponseHandler] = WeakSet()
+        self._news: WeakKeyDictionary[Any, select.poll] = WeakKeyDictionary()
         self.pool = aiohttp.TCPConnector(limit=0, ssl=settings.tls(), keepalive_timeout=_KEEP_ALIVE)
         # For connecting and between two pieces of an answer, as with requests; a whole answer may take longer, up to
         # the deadline.
@@ -165,23 +165,19 @@ class Server:
 
         An idle one on which something has arrived is not used again: the server has closed it, and a change that is
         sent then would be in doubt; or it has said more than it was asked, which would be taken for the next answer.
-        The event loop is given the time to read that, however long the program has kept it from reading.
         """
         while True:
             connection = await self.pool.connect(self._peer, traces=[], timeout=self._timeout)
-            protocol = connection.protocol
-            assert protocol is not None
-            if protocol not in self._used:
-                self._used.add(protocol)
+            protocol, transport = connection.protocol, connection.transport
+            if protocol is None or transport is None:
                 return connection
-            try:
-                # In its first turn a loop looks what has arrived, in its second one it has read that, also TLS.
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
-            except BaseException:
-                connection.close()
-                raise
-            if protocol.is_connected() and not protocol.should_close:
+            news = self._news.get(protocol)
+            if news is None:
+                self._news[protocol] = news = select.poll()
+                news.register(transport.get_extra_info("socket"), select.POLLIN)
+                return connection
+            # What the loop has read already, and what it has not.
+            if not protocol.should_close and not news.poll(0):
                 return connection
             connection.close()
 
