@@ -27,8 +27,8 @@ class TellReport:
 
     ``jicoo_report`` has ``text`` (all of the following in some lines), ``state`` (``success`` or ``failed``), ``plan``,
     ``digest``, ``report`` (where it is), ``link`` (the task in Airflow), ``counts`` (by outcome), ``changes``,
-    ``approved_by``, ``approved_at`` (None where nobody was asked), ``ended_early`` (why, or None) and ``try``. Counts
-    and ids, and nothing of a guest: neither outcomes' details nor errors' texts are in it.
+    ``approved_by``, ``approved_at`` (None where nobody was asked), ``ended_early`` (``yes``, or None) and ``try``.
+    Counts and ids, and nothing of a guest: neither outcomes' details nor errors' texts are in it.
 
     :param notifier: whatever Airflow accepts as a callback; a notifier, or a function of the context.
     """
@@ -56,7 +56,7 @@ def report_facts(context: Context) -> dict[str, Any]:
         facts = {}  # of another plan, which stood at this path before
     approval = facts.get("approval") or {}
     found = {
-        "state": "failed" if context.get("exception") is not None else "success",
+        "state": "failed" if context.get("exception") is not None or _is_lost(ti) else "success",
         "plan": plan,
         "digest": facts.get("digest"),
         "report": f"{plan}.report/report.html" if facts else None,
@@ -69,6 +69,12 @@ def report_facts(context: Context) -> dict[str, Any]:
         "try": facts.get("try"),
     }
     return {"text": _text(found, ti), **found}
+
+
+def _is_lost(ti: Any) -> bool:
+    """Tell whether its worker was killed: then Airflow's DAG processor calls, with neither an exception nor a state."""
+    state = getattr(ti, "state", "success")
+    return state is None or (isinstance(state, str) and state != "success")
 
 
 def _plan(task: Any) -> tuple[str | None, str | None]:
@@ -107,7 +113,8 @@ def _text(found: Mapping[str, Any], ti: Any) -> str:
     where = f"{getattr(ti, 'dag_id', '?')}, task {getattr(ti, 'task_id', '?')}"
     lines = [f"Jicoo, {where}: {found['state']}."]
     if found["report"] is None:
-        lines.append("There is no report: nothing was sent in this run, or its storage cannot be read.")
+        why = "nothing was sent in this run, its worker was lost, or its storage cannot be read"
+        lines.append(f"There is no report: {why}.")
     else:
         lines.append(f"{found['changes']:,} planned changes: {counted or 'nothing to do'}.")
     if found["ended_early"]:

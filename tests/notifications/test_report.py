@@ -47,6 +47,7 @@ def ready(context, monkeypatch):
             "task_id": "apply",
             "map_index": -1,
             "log_url": "http://here/apply",
+            "state": "success",
         }
         for name, value in names.items():
             setattr(made["ti"], name, value)
@@ -136,3 +137,31 @@ def test_a_plan_handed_on_as_text(plan, ready):
     task = ApplyBookingPlanOperator(task_id="apply", plan=json.dumps(plan))
     task.execute(ready(task))
     assert report_facts(ready(task))["counts"]["applied"] == plan["changes"]
+
+
+def test_of_a_worker_that_was_killed_no_success_is_told(plan, told):
+    """Then Airflow's DAG processor calls, without an exception: it says here what Airflow itself makes it say."""
+    import logging
+    from types import SimpleNamespace
+    from uuid import uuid4
+
+    from airflow.api_fastapi.execution_api.datamodels.taskinstance import TaskInstance
+    from airflow.callbacks.callback_requests import TaskCallbackRequest
+    from airflow.dag_processing.processor import _execute_task_callbacks
+    from airflow.sdk import DAG
+
+    tell = TellReport(lambda context: told.append(context["jicoo_report"]))
+    with DAG("bulk", schedule=None) as dag:
+        ApplyBookingPlanOperator(task_id="apply", plan=plan, on_failure_callback=tell)
+    names = {"id": uuid4(), "task_id": "apply", "dag_id": "bulk", "run_id": "run-1", "try_number": 1}
+    request = TaskCallbackRequest(
+        filepath="bulk.py",
+        bundle_name="testing",
+        bundle_version=None,
+        msg="no heartbeat",
+        ti=TaskInstance(**names, dag_version_id=uuid4()),
+    )
+    _execute_task_callbacks(SimpleNamespace(dags={"bulk": dag}), request, logging.getLogger(__name__))
+    (report,) = told
+    assert report["state"] == "failed"
+    assert report["text"].startswith("Jicoo, bulk, task apply: failed.")
