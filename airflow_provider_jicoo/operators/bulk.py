@@ -606,7 +606,7 @@ class ApplyBookingPlanOperator(_BulkOperator):
         )
         is_deferrable = as_bool("deferrable", self.deferrable) is True
         if self.control_variable and is_deferrable:
-            raise ValueError("control_variable: the triggerer reads the control file alone; leave out deferrable")
+            raise ValueError("control_variable: the triggerer reads the control file alone; give deferrable=False")
         read = self._apply._read_variable if self.control_variable else control_file(path)
         waits = Waits(read, window, self._apply.stop if is_deferrable else None)
         why = waits.why() if is_deferrable else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime, timezone
 from typing import Any
@@ -12,6 +13,9 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_jicoo.tasks.storage import open_path
 from airflow_provider_jicoo.tasks.waiting import Window, why_it_waits
+
+PATIENCE = 3600.0
+"""Seconds for which the storage may fail. Whoever waits for it without an end would never know."""
 
 
 class ApplyMayGoOnTrigger(BaseTrigger):
@@ -54,6 +58,7 @@ class ApplyMayGoOnTrigger(BaseTrigger):
         """Look until the apply may go on."""
         window = Window.parse(self.only_between, self.time_zone)
         said = None
+        read = time.monotonic()
         while True:
             await asyncio.sleep(self.poll_interval)
             try:
@@ -63,12 +68,18 @@ class ApplyMayGoOnTrigger(BaseTrigger):
                 yield _event(
                     "failed",
                     f"the triggerer cannot see {self.plan}: keep plans where workers and triggerer read them, "
-                    "as s3://conn@bucket/plans, or leave out deferrable",
+                    "as s3://conn@bucket/plans, or give deferrable=False",
                 )
                 return
-            except OSError as error:
+            except Exception as error:  # whatever the storage raises: that of a broken network is often no OSError
+                # A package is missing, which it says; anything else may pass.
+                if type(error) is ValueError or time.monotonic() - read > PATIENCE:
+                    what = str(error) if type(error) is ValueError else type(error).__name__
+                    yield _event("failed", f"the triggerer cannot read {self.plan}: {what}")
+                    return
                 self.log.warning("the control file cannot be read: %s", type(error).__name__)
                 continue
+            read = time.monotonic()
             why = why_it_waits(told, window, datetime.now(timezone.utc))
             if why is None:
                 yield _event("success", "it may go on")

@@ -92,8 +92,35 @@ def test_a_triggerer_that_cannot_see_the_plan_says_so(tmp_path):
     assert "cannot see" in event["message"]
 
 
+class EndpointConnectionError(Exception):
+    """As botocore has one, for a network that is away: no OSError."""
+
+
+def fail_with(monkeypatch, error):
+    def told(self):
+        raise error
+
+    monkeypatch.setattr(apply.ApplyMayGoOnTrigger, "_told", told)
+
+
+@pytest.mark.parametrize("error", [PermissionError("secret"), EndpointConnectionError("secret")], ids=repr)
+def test_a_storage_that_fails_for_good_is_not_asked_for_ever(plan, monkeypatch, error):
+    fail_with(monkeypatch, error)
+    monkeypatch.setattr(apply, "PATIENCE", 0.5)
+    event = asyncio.run(asyncio.wait_for(first(wait(plan)), 30))
+    assert event["status"] == "failed"
+    assert f"cannot read {plan}: {type(error).__name__}" in event["message"]
+
+
+def test_a_triggerer_without_the_package_of_the_storage_names_it():
+    trigger = ApplyMayGoOnTrigger("nowhere://bucket/plan.jsonl", poll_interval=0.05)
+    event = asyncio.run(asyncio.wait_for(first(trigger), 30))
+    assert event["status"] == "failed"
+    assert "install a package" in event["message"]
+
+
 def test_a_storage_that_fails_is_asked_again(plan, monkeypatch):
-    faults = [OSError("no"), PermissionError("no")]
+    faults = [OSError("no"), PermissionError("no"), EndpointConnectionError("no")]
     own = ApplyMayGoOnTrigger._told
 
     def told(self):
