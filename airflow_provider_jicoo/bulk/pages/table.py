@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 import threading
 import weakref
@@ -21,7 +22,7 @@ from typing import TypeVar
 import msgspec
 
 from airflow_provider_jicoo.bulk.errors import PlanMismatchError
-from airflow_provider_jicoo.bulk.files import StorePath
+from airflow_provider_jicoo.bulk.files import StorePath, local_path
 from airflow_provider_jicoo.bulk.pages import orders
 from airflow_provider_jicoo.bulk.pages.rows import Row, row_of, text_of
 from airflow_provider_jicoo.bulk.pages.texts import Texts
@@ -261,6 +262,10 @@ def files_of(path: StorePath, header: Mapping[str, object], digest: str) -> list
         if not isinstance(name, str) or "/" in name or "\\" in name or not name.startswith(path.name):
             raise PlanMismatchError(f"{path} names shards that are none of its own")
         shard: StorePath = path.parent / name
+        local = local_path(shard)
+        if local is not None and not stat.S_ISREG(os.lstat(local).st_mode):
+            # A pipe would be waited for without an end.
+            raise PlanMismatchError(f"{shard} is no file")
         of_shard = read_header(shard)
         if of_shard.get("owner") != header.get("owner"):
             raise PlanMismatchError(f"{shard} is of another plan")

@@ -66,7 +66,8 @@ def find(viewer: Viewer, dag_id: str, run_id: str, task_id: str, index: str, *, 
         return None
     (task,) = tasks
     note, found, problem = source.plan_note(task.note), None, ""
-    # Of a plan of another DAG, whatever is personal needs the right to read that one's logs too.
+    # Of a plan of another DAG, whatever is personal needs the right to read that one's logs too, and an order that to
+    # edit its runs: a note that somebody has made up would stop the apply of any plan that they may see.
     owners: set[str] = {dag_id}
 
     def may_read(owner: str) -> bool:
@@ -89,7 +90,7 @@ def find(viewer: Viewer, dag_id: str, run_id: str, task_id: str, index: str, *, 
         found,
         problem,
         personal,
-        viewer.may_control(dag_id),
+        all(viewer.may_control(owner) for owner in owners),
     )
 
 

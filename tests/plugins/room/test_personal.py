@@ -102,6 +102,18 @@ def test_what_is_searched_for_stands_in_no_address(viewer, titled):
     assert 'value="zweig"' not in viewer.read(f"{titled.address}?q=zweig"), "nor is it taken from one"
 
 
+def test_nor_why_it_ended_early(viewer, room, tmp_path, only):
+    """It may be the text of an error, with Jicoo's words in it."""
+    manifest = planted.write_plan(tmp_path / "plan.jsonl", map(planted.change, range(3)))
+    planted.write_report(manifest, [], endedEarly="refused for Stefanie Zweig")
+    task = planted.plant("room", "early", "apply", "failed", jicoo_plan=planted.note(manifest))
+    assert "Ended early: <bdi>refused for Stefanie Zweig" in viewer.read(task.address)
+    only(refused={"TASK_LOGS"})
+    text = viewer.read(task.address)
+    assert "Ended early" in text
+    assert "Zweig" not in text
+
+
 @pytest.mark.parametrize("name", ["outcomes.jsonl", "report.json"])
 def test_nor_download_it(viewer, titled, only, name):
     answer = viewer.get(f"{titled.address}/files/{name}")

@@ -175,6 +175,16 @@ class TestBesideAPlan:
         assert "b000001" in page_of(editor, planted.note(manifest), state="running")
         assert "There is no report of it" in page_of(editor, planted.note(manifest), run_id="s")
 
+    @pytest.mark.timeout(30)
+    def test_a_shard_that_is_a_pipe_is_not_waited_for(self, viewer, manifest, tmp_path):
+        from airflow_provider_jicoo.bulk.plan.header import dump_header, read_header
+
+        os.mkfifo(tmp_path / "whole.1")
+        header = {**read_header(Path(manifest["plan"])), "shards": ["whole.1"]}
+        (tmp_path / "whole").write_bytes(dump_header(header))
+        text = page_of(viewer, planted.note({**manifest, "plan": str(tmp_path / "whole")}))
+        assert "is not that of its digest" in text
+
     def test_a_report_of_any_length_is_not_read_into_memory(self, editor, manifest, monkeypatch):
         from airflow_provider_jicoo.plugins.room import source
 
