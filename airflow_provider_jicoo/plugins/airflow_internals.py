@@ -548,3 +548,13 @@ def dag_is_there(dag_id: str) -> bool:
     with create_session(scoped=False) as session:
         model = session.get(DagModel, dag_id)
         return model is not None and not model.is_stale
+
+
+def is_paused(dag_id: str) -> bool:
+    """Tell whether a DAG is paused, so that the scheduler leaves its runs alone."""
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        model = session.get(DagModel, dag_id)
+        return model is not None and bool(model.is_paused)

@@ -72,7 +72,7 @@ class Takeover:
         if seen.stopped_by and seen.stopped_by == self._by:
             raise StoppedError(
                 "somebody has stopped this plan by its control; a retry does not go on with it. To go on, a person "
-                "clears the task",
+                "takes the stop out of the control, and clears the task",
                 permanent=True,
             )
         await self._in_thread(self._journal.claim, seen)

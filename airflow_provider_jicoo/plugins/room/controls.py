@@ -37,6 +37,7 @@ _SAID = {
     "go_on": "Going on within a few seconds.",
     "slow": "At most {rate:g} requests per second from within a few seconds on.",
     "stop": "Stopping: nothing new is sent, what is under way is finished, and the report is written.",
+    "release": "The stop is taken back. Clear the task: it goes on with what is left.",
 }
 
 
@@ -69,25 +70,36 @@ def _host_of(origin: str) -> str:
 def offered(shown: Shown) -> dict[str, Any]:
     """Return what the page offers to its viewer, and why it does not offer the rest.
 
-    ``now`` is what the run is told at the moment; ``why`` says why it cannot be told anything, empty where it can.
+    ``now`` is what the run is told at the moment; ``why`` says why it cannot be told anything, empty where it can;
+    ``release`` is whether a stop can be taken back that it has obeyed.
     """
+    now = told_now(shown.source) if shown.source else None
     return {
-        "now": told_now(shown.source) if shown.source else None,
+        "now": now,
         "why": _why_not(shown),
+        "release": _is_release(shown, now) and _why_not(shown, is_release=True) == "",
         "undo": _may_undo(shown) == "",
     }
 
 
-def _why_not(shown: Shown) -> str:
-    if shown.note is None or not shown.note["applies"] or not shown.task.is_unfinished:
+def _why_not(shown: Shown, is_release: bool = False) -> str:
+    if shown.note is None or not shown.note["applies"] or not (shown.task.is_unfinished or is_release):
         return "It is not under way."
     if not shown.controls:
-        return "To tell it what to do takes the right to edit the runs of its DAG."
+        return "To tell it what to do takes the right to edit the runs of its DAG, and of the one that made the plan."
     if shown.note["control"]:
         return f"It is told what to do by the Airflow Variable {shown.note['control']}: change that."
     if shown.source is None:
         return "The file that it is told by cannot be reached from Airflow's API server."
     return ""
+
+
+def _is_release(shown: Shown, now: ControlDocument | None) -> bool:
+    """Tell whether to go on takes back a stop that has been obeyed: it stands there, also for a task that is cleared.
+
+    :param now: what the run is told at the moment.
+    """
+    return not shown.task.is_unfinished and now is not None and now["state"] == "stop"
 
 
 def _may_undo(shown: Shown) -> str:
@@ -132,7 +144,8 @@ def obey(shown: Shown, body: bytes) -> tuple[int, str]:
         return _undo(shown)
     if not isinstance(action, str) or action not in _STATES:
         return 422, "There is no such order: it is one of pause, slow, go_on, stop, undo."
-    why = _why_not(shown)
+    is_release = action == "go_on" and shown.source is not None and _is_release(shown, told_now(shown.source))
+    why = _why_not(shown, is_release)
     if why or shown.source is None:
         return (403 if not shown.controls else 409), why
     if action == "slow":
@@ -146,8 +159,8 @@ def _tell(shown: Shown, source: Source, action: str, rate: float | None) -> tupl
     now = told_now(source) or {"state": "run", "max_requests_per_second": None}
     ceiling = rate if action == "slow" else now["max_requests_per_second"]
     told: ControlDocument = {"state": _STATES[action], "max_requests_per_second": ceiling}  # type: ignore[typeddict-item]
-    if now["state"] == "stop" and action != "stop":
-        return 409, "It has been stopped for good. To go on, clear the task."
+    if now["state"] == "stop" and action != "stop" and shown.task.is_unfinished:
+        return 409, "It has been stopped for good. When its task has ended, let it go on here, and then clear the task."
     try:
         _write_note(source, shown, told)
     except Exception as error:  # whatever the storage raises
@@ -157,7 +170,7 @@ def _tell(shown: Shown, source: Source, action: str, rate: float | None) -> tupl
         _write_control(source, told)
     except Exception as error:  # as above
         return 409, _not_written(source, error)
-    return 200, _SAID[action].format(rate=rate)
+    return 200, _SAID[action if shown.task.is_unfinished else "release"].format(rate=rate)
 
 
 def _write_note(source: Source, shown: Shown, told: ControlDocument) -> None:
@@ -206,4 +219,6 @@ def _undo(shown: Shown) -> tuple[int, str]:
         internals.start_dag_run(UNDO_DAG, run_id, conf, shown.viewer.name)
     except NotStoredError as error:
         return 409, f"Nothing was started: {error}"[:500]
+    if internals.is_paused(UNDO_DAG):
+        return 200, f"Made: run {run_id} of {UNDO_DAG}. The DAG is paused: nothing is planned until it is unpaused."
     return 200, f"Started: run {run_id} of {UNDO_DAG}. It plans what can be taken back, and asks for approval."

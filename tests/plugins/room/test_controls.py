@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +108,26 @@ class TestRefused:
         only()
         self.nothing_happened(running)
 
+    def test_the_plan_of_a_dag_that_one_may_only_see(self, editor, room, tmp_path, monkeypatch):
+        """Whoever may write XComs of their own DAG could stop the applies of all that they may read."""
+        from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+        allowed = SimpleAuthManager.is_authorized_dag
+
+        def is_authorized_dag(self, *, method, user, access_entity=None, details=None):
+            if method != "GET" and details is not None and details.id == "room_of_others":
+                return False
+            return allowed(self, method=method, user=user, access_entity=access_entity, details=details)
+
+        monkeypatch.setattr(SimpleAuthManager, "is_authorized_dag", is_authorized_dag)
+        owner = {"dagId": "room_of_others", "runId": "r", "taskId": "plan", "mapIndex": -1}
+        theirs = planted.write_plan(tmp_path / "plan.jsonl", map(planted.change, range(3)), owner=owner)
+        lie = planted.plant("room", "lie", "apply", "running", jicoo_plan=planted.note(theirs))
+        assert "b000001" in editor.read(lie.address)
+        answer = editor.tell(lie.address, {"action": "stop"})
+        assert (answer.status_code, "the one that made the plan" in answer.json()["said"]) == (403, True)
+        self.nothing_happened(lie)
+
     @pytest.mark.parametrize("order", ORDERS, ids=str)
     def test_what_is_no_order(self, editor, running, order):
         text = json.dumps(order)
@@ -130,6 +151,41 @@ class TestRefused:
         self.nothing_happened(task)
 
 
+class TestAfterAStop:
+    """The order stands beside the plan: a task that is cleared would obey it again."""
+
+    @pytest.fixture
+    def stopped(self, room, tmp_path):
+        manifest = planted.write_plan(tmp_path / "plan.jsonl", map(planted.change, range(3)))
+        planted.write_claim(manifest)
+        task = planted.plant("room", "stopped", "apply", "failed", jicoo_plan=planted.note(manifest))
+        Path(f"{manifest['plan']}.control").write_text('{"state": "stop", "max_requests_per_second": 3}')
+        return task
+
+    def test_it_is_taken_back_before_the_task_is_cleared(self, editor, stopped):
+        assert "Take the stop back" in editor.read(stopped.address)
+        answer = editor.tell(stopped.address, {"action": "go_on"})
+        assert (answer.status_code, "Clear the task" in answer.text) == (200, True)
+        assert told(stopped) == {"state": "run", "max_requests_per_second": 3}
+        assert notes(stopped)[0]["by"] == "grace"
+        assert audit()[0][:2] == ("jicoo go_on", "grace")
+        assert "Take the stop back" not in editor.read(stopped.address)
+
+    @pytest.mark.parametrize("order", [{"action": "pause"}, {"action": "slow", "rate": 1}, {"action": "stop"}], ids=str)
+    def test_nothing_else_is_told_to_what_has_ended(self, editor, stopped, order):
+        assert editor.tell(stopped.address, order).status_code == 409
+        assert told(stopped) == {"state": "stop", "max_requests_per_second": 3}
+
+    def test_who_may_not(self, viewer, stopped):
+        assert "Take the stop back" not in viewer.read(stopped.address)
+        assert viewer.tell(stopped.address, {"action": "go_on"}).status_code == 403
+        assert told(stopped)["state"] == "stop"
+
+    def test_while_its_task_has_not_ended_it_is_said_when(self, editor, running):
+        assert editor.tell(running.address, {"action": "stop"}).status_code == 200
+        assert "When its task has ended" in editor.tell(running.address, {"action": "go_on"}).json()["said"]
+
+
 class TestUndo:
     def test_it_starts_the_dag_with_this_plan(self, editor, finished):
         page = editor.read(finished.address)
@@ -145,6 +201,21 @@ class TestUndo:
         # A second click within the minute.
         editor.tell(finished.address, {"action": "undo"})
         assert len({run for run, *_ in runs_of_the_undo()}) in (1, 2)
+
+    @pytest.mark.parametrize("is_paused", [True, False])
+    def test_a_dag_that_is_paused_does_not_ask_yet(self, editor, finished, is_paused):
+        """As Airflow deploys it by default: who waits for its question would wait without an end."""
+        from airflow.models.dag import DagModel
+        from airflow.utils.session import create_session
+        from sqlalchemy import update
+
+        with create_session() as session:
+            undo = update(DagModel).where(DagModel.dag_id == "jicoo_undo_last_run")
+            session.execute(undo.values(is_paused=is_paused))
+        answer = editor.tell(finished.address, {"action": "undo"})
+        assert answer.status_code == 200
+        said = answer.json()["said"]
+        assert ("is paused" in said, "asks for approval" in said) == (is_paused, not is_paused)
 
     def test_who_may_not(self, viewer, finished):
         assert 'data-action="undo"' not in viewer.read(finished.address)
