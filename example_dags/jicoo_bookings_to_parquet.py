@@ -28,7 +28,7 @@ from airflow_provider_jicoo.transfers.object_storage import JicooToObjectStorage
             "/tmp/jicoo-warehouse",
             type="string",
             minLength=1,
-            title="StorePath for the files",
+            title="Path for the files",
             description="As s3://bucket/jicoo; a local one is on the machine of the worker.",
         ),
     },

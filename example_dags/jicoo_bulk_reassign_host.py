@@ -31,7 +31,7 @@ USER_ID = "Their user id, as `cfmSbUHeizSoZob9cRA3N8fmfKg1`. The DAG `jicoo_list
             "/tmp/jicoo-plans",
             type="string",
             minLength=1,
-            title="StorePath for plans and reports",
+            title="Path for plans and reports",
             description="One that every worker reaches, as s3://bucket/plans; a local one where there is one machine.",
         ),
     },

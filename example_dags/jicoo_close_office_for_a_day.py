@@ -46,7 +46,7 @@ from airflow_provider_jicoo.operators.bulk import ApplyBookingPlanOperator
             "/tmp/jicoo-plans",
             type="string",
             minLength=1,
-            title="StorePath for plans and reports",
+            title="Path for plans and reports",
             description="One that every worker reaches, as s3://bucket/plans; a local one where there is one machine.",
         ),
     },

@@ -46,7 +46,7 @@ AT_MOST = 1_000  # Airflow maps a task over 1,024 values; the rest is found on t
         "folder": Param(
             "/tmp/jicoo-events",
             type="string",
-            title="StorePath of the lines",
+            title="Path of the lines",
             description="The folder that jicoo_on_booking writes to.",
         ),
     },

@@ -44,7 +44,7 @@ Counts = dict[str, dict[str, int]]  # by event type, then by day
         "folder": Param(
             "/tmp/jicoo-reports",
             type="string",
-            title="StorePath for the report",
+            title="Path for the report",
             description="As s3://bucket/reports; a local one is on the machine of the worker.",
         ),
         "warn_below": Param(

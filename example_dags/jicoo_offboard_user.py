@@ -57,7 +57,7 @@ def future_bookings(user_id: str) -> list[str]:
             "/tmp/jicoo-plans",
             type="string",
             minLength=1,
-            title="StorePath for plans and reports",
+            title="Path for plans and reports",
             description="One that every worker reaches, as s3://bucket/plans; a local one where there is one machine.",
         ),
     },

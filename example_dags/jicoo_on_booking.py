@@ -39,7 +39,7 @@ from airflow_provider_jicoo.tasks.failure import fail_without_retry
         "folder": Param(
             "/tmp/jicoo-events",
             type="string",
-            title="StorePath for the lines",
+            title="Path for the lines",
             description="As s3://bucket/events; a local one is on the machine of the worker.",
         ),
     },

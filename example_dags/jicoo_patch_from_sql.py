@@ -35,7 +35,7 @@ QUERY = "SELECT uid, priority, description FROM jicoo_patch"
             "/tmp/jicoo-plans",
             type="string",
             minLength=1,
-            title="StorePath for values, plans and reports",
+            title="Path for values, plans and reports",
             description="One that every worker reaches, as s3://bucket/plans; a local one where there is one machine.",
         ),
     },

@@ -39,7 +39,7 @@ from airflow_provider_jicoo.operators.bulk import ApplyBookingPlanOperator, Plan
             "/tmp/jicoo-plans",
             type="string",
             minLength=1,
-            title="StorePath for plans and reports",
+            title="Path for plans and reports",
             description="One that every worker reaches, as s3://bucket/plans; a local one where there is one machine.",
         ),
     },

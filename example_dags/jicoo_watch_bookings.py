@@ -33,7 +33,7 @@ WATCHER = AssetWatcher(name="jicoo_bookings", trigger=BookingEventTrigger("jicoo
         "folder": Param(
             "/tmp/jicoo-events",
             type="string",
-            title="StorePath for the lines",
+            title="Path for the lines",
             description="As s3://bucket/events; a local one is on the machine of the worker.",
         ),
     },

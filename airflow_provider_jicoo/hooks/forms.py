@@ -86,7 +86,7 @@ EXTRA_FIELDS = (
     ),
     ExtraField(
         "debug_answers",
-        "StorePath for answers that are not shown",
+        "Path for answers that are not shown",
         "Where to keep whole what Jicoo answers and an error does not show: an absolute path on the disk of the "
         "worker, for example /var/tmp/jicoo-answers. Such an answer may hold guests' data: its file is for the "
         "worker's user alone. Empty means that none are kept.",
