@@ -23,6 +23,7 @@ Nulls = Literal["leave", "set"]
 TOLD_AT_MOST = 20
 """How many rows an error names."""
 _FIELDS = [name for name in UpdateBookingBody.model_fields if name not in ("update_message", "is_send_updates")]
+_KNOWN = ", ".join(("uid", *map(to_camel, _FIELDS)))
 _BY_PLAIN = {name.replace("_", ""): name for name in ("uid", *_FIELDS)}
 
 
@@ -54,9 +55,15 @@ class Rows:
         :param number: of the line that names them.
         :raises RowsError: a column is unknown or doubled, or ``uid`` is missing.
         """
+        names = [_BY_PLAIN.get(str(column).lower().replace("_", "")) for column in columns]
+        if columns and not any(names):
+            # A first line that is no line of names: of a guest, perhaps.
+            raise RowsError(
+                f"{self._place} {number}: there are no names of columns that are known, which are {_KNOWN}; in a CSV "
+                "file they are its first line, with commas between them"
+            )
         known: dict[str, str] = {}
-        for column in columns:
-            name = _BY_PLAIN.get(str(column).lower().replace("_", ""))
+        for column, name in zip(columns, names, strict=True):
             if name is None:
                 raise RowsError(f"{self._place} {number}: {_unknown(str(column))}")
             if name in known.values():
@@ -117,8 +124,7 @@ def _unknown(column: str) -> str:
     if column.lower().replace("_", "") in ("updatemessage", "issendupdates"):
         return f"column {column!r}: it holds for a whole plan: give it to PlanBookingChangesOperator"
     near = difflib.get_close_matches(to_snake(column), _FIELDS, n=1, cutoff=0.5)
-    known = ", ".join(to_camel(name) for name in _FIELDS)
-    hint = f"did you mean {to_camel(near[0])!r}?" if near else f"known are uid, {known}"
+    hint = f"did you mean {to_camel(near[0])!r}?" if near else f"known are {_KNOWN}"
     return f"column {column!r:.60}: Update Booking has no such field; {hint}"
 
 

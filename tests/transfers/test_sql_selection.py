@@ -224,6 +224,17 @@ class TestFromFiles:
         with pytest.raises(AirflowFailException, match=words):
             choose_file(name, content)
 
+    def test_a_file_without_a_line_of_names_shows_no_guest(self, choose_file):
+        for name, content in (
+            ("p.csv", f"{GUEST},high\nTaro,low\n"),
+            ("q.csv", f"Taro;{GUEST}\n"),
+            ("p.jsonl", json.dumps({GUEST: "high"})),
+        ):
+            with pytest.raises(AirflowFailException, match="line 1: there are no names of columns that") as caught:
+                choose_file(name, content)
+            assert "Taro" not in str(caught.value)
+            assert GUEST not in str(caught.value)
+
     def test_a_line_that_is_nested_without_end(self, choose_file):
         with pytest.raises(AirflowFailException, match="line 1: it is no JSON object"):
             choose_file("p.jsonl", '{"uid": "a", "hosts": ' + "[" * 100_000)
