@@ -149,8 +149,13 @@ def _problems(error: ValidationError, columns: Mapping[str, str]) -> Iterator[st
         if name not in columns:
             yield message  # the end is not after the start: two moments that were read
             continue
+        # A moment is read with the time zone beside it, which may be what is wrong.
+        if "is not an IANA time zone" in message and "time_zone" in columns:
+            name = "time_zone"
         # Of a fault that our own checks have found, the words show the value.
-        if name in UpdateBookingBody.moments and fault["type"] == "value_error":
+        if message.endswith("the clocks go forward over it"):
+            message = "it does not exist in the time zone beside it: the clocks go forward over it"
+        elif name in UpdateBookingBody.moments and fault["type"] == "value_error":
             message = (
                 "it is no moment with an offset, such as 2024-03-01T20:00:00Z; without one, give timeZone beside it"
             )

@@ -123,6 +123,11 @@ class TestFromSql:
             ("uid, priority", [("a", "high"), ("b", GUEST)], "row 2: column priority: input should be"),
             ("uid, startedat", [("a", GUEST)], "row 1: column startedat: it is no moment with an offset"),
             ("uid, timezone", [("a", GUEST)], "row 1: column timezone: it is no IANA time zone"),
+            (
+                "uid, startedat, timezone",
+                [("a", "2027-01-01T10:00:00", "Asia/Tokio"), ("b", "2027-03-14T02:30:00", "America/New_York")],
+                "row 1: column timezone: it is no IANA .*; row 2: column startedat: it does not exist in the time zone",
+            ),
             ("uid, hosts", [("a", GUEST)], "row 1: column hosts: input should be a valid list"),
             ("uid, hosts", [("a", '[{"userId": 5, "role": "admin"}]')], r"column hosts \(0.userId\): input should be"),
             ("uid, name", [(GUEST, "x"), (None, "y")], "row 1: column uid: it is no booking id .* row 2: column uid"),
