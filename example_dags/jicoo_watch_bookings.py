@@ -46,6 +46,7 @@ def jicoo_watch_bookings() -> None:
 
         from airflow.sdk import ObjectStoragePath
 
+        from airflow_provider_jicoo.api.errors import NotFoundError
         from airflow_provider_jicoo.hooks.jicoo import JicooHook
 
         folder = ObjectStoragePath(params["folder"])
@@ -53,8 +54,10 @@ def jicoo_watch_bookings() -> None:
         count = 0
         with fail_without_retry("jicoo_default"), JicooHook("jicoo_default") as hook:
             for booking in new_bookings_since(jicoo_conn_id="jicoo_default"):
-                gone = booking["status"] == "gone"
-                guests = [] if gone else hook.get_booking_contacts(booking["uid"])
+                try:
+                    guests = [] if booking["status"] == "gone" else hook.get_booking_contacts(booking["uid"])
+                except NotFoundError:
+                    guests = []  # it has none, or is gone meanwhile; that must not keep back the bookings behind it
                 line = {
                     "event": booking.event,
                     **{name: booking.get(name) for name in ("uid", "status", "eventTypeId", "startedAt", "endedAt")},

@@ -884,6 +884,19 @@ class TestWatchBookings:
         assert {"name": guest["name"], "email": guest["email"]} in [line["guests"][0] for line in lines]
         assert {request.method for request in jicoo_sandbox.requests} == {"GET"}
 
+    def test_a_booking_without_guests_keeps_back_no_other(self, jicoo_sandbox, run_dag, tmp_path):
+        """As one that is gone since it was listed: 404."""
+        soon = datetime.now(timezone.utc) + timedelta(days=3)
+        for _ in range(2):
+            jicoo_sandbox.add_booking(status="open", startedAt=soon, endedAt=soon + timedelta(minutes=30))
+        jicoo_sandbox.fail("refused", status=404, path="/v1/bookings/{uid}/contacts")
+
+        run = run_dag(self.FILE, folder=str(tmp_path))
+
+        assert (run.state, run.xcom("write")) == ("success", 2)
+        lines = [json.loads(file.read_text()) for file in tmp_path.iterdir()]
+        assert sorted(len(line["guests"]) for line in lines) == [0, 1]
+
     @pytest.mark.jicoo_sandbox(now=None, bookings=0)
     def test_its_lines_are_those_that_the_daily_reconcile_knows(self, jicoo_sandbox, run_dag, tmp_path):
         soon = datetime.now(timezone.utc) + timedelta(days=3)

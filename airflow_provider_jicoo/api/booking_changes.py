@@ -220,15 +220,15 @@ def absent(entries: Mapping[str, str], rows: Iterable[str], asked: Period) -> li
 
 
 def check_gone(entries: Mapping[str, str], now: Mapping[str, Any]) -> None:
-    """Refuse to take many bookings that do not exist any more for cancelled.
+    """Refuse to take many bookings that do not exist any more for cancelled; those that were cancelled before may go.
 
     :param entries: the entries of the last look, by uid.
     :param now: what is seen of them now; None for one that does not exist any more.
     :raises VanishedError: they are more than :data:`GONE_AT_MOST`.
     """
-    gone = sum(row is None for row in now.values())
-    if gone > GONE_AT_MOST:
-        raise VanishedError(gone, len(entries))
+    gone = [uid for uid, row in now.items() if row is None]
+    if len(gone) > GONE_AT_MOST and any(change_of(uid, entries.get(uid), None) for uid in gone):
+        raise VanishedError(len(gone), len(entries))
 
 
 def changes(entries: Mapping[str, str], now: Mapping[str, Seen | None]) -> Iterator[BookingChange]:

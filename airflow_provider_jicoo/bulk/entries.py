@@ -25,7 +25,7 @@ class Entries(MutableMapping[str, Entry]):
 
     def __init__(self) -> None:
         # An open hash table: in each slot the number of an entry, from 1 on, or 0.
-        self._slots = array("I", bytes(4 * _FIRST_SLOTS))
+        self._slots = array("I", [0]) * _FIRST_SLOTS
         self._uids = bytearray()
         self._ends = array("I", [0])
         self._codes = bytearray()
@@ -111,14 +111,13 @@ class Entries(MutableMapping[str, Entry]):
         return number
 
     def _grow(self) -> None:
-        slots = array("I", bytes(8 * len(self._slots)))
+        self._slots = slots = array("I", [0]) * (2 * len(self._slots))  # and the old ones are gone
         most = len(slots) - 1
         for number, uid in enumerate(map(self._uid, range(len(self._codes))), 1):
             slot = hash(uid) & most
             while slots[slot]:
                 slot = (slot + 1) & most
             slots[slot] = number
-        self._slots = slots
 
 
 def _digits(stamp: str | None) -> int | None:

@@ -183,7 +183,7 @@ def _read_current(
         try:
             now.update(_read_alone(client, line, entries[uid], looks))
             has_failed = False
-            if uid in now and _is_behind(line, entries[uid], now[uid]):
+            if uid in now and _is_as_before_its_change(line, entries[uid], now[uid]):
                 looks = _SOON[:1]  # what one has waited for in vain the others need not wait for
         except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
             if has_failed:
@@ -204,12 +204,12 @@ def _read_alone(
         time.sleep(at - waited)
         waited = at
         found = client.run(lookup_bookings([planned.uid], absent_ok=True))
-        if planned.uid not in found or not _is_behind(planned, entry, found[planned.uid]):
+        if planned.uid not in found or not _is_as_before_its_change(planned, entry, found[planned.uid]):
             break
     return found
 
 
-def _is_behind(planned: PlannedChange, entry: Entry, booking: Booking) -> bool:
+def _is_as_before_its_change(planned: PlannedChange, entry: Entry, booking: Booking) -> bool:
     """Tell by its stamp whether a booking was read as it was before its change: from a copy that lags, say."""
     return booking["updatedAt"] == planned.updated_at != (entry.updated_at or planned.updated_at)
 
@@ -243,7 +243,7 @@ def _take_back(
     if is_cancelled(booking.get("status")) and not is_cancelled(planned.status):
         left.append({"uid": planned.uid, "why": "it was cancelled since"})
         return
-    if _is_behind(planned, entry, booking):
+    if _is_as_before_its_change(planned, entry, booking):
         why = f"Jicoo still gives it as it was at {booking['updatedAt']}, before it was changed; plan the undo anew"
         left.append({"uid": planned.uid, "why": why})
         return

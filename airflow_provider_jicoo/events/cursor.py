@@ -16,6 +16,11 @@ _ENTRY = re.compile(rf".+ {_MOMENT} {_MOMENT} [0-9a-f]+", re.DOTALL)
 nothing."""
 
 
+def is_entry(text: str) -> bool:
+    """Tell whether this can be the entry of a booking."""
+    return _ENTRY.fullmatch(text) is not None
+
+
 class Cursor(NamedTuple):
     """What was told or handled.
 
@@ -41,7 +46,7 @@ def cursor_of(stored: dict[str, Any]) -> Cursor:
     try:
         since = datetime.fromisoformat(stored["since"])
         entries = dict(stored["entries"].items())
-        is_one = since.tzinfo is not None and all(map(_ENTRY.fullmatch, entries.values()))
+        is_one = since.tzinfo is not None and all(map(is_entry, entries.values()))
     except (KeyError, TypeError, ValueError, AttributeError):
         is_one = False
     if not is_one:

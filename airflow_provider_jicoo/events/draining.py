@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jicoo.api.booking_changes import (
     CHANGES,
     GONE,
+    LOOKBACK,
     BookingChange,
     Period,
     Seen,
@@ -30,6 +31,7 @@ from airflow_provider_jicoo.events.stores import Variables, cursor_name
 
 if TYPE_CHECKING:
     from airflow_provider_jicoo.api.client import JicooClient
+    from airflow_provider_jicoo.api.errors import RequestError
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +117,7 @@ def new_bookings_since(
     ids = checked_ids(event_type_ids)
     days = None if horizon_days is None else int(checked_number("horizon_days", horizon_days, 1))
     new_from = _new_from(begin, context)
+    rang = _who_rang(context, jicoo_conn_id) if begin == "now" else frozenset()
     note = f"Which bookings the task {task_id} of the DAG {dag_id} has handled; airflow-provider-jicoo writes it."
     owner = str(getattr(context["ti"], "id", None) or uuid.uuid4())
     name = cursor_name("handled", dag_id, task_id, jicoo_conn_id)
@@ -123,7 +126,7 @@ def new_bookings_since(
     def is_wanted(change: BookingChange) -> bool:
         return change.event in wanted and (ids is None or change.event_type_id is None or change.event_type_id in ids)
 
-    return _drain(jicoo_conn_id, handled, days, new_from, is_wanted)
+    return _drain(jicoo_conn_id, handled, days, new_from, rang, is_wanted)
 
 
 def _sole(context: Mapping[str, Any]) -> tuple[str, str]:
@@ -166,26 +169,48 @@ def _what_rang(context: Mapping[str, Any]) -> Iterator[datetime]:
     run_after = getattr(run, "run_after", None)
     if run_after is not None:
         yield times.moment(run_after)
-    conf = getattr(run, "conf", None)
-    if isinstance(conf, Mapping) and {"jicoo_conn_id", "event_id"} <= set(conf):  # of a webhook
-        yield from _times_told(conf)
-    for events in (context.get("triggering_asset_events") or {}).values():
-        for event in events:
-            yield times.moment(event.timestamp)
-            extra: Mapping[str, Any] = event.extra or {}
-            payload = extra.get("payload")
-            yield from _times_told(payload if isinstance(payload, Mapping) else extra)
+    for came, said in _told(context):
+        if came is not None:
+            yield came
+        happened = _moment(said.get("created_at"))
+        if happened is None and came is not None:
+            # Of the poller. That of a booking whose day comes within the horizon may be of last year.
+            happened = max(_moment(said.get("updated_at")) or came, came - LOOKBACK)
+        if happened is not None:
+            yield happened
 
 
-def _times_told(said: Mapping[str, Any]) -> Iterator[datetime]:
-    """Yield when it happened, as an event says it."""
+def _who_rang(context: Mapping[str, Any], jicoo_conn_id: str) -> frozenset[str]:
+    """Return the bookings of the events that started the run: new at the first use, whatever their times say."""
+    return frozenset(
+        uid
+        for _, said in _told(context)
+        if said.get("jicoo_conn_id", jicoo_conn_id) == jicoo_conn_id
+        and isinstance(uid := said.get("booking_uid", said.get("uid")), str)
+    )
+
+
+def _told(context: Mapping[str, Any]) -> Iterator[tuple[datetime | None, Mapping[str, Any]]]:
+    """Yield what the events say that started the run, and when Airflow had each; None where it does not say."""
     from airflow_provider_jicoo.api import times
 
-    for key in ("created_at", "updated_at"):
-        try:
-            yield times.moment(said.get(key))
-        except ValueError:
-            continue
+    conf = getattr(context.get("dag_run"), "conf", None)
+    if isinstance(conf, Mapping) and {"jicoo_conn_id", "event_id"} <= set(conf):  # of a webhook
+        yield None, conf
+    for events in (context.get("triggering_asset_events") or {}).values():
+        for event in events:
+            extra: Mapping[str, Any] = event.extra or {}
+            payload = extra.get("payload")
+            yield times.moment(event.timestamp), payload if isinstance(payload, Mapping) else extra
+
+
+def _moment(said: Any) -> datetime | None:
+    from airflow_provider_jicoo.api import times
+
+    try:
+        return times.moment(said)
+    except ValueError:
+        return None
 
 
 @discreet
@@ -194,6 +219,7 @@ def _drain(
     handled: Handled,
     horizon_days: int | None,
     new_from: str,
+    rang: frozenset[str],
     is_wanted: Callable[[BookingChange], bool],
 ) -> Iterator[ChangedBooking]:
     from airflow_provider_jicoo.hooks.jicoo import JicooHook
@@ -205,7 +231,7 @@ def _drain(
             began = datetime.now(timezone.utc)
             cursor = handled.cursor
             if cursor is None:
-                counted = _entries_before(hook.client, period(began, began, horizon_days), new_from)
+                counted = _entries_before(hook.client, period(began, began, horizon_days), new_from, rang)
                 cursor = handled.begin(Cursor(began, counted))
             asked = period(cursor.since, began, horizon_days)
             look = _Look(hook.client, cursor.entries, is_wanted)
@@ -214,14 +240,17 @@ def _drain(
                 yield booking
                 handled.note(booking.change)
             is_whole = not look.is_cut
-            old = past(cursor.entries, asked.lower) if is_whole else []
+            saw_all = is_whole and look.failed is None
+            old = past(cursor.entries, asked.lower) if saw_all else []
             for uid in old:
                 del cursor.entries[uid]
             if look.is_news or old or began - cursor.since >= REFRESH:
-                handled.write(Cursor(began if is_whole else cursor.since, cursor.entries))
+                handled.write(Cursor(began if saw_all else cursor.since, cursor.entries))
+            if is_whole and look.failed is not None:
+                raise look.failed
 
 
-def _entries_before(client: JicooClient, asked: Period, new_from: str) -> dict[str, str]:
+def _entries_before(client: JicooClient, asked: Period, new_from: str, rang: frozenset[str]) -> dict[str, str]:
     """Return what counts as handled at the first use."""
     from airflow_provider_jicoo.api import times
 
@@ -233,7 +262,7 @@ def _entries_before(client: JicooClient, asked: Period, new_from: str) -> dict[s
             is_old = times.as_wire(row["updatedAt"]) < new_from
         except ValueError:
             is_old = True
-        if is_old:
+        if is_old and row["uid"] not in rang:
             entries[row["uid"]] = seen(row).entry
     return entries
 
@@ -262,6 +291,8 @@ class _Look:
         self._found: list[ChangedBooking] = []
         self.is_cut = False
         self.is_news = False
+        self.failed: RequestError | None = None
+        """What kept a booking from being looked up; to be raised when the others are handled."""
 
     def look(self, asked: Period) -> None:
         """Find what is new."""
@@ -296,11 +327,13 @@ class _Look:
             self._entries.pop(uid, None)
 
     def _look_up(self, uids: list[str]) -> dict[str, Mapping[str, Any] | None]:
-        from airflow_provider_jicoo.api.errors import RequestError
-        from airflow_provider_jicoo.api.lookup import lookup_bookings
+        from airflow_provider_jicoo.api.errors import BrokenRowsError
+        from airflow_provider_jicoo.events.listing import look_up
 
         unreadable: dict[str, RequestError] = {}
-        found = self._client.run(lookup_bookings(uids, absent_ok=True, unreadable=unreadable))
+        found = self._client.run(look_up(uids, unreadable))
         for error in unreadable.values():
             log.warning("%s", error)
+            if not isinstance(error, BrokenRowsError):
+                self.failed = error
         return {uid: found.get(uid) for uid in uids if uid not in unreadable}

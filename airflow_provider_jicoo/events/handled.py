@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_jicoo.api.errors import JicooError
-from airflow_provider_jicoo.events.cursor import Cursor, cursor_of
+from airflow_provider_jicoo.events.cursor import Cursor, cursor_of, is_entry
 from airflow_provider_jicoo.events.parts import CursorLostError
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Handled:
             self.cursor = None if stored is None else cursor_of(stored)
             noted = {} if stored is None else self._read_list().get("handled", {})
             for uid, entry in noted.items():
+                if entry is not None and not is_entry(entry):
+                    raise ValueError(entry)
                 self._enter(uid, entry)
         except (ValueError, TypeError, AttributeError) as error:
             raise CursorLostError(

@@ -46,6 +46,7 @@ class Sweep:
         """Who told of it, and the cursor to store when what was told is in the database."""
         self.wanted_since: datetime | None = None
         self._hook = hook
+        self._tried: set[str] = set()
         self._looked_up: dict[str, Seen | None] = {}
         self._looking = asyncio.Lock()
         self._again = asyncio.Event()
@@ -58,9 +59,10 @@ class Sweep:
         """
         wanted = list(uids)
         async with self._looking:
-            missing = [uid for uid in wanted if uid not in self._looked_up]
+            missing = [uid for uid in wanted if uid not in self._tried]
             if missing:
                 self._looked_up |= await _look_up(self._hook, missing)
+                self._tried.update(missing)
         return {uid: self._looked_up[uid] for uid in wanted if uid in self._looked_up}
 
     def ask_again(self, since: datetime) -> None:
@@ -153,11 +155,11 @@ async def _sweep(number: int, hook: JicooAsyncHook, asked: Period, began: dateti
 
 async def _look_up(hook: JicooAsyncHook, uids: list[str]) -> dict[str, Seen | None]:
     from airflow_provider_jicoo.api.errors import RequestError
-    from airflow_provider_jicoo.api.lookup import lookup_bookings
+    from airflow_provider_jicoo.events.listing import look_up
 
     unreadable: dict[str, RequestError] = {}
     client = await hook.get_client()
-    found = await client.run(lookup_bookings(uids, absent_ok=True, unreadable=unreadable))
-    for error in unreadable.values():
-        log.warning("%s", error)
+    found = await client.run(look_up(uids, unreadable))
+    for text in dict.fromkeys(map(str, unreadable.values())):
+        log.warning("Could not look up a booking that the list does not show; the next sweep will: %s", text)
     return {uid: seen(found[uid]) if uid in found else None for uid in uids if uid not in unreadable}

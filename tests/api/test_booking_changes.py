@@ -148,10 +148,18 @@ def test_a_status_with_a_space_in_it():
 
 
 def test_many_that_are_gone_at_once_are_not_cancelled():
-    entries = {str(number): "" for number in range(50)}
+    entries = {str(number): "open 1 2 00" for number in range(50)}
     check_gone(entries, dict.fromkeys(list(entries)[:GONE_AT_MOST]))
     with pytest.raises(VanishedError, match=r"^11 of the 50 bookings known do not exist any more for this API key"):
         check_gone(entries, dict.fromkeys(list(entries)[: GONE_AT_MOST + 1]))
+
+
+def test_many_may_be_gone_that_were_cancelled_before():
+    """Jicoo may remove those after a while; nothing is told of them, and nothing else must be kept back."""
+    entries = {str(number): "cancel 1 2 00" for number in range(50)}
+    check_gone(entries, dict.fromkeys(entries))
+    with pytest.raises(VanishedError):
+        check_gone({**entries, "0": "open 1 2 00"}, dict.fromkeys(entries))
 
 
 def test_all_that_is_documented_of_a_booking_is_compared():

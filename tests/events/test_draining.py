@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_jicoo.api.booking_changes import VanishedError
-from airflow_provider_jicoo.api.errors import InvalidRequestError, RequestError, UnexpectedAnswerError
+from airflow_provider_jicoo.api.errors import InvalidRequestError, RequestError, ServerError, UnexpectedAnswerError
 from airflow_provider_jicoo.events import draining, handled, new_bookings_since
 from airflow_provider_jicoo.events.handled import TakenOverError
 from airflow_provider_jicoo.events.parts import CursorLostError
@@ -203,6 +203,32 @@ class TestFirstUse:
             jicoo_sandbox.edit(booking["uid"], updatedAt=times(now - timedelta(hours=3)))
         assert drain(task_context(dag_run=SimpleNamespace(run_after=now, conf=conf))) == []
 
+    @pytest.mark.parametrize("cancelled", [False, True])
+    @pytest.mark.parametrize("from_trigger", [False, True])
+    def test_what_rang_is_new_whatever_its_times_say_and_nothing_else(self, jicoo_sandbox, from_trigger, cancelled):
+        """A booking of long ago whose day comes within the poller's horizon, or whose ``updatedAt`` stands still."""
+        now = datetime.now(timezone.utc)
+        for booking in jicoo_sandbox.bookings():
+            jicoo_sandbox.edit(booking["uid"], updatedAt=times(now - timedelta(days=30)))
+        old = times(now - timedelta(days=90))
+        uid = jicoo_sandbox.add_booking(updatedAt=old, status="cancel" if cancelled else "open")["uid"]
+        said = {"jicoo_conn_id": "jicoo_default", "updated_at": old}
+        if from_trigger:
+            extra = {"from_trigger": True, "payload": {**said, "uid": uid}}
+        else:
+            extra = {**said, "booking_uid": uid, "created_at": times(now)}
+        event = rung(now, extra)
+        expected = [("cancelled" if cancelled else "booked", uid)]
+        assert drain(task_context(triggering_asset_events=event)) == expected
+
+    def test_what_rang_for_another_connection_says_nothing(self, jicoo_sandbox):
+        now = datetime.now(timezone.utc)
+        for booking in jicoo_sandbox.bookings():
+            jicoo_sandbox.edit(booking["uid"], updatedAt=times(now - timedelta(days=30)))
+        uid = jicoo_sandbox.add_booking(updatedAt=times(now - timedelta(days=30)))["uid"]
+        event = rung(now, {"jicoo_conn_id": "other", "booking_uid": uid, "created_at": times(now)})
+        assert drain(task_context(triggering_asset_events=event)) == []
+
     def test_a_little_earlier_is_new(self, jicoo_sandbox):
         """Clocks differ, and what rings may take a while."""
         now = datetime.now(timezone.utc)
@@ -297,7 +323,9 @@ class TestRefusals:
         with pytest.raises(CursorLostError, match=r"the Variables jicoo_cursor_\w+ and .*: restore them; or delete"):
             drain()
 
-    @pytest.mark.parametrize("text", ["{", "[]", "7", '{"handled": 7}'])
+    @pytest.mark.parametrize(
+        "text", ["{", "[]", "7", '{"handled": 7}', '{"handled": {"a": "open"}}', '{"handled": {"a": 7}}']
+    )
     def test_nor_is_a_list_that_is_lost(self, jicoo_sandbox, variables, text):
         drain()
         for name in variables.texts:
@@ -322,6 +350,28 @@ class TestRefusals:
         with pytest.raises(RequestError):
             drain()
         assert drain() == [("booked", uid)]
+
+
+def test_one_that_cannot_be_looked_up_keeps_back_no_other(jicoo_sandbox, quick_retries):
+    """It was moved beyond the horizon, so that no list shows it, and Jicoo fails at it. The task is not green then."""
+    soon, far = (datetime.now(timezone.utc) + timedelta(days=days) for days in (5, 60))
+    when = {"startedAt": times(soon), "endedAt": times(soon + timedelta(hours=1))}
+    moved, other = (jicoo_sandbox.add_booking(**when)["uid"] for _ in range(2))
+    drain(horizon_days=30)
+    jicoo_sandbox.edit(moved, startedAt=times(far), endedAt=times(far + timedelta(hours=1)))
+    jicoo_sandbox.edit(other, name="Another")
+    jicoo_sandbox.fail("server_error", path="/v1/bookings/{uid}", times=2 * quick_retries)
+    found = []
+
+    def handle():
+        for booking in new_bookings_since(task_context(), horizon_days=30):
+            found.append((booking.event, booking["uid"]))
+
+    for _ in range(2):
+        with pytest.raises(ServerError):
+            handle()
+        assert found == [("updated", other)]
+    assert drain(horizon_days=30) == [("rescheduled", moved)]
 
 
 def test_more_than_are_held_at_once(jicoo_sandbox, monkeypatch):

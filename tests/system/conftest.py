@@ -45,9 +45,9 @@ def airflow_stack(
 ) -> Iterator[AirflowStack]:
     """A running Airflow: api-server, scheduler, dag-processor, triggerer, PostgreSQL.
 
-    Set ``AIRFLOW_STACK_KEEP=1`` to find its folder with all logs after the tests.
+    Set ``JICOO_STACK_KEEP=1`` to find its folder with all logs after the tests.
     """
-    keep = os.environ.get("AIRFLOW_STACK_KEEP") == "1"
+    keep = os.environ.get("JICOO_STACK_KEEP") == "1"
     with AirflowStack(airflow_stack_dags, airflow_stack_env, keep=keep) as stack:
         request.config.stash[RUNNING] = stack
         yield stack

@@ -8,9 +8,12 @@ import importlib.util
 import json
 import logging
 import os
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from airflow_provider_jicoo.api import times
+from airflow_provider_jicoo.api.booking_changes import period
 from airflow_provider_jicoo.api.errors import InvalidRequestError, RateLimitError
 from airflow_provider_jicoo.events import sweeping, watcher
 from airflow_provider_jicoo.triggers.events import BookingEventTrigger
@@ -246,6 +249,42 @@ class TestErrors:
             jicoo_sandbox.fail("server_error", times=quick_retries)
             uid = jicoo_sandbox.add_booking()["uid"]
             await until(lambda: told(database) == [("booked", uid)])
+
+    async def test_one_that_cannot_be_looked_up_keeps_back_no_other(
+        self, jicoo_sandbox, is_shared, quick_retries, caplog
+    ):
+        """It was moved beyond the horizon, so that no list shows it, and Jicoo fails at it."""
+
+        def when(days):
+            start = datetime.now(timezone.utc) + timedelta(days=days)
+            return {"startedAt": times.wire(start), "endedAt": times.wire(start + timedelta(hours=1))}
+
+        moved, other = (jicoo_sandbox.add_booking(**when(5))["uid"] for _ in range(2))
+        database = Database()
+        async with triggerer(database, is_shared=is_shared) as airflow:
+            task = airflow.start(trigger(horizon_days=30, max_failures=2), "a")
+            await settled(jicoo_sandbox, 3)
+            jicoo_sandbox.fail("server_error", path="/v1/bookings/{uid}", times=10_000)
+            jicoo_sandbox.edit(moved, **when(60))
+            await until(lambda: caplog.text.count("Could not look up a booking") > 3)
+            jicoo_sandbox.edit(other, name="Another")
+            await until(lambda: told(database) == [("updated", other)])
+            assert not task.done()
+            jicoo_sandbox.heal()
+            await until(lambda: told(database)[1:] == [("rescheduled", moved)])
+
+    async def test_what_cannot_be_looked_up_is_tried_once_for_all_watchers(self, monkeypatch):
+        tried = []
+
+        async def nothing(hook, uids):
+            tried.extend(uids)
+            return {}
+
+        monkeypatch.setattr(sweeping, "_look_up", nothing)
+        now = datetime.now(timezone.utc)
+        sweep = sweeping.Sweep(0, now, period(now, now, None), {}, None)
+        assert [await sweep.look_up(["a"]) for _ in range(2)] == [{}, {}]
+        assert tried == ["a"]
 
     async def test_it_gives_up_after_so_many_failures(self, jicoo_sandbox, is_shared, quick_retries):
         from airflow_provider_jicoo.api.errors import RequestError

@@ -31,6 +31,7 @@ from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.secret import discreet
 from airflow_provider_jicoo.bulk import bar
 from airflow_provider_jicoo.bulk.apply.control import ReadControl, control_file
+from airflow_provider_jicoo.bulk.apply.garbage import only_of_this_run
 from airflow_provider_jicoo.bulk.apply.options import Options, Timing
 from airflow_provider_jicoo.bulk.apply.run import Run
 from airflow_provider_jicoo.bulk.apply.stop import Stop, in_a_thread
@@ -115,7 +116,8 @@ def apply_plan(
                 tell=tell,
                 tell_every=tell_every,
             )
-            return _finish(in_a_thread(run.run(), stop))
+            with only_of_this_run():
+                return _finish(in_a_thread(run.run(), stop))
 
         if progress is None and bar.on_a_terminal():
             with bar.applying() as shown:

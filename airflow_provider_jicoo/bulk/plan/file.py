@@ -14,7 +14,7 @@ import tempfile
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import IO, Any
 
 import msgspec
@@ -27,7 +27,6 @@ from airflow_provider_jicoo.bulk.files import StorePath
 from airflow_provider_jicoo.bulk.plan.header import dump, read_header
 
 _AT_ONCE = 500
-_BLOCK = 1 << 20
 _WAITS = b'"waitsFor":'
 
 
@@ -111,7 +110,7 @@ class PlanFile:
         hashed = hashlib.sha256(dump(self.header.get("terms")))
         with path.open("rb") as file:
             file.readline()
-            while lines := file.readlines(_BLOCK):
+            while lines := list(islice(file, _AT_ONCE)):
                 block = b"".join(lines)
                 hashed.update(block)
                 if _WAITS in block:  # most plans have none, and need not be read for them
