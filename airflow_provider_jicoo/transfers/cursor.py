@@ -6,12 +6,13 @@ found also where ``updatedAt`` did not move.
 
 The file is JSON Lines: a header, then ``[key, fingerprint]`` for each row::
 
-    {"jicoo_cursor": 1, "of": {...}, "last": {"owner": {...}, "manifest": {...}}}
+    {"jicoo_cursor": 1, "of": {...}, "last": {"owner": {...}, "manifest": {...}}, "writing": null}
     [["mzgdPJVBb7RE"], "5f0c8a9d2b1e4c77"]
 
 It is written twice: behind the data as they were seen, and before them with what is in doubt until then. Of a load that
 was killed a reader may have its data or not; the next one gives each of those rows once more, as they are then, also
-those that are as they were before, or gone.
+those that are as they were before, or gone. ``writing`` is the file that is about to be written: no other one that is
+there may be written over.
 """
 
 from __future__ import annotations
@@ -41,14 +42,18 @@ class Cursor:
     :param of: what the data are of: other data have another cursor.
     :param seen: the fingerprints of the rows that earlier loads have seen, by key.
     :param last: owner and manifest of the load that wrote it; None where there was none.
+    :param writing: the file that a load that was killed may have written; None where none was.
     """
 
-    def __init__(self, of: dict[str, Any], seen: dict[bytes, bytes], last: dict[str, Any] | None) -> None:
+    def __init__(
+        self, of: dict[str, Any], seen: dict[bytes, bytes], last: dict[str, Any] | None, writing: str | None = None
+    ) -> None:
         self._of = of
         self._before = seen
         self._now: dict[bytes, bytes] = {}
         self._doubtful: dict[bytes, bytes] = {}
         self.last = last
+        self.writing = writing
 
     def change(self, wanted: Resource, row: Row) -> str | None:
         """Take in a row that was read, and tell what became of it; None where it is as it was.
@@ -74,14 +79,15 @@ class Cursor:
         self._now.update(self._before)
         self._before = {}
 
-    def save_doubts(self, path: StorePath) -> None:
+    def save_doubts(self, path: StorePath, writing: str) -> None:
         """Write what is in doubt until the data are written: all that changed.
 
+        :param writing: the file that they will be written to.
         :raises OSError: it cannot be written; the cursor there was still stands.
         """
-        if self._doubtful or self._before:
-            there = ((key, self._doubtful.get(key, print_)) for key, print_ in self._now.items())
-            self._write(path, chain(there, ((key, _OTHER) for key in self._before)), self.last)
+        self.writing = writing
+        there = ((key, self._doubtful.get(key, print_)) for key, print_ in self._now.items())
+        self._write(path, chain(there, ((key, _OTHER) for key in self._before)), self.last)
 
     def save(self, path: StorePath, owner: Any, manifest: dict[str, Any]) -> None:
         """Write what is seen now.
@@ -89,10 +95,11 @@ class Cursor:
         :param owner: the task that wrote the data, and what it returns: a further try returns the same.
         :raises OSError: it cannot be written; the cursor there was still stands.
         """
+        self.writing = None
         self._write(path, self._now.items(), {"owner": owner, "manifest": manifest})
 
     def _write(self, path: StorePath, rows: Iterable[tuple[bytes, bytes]], last: dict[str, Any] | None) -> None:
-        header = {"jicoo_cursor": VERSION, "of": self._of, "last": last}
+        header = {"jicoo_cursor": VERSION, "of": self._of, "last": last, "writing": self.writing}
         with spool() as file:
             file.write(msgspec.json.encode(header) + b"\n")
             for key, print_ in rows:
@@ -121,4 +128,4 @@ def load_cursor(path: StorePath, of: dict[str, Any]) -> Cursor:
     if found != of:
         different = ", ".join(name for name in of if found.get(name) != of[name])
         raise ValueError(f"the cursor {path} is of other data: {different} differ. {remedy}")
-    return Cursor(of, seen, header["last"])
+    return Cursor(of, seen, header["last"], header.get("writing"))

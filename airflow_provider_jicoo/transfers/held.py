@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.transfers.changes import minutes
 from airflow_provider_jicoo.transfers.fingerprints import ABSENT, Known
 from airflow_provider_jicoo.transfers.resources import BOOKINGS, Resource
@@ -34,10 +35,15 @@ def held(source_name: str, wanted: Resource, bit: int, *, history: bool, by_firs
     schema = source_name if source_name in pipeline.schema_names else None
     rows = _rows(pipeline, schema, table, [naming.normalize_identifier(name) for name in names], history=history)
     return {
-        SEPARATOR.join(row[:keys]): Known(ABSENT, minutes(row[-1]) if wanted is BOOKINGS and row[-1] else 0, bit)
+        SEPARATOR.join(row[:keys]): Known(ABSENT, _start(row[-1]) if wanted is BOOKINGS and row[-1] else 0, bit)
         for row in rows
         if not row[keys]
     }
+
+
+def _start(value: Any) -> int:
+    """Return a start as a cursor keeps it. Some databases keep no offset, MySQL say, and SQLite has texts."""
+    return minutes(times.moment(value, "UTC"))
 
 
 def at_work() -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from hashlib import sha256
 from typing import IO, Any, Literal
 
 from airflow_provider_jicoo.api import times
@@ -141,10 +142,16 @@ class Order:
 
     def of(self, base_url: str) -> dict[str, Any]:
         """Return what the data are of, as JSON."""
+        selection: dict[str, str] = {}
+        if self.selection is not None:
+            uids = Matcher(self.selection).uids
+            # How many there are does not tell them from others: those of the run before would be taken for gone.
+            named = {} if uids is None else {"uids": sha256("\n".join(sorted(set(uids))).encode()).hexdigest()}
+            selection = self.selection.describe() | named
         return {
             "jicoo": base_url,
             "resource": self.wanted.name,
-            "selection": {} if self.selection is None else self.selection.describe(),
+            "selection": selection,
             "include_contacts": self.include_contacts,
         }
 
@@ -188,17 +195,25 @@ def load(
 def _earlier(order: Order, cursor: Cursor, owner: Any) -> dict[str, Any] | None:
     """Return what an earlier try of the same task has written; None where it has written nothing.
 
-    :raises ValueError: the file has the changes of another run, which would be lost.
+    :raises ValueError: the file has the changes of another run, which would be lost; or what was written is gone.
     """
-    last = cursor.last
-    if last is None or last["manifest"]["path"] != str(order.path):
+    last, path = cursor.last, str(order.path)
+    if last is None:
         return None
-    if owner is not None and last["owner"] == owner:
+    is_last, is_there = last["manifest"]["path"] == path, order.path.exists()
+    if is_last and owner is not None and last["owner"] == owner:
+        if not is_there:
+            raise ValueError(
+                f"path: {order.path} was written by an earlier try, and is gone; its changes cannot be found a second "
+                f"time: put it back, or remove {order.cursor()} to load all anew"
+            )
         log.info("an earlier try has written %s and its cursor", order.path)
         return dict(last["manifest"])
+    if not is_there or cursor.writing == path:
+        return None
     raise ValueError(
         f"path: {order.path} has the changes of another run, which would be lost: give each run a file of its own, as "
-        "with {{ run_id }} in its name"
+        "with {{ run_id }} in its name; what an earlier run has written need not be written again"
     )
 
 
@@ -238,7 +253,7 @@ class _Job:
         digest, size = measure(file)
         made = {**self._manifest(), "bytes": size, "sha256": digest}
         if self._cursor is not None:
-            self._cursor.save_doubts(self._order.cursor())
+            self._cursor.save_doubts(self._order.cursor(), str(self._order.path))
         publish(file, self._order.path)
         if self._cursor is not None:
             made |= {"changes": self._changes, "cursor": str(self._order.cursor())}

@@ -12,6 +12,7 @@ from typing import Any
 from airflow_provider_jicoo.api.aio import AsyncJicooClient
 from airflow_provider_jicoo.api.bookings import get_booking_contacts
 from airflow_provider_jicoo.api.errors import NotFoundError
+from airflow_provider_jicoo.api.event_types import get_event_type
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk.apply.pace import Pace
 from airflow_provider_jicoo.bulk.selection import Selection, select_pages_async
@@ -75,8 +76,16 @@ async def _pages(
     elif wanted is HOSTS:
         event_types = [each async for each in client.iterate(listing(EVENT_TYPES), **told)]
         for event_type_id in event_type_ids(event_types):
-            async for hosts in client.iterate_pages(hosts_listing(event_type_id), **told):
-                yield [with_ours(host, {"eventTypeId": event_type_id}) for host in hosts]
+            try:
+                async for hosts in client.iterate_pages(hosts_listing(event_type_id), **told):
+                    yield [with_ours(host, {"eventTypeId": event_type_id}) for host in hosts]
+            except NotFoundError:
+                # Was it removed since it was listed?
+                try:
+                    await client.send(get_event_type(event_type_id))
+                except NotFoundError:
+                    continue
+                raise
     else:
         async for rows in client.iterate_pages(listing(wanted), **told):
             yield rows

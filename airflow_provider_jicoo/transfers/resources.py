@@ -230,7 +230,8 @@ def read(
 ) -> Iterator[Row]:
     """Yield the rows of a resource as Jicoo gives them, each once, and prove that they are all.
 
-    Rows that belong to another thing have its id too: ``bookingUid`` and ``position``, or ``eventTypeId``.
+    Rows that belong to another thing have its id too: ``bookingUid`` and ``position``, or ``eventTypeId``. An event
+    type that was removed meanwhile has no hosts.
     :meth:`Resource.shape` makes columns of a row.
 
     :param selection: which bookings, or whose contacts; by default all. No other resource takes one.
@@ -240,6 +241,8 @@ def read(
     :raises UnprovenListError: there may be more rows; what was yielded before stays valid.
     :raises RequestError: as :meth:`~airflow_provider_jicoo.api.client.JicooClient.send`.
     """
+    from airflow_provider_jicoo.api.errors import NotFoundError
+    from airflow_provider_jicoo.api.event_types import get_event_type
     from airflow_provider_jicoo.bulk.selection import Selection, select
 
     told: dict[str, Any] = {"on_unproven": on_unproven, "warnings": warnings}
@@ -254,8 +257,16 @@ def read(
     if wanted is HOSTS:
         # A list is read to its end first: meanwhile its rows would move.
         for event_type_id in event_type_ids(list(client.iterate(listing(EVENT_TYPES), **told))):
-            for host in client.iterate(hosts_listing(event_type_id), **told):
-                yield with_ours(host, {"eventTypeId": event_type_id})
+            try:
+                for host in client.iterate(hosts_listing(event_type_id), **told):
+                    yield with_ours(host, {"eventTypeId": event_type_id})
+            except NotFoundError:
+                # Was it removed since it was listed?
+                try:
+                    client.send(get_event_type(event_type_id))
+                except NotFoundError:
+                    continue
+                raise
         return
     yield from map(dict, client.iterate(listing(wanted), **told))
 

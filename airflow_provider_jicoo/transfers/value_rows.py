@@ -23,6 +23,7 @@ Nulls = Literal["leave", "set"]
 TOLD_AT_MOST = 20
 """How many rows an error names."""
 _FIELDS = [name for name in UpdateBookingBody.model_fields if name not in ("update_message", "is_send_updates")]
+_KNOWN = ", ".join(("uid", *map(to_camel, _FIELDS)))
 _BY_PLAIN = {name.replace("_", ""): name for name in ("uid", *_FIELDS)}
 
 
@@ -54,9 +55,15 @@ class Rows:
         :param number: of the line that names them.
         :raises RowsError: a column is unknown or doubled, or ``uid`` is missing.
         """
+        names = [_BY_PLAIN.get(str(column).lower().replace("_", "")) for column in columns]
+        if columns and not any(names):
+            # A first line that is no line of names: of a guest, perhaps.
+            raise RowsError(
+                f"{self._place} {number}: there are no names of columns that are known, which are {_KNOWN}; in a CSV "
+                "file they are its first line, with commas between them"
+            )
         known: dict[str, str] = {}
-        for column in columns:
-            name = _BY_PLAIN.get(str(column).lower().replace("_", ""))
+        for column, name in zip(columns, names, strict=True):
             if name is None:
                 raise RowsError(f"{self._place} {number}: {_unknown(str(column))}")
             if name in known.values():
@@ -117,8 +124,7 @@ def _unknown(column: str) -> str:
     if column.lower().replace("_", "") in ("updatemessage", "issendupdates"):
         return f"column {column!r}: it holds for a whole plan: give it to PlanBookingChangesOperator"
     near = difflib.get_close_matches(to_snake(column), _FIELDS, n=1, cutoff=0.5)
-    known = ", ".join(to_camel(name) for name in _FIELDS)
-    hint = f"did you mean {to_camel(near[0])!r}?" if near else f"known are uid, {known}"
+    hint = f"did you mean {to_camel(near[0])!r}?" if near else f"known are {_KNOWN}"
     return f"column {column!r:.60}: Update Booking has no such field; {hint}"
 
 
@@ -143,8 +149,13 @@ def _problems(error: ValidationError, columns: Mapping[str, str]) -> Iterator[st
         if name not in columns:
             yield message  # the end is not after the start: two moments that were read
             continue
+        # A moment is read with the time zone beside it, which may be what is wrong.
+        if "is not an IANA time zone" in message and "time_zone" in columns:
+            name = "time_zone"
         # Of a fault that our own checks have found, the words show the value.
-        if name in UpdateBookingBody.moments and fault["type"] == "value_error":
+        if message.endswith("the clocks go forward over it"):
+            message = "it does not exist in the time zone beside it: the clocks go forward over it"
+        elif name in UpdateBookingBody.moments and fault["type"] == "value_error":
             message = (
                 "it is no moment with an offset, such as 2024-03-01T20:00:00Z; without one, give timeZone beside it"
             )

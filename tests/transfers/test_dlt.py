@@ -180,6 +180,16 @@ class TestConnections:
             == 0
         )
 
+    def test_a_database_that_keeps_no_offset(self, jicoo_sandbox, tmp_path, load, monkeypatch):
+        """Its moments come back as texts, or without an offset: what the tables hold is found all the same."""
+        extra = {"dlt": {"credentials": f"sqlite:///{tmp_path}/jicoo.sqlite"}}
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "generic", "extra": extra}))
+        arguments = {"destination": "sqlalchemy", "destination_conn_id": "warehouse", "resources": ["bookings"]}
+        load(**arguments)
+        jicoo_sandbox.delete(jicoo_sandbox.bookings()[0]["uid"])
+        made = load(**arguments, sync="full")["tables"]["bookings"]
+        assert (made["seen"], made["deleted"]) == (49, 1)
+
 
 class TestWhatItTells:
     def test_events_of_the_tables_that_changed(self, jicoo_sandbox, load):

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from airflow_provider_jicoo.api.errors import UnprovenListError
+from airflow_provider_jicoo.api.errors import NotFoundError, UnprovenListError
 from airflow_provider_jicoo.api.settings import Settings
 from airflow_provider_jicoo.bulk.selection import Selection
 from airflow_provider_jicoo.transfers import cursor as cursors
 from airflow_provider_jicoo.transfers import load as loads
 from airflow_provider_jicoo.transfers.cursor import load_cursor
 from airflow_provider_jicoo.transfers.load import Order, load
-from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, HOSTS, USERS, RowError
+from airflow_provider_jicoo.transfers.resources import BOOKINGS, CONTACTS, HOSTS, USERS, RowError, read
 from airflow_provider_jicoo.transfers.shaping import Shaper
 from tests.transfers.somebody import READERS, read_days, read_file
 
@@ -123,6 +123,46 @@ class TestChanges:
         with pytest.raises(ValueError, match="has the changes of another run"):
             load(settings, order, owner={**OWNER, "runId": "two"})
         assert load(settings, Order(BOOKINGS, tmp_path / "two.jsonl", sync="changes"), owner=OWNER)["rows"] == 1
+
+    def test_the_changes_of_an_earlier_run_are_not_written_over(self, settings, jicoo_sandbox, tmp_path):
+        """Somebody clears it: what it has written would be gone, since the cursor has gone on."""
+        first = Order(BOOKINGS, tmp_path / "one.jsonl", sync="changes")
+        load(settings, first, owner=OWNER)
+        content = first.path.read_bytes()
+        second = {"order": Order(BOOKINGS, tmp_path / "two.jsonl", sync="changes"), "owner": {**OWNER, "runId": "two"}}
+        made = load(settings, **second)
+        assert made["rows"] == 0
+        for owner in (OWNER, {**OWNER, "runId": "three"}):
+            with pytest.raises(ValueError, match=r"one\.jsonl has the changes of another run"):
+                load(settings, first, owner=owner)
+        assert first.path.read_bytes() == content
+        assert load(settings, **second) == made
+
+    def test_a_further_try_does_not_tell_of_a_file_that_is_gone(self, settings, tmp_path):
+        order = Order(BOOKINGS, tmp_path / "one.jsonl", sync="changes")
+        load(settings, order, owner=OWNER)
+        order.path.unlink()
+        with pytest.raises(ValueError, match=r"one\.jsonl was written by an earlier try, and is gone.*put it back"):
+            load(settings, order, owner=OWNER)
+        # Whoever has taken it in may have removed it, and it can be written by the next run.
+        assert load(settings, order, owner={**OWNER, "runId": "two"})["rows"] == 0
+
+    def test_other_uids_are_other_data(self, settings, jicoo_sandbox, tmp_path):
+        """Else those of the run before would be told to be gone."""
+        one, two, *_ = (booking["uid"] for booking in jicoo_sandbox.bookings())
+        load(settings, Order(BOOKINGS, tmp_path / "0", sync="changes", selection=Selection(uids=[one])))
+        with pytest.raises(ValueError, match="selection differ"):
+            load(settings, Order(BOOKINGS, tmp_path / "1", sync="changes", selection=Selection(uids=[two])))
+        made = load(settings, Order(BOOKINGS, tmp_path / "2", sync="changes", selection=Selection(uids=f'["{one}"]')))
+        assert made["changes"] == {"created": 0, "updated": 0, "deleted": 0}
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_a_killed_load_without_changes_can_be_tried_again(self, settings, tmp_path, killed, number):
+        load(settings, Order(BOOKINGS, tmp_path / "0.jsonl", sync="changes"))
+        order = Order(BOOKINGS, tmp_path / "1.jsonl", sync="changes")
+        killed(number, order)
+        assert order.path.exists() == (number == 2)
+        assert load(settings, order, owner=OWNER)["rows"] == 0
 
     @pytest.fixture
     def killed(self, settings, monkeypatch):
@@ -260,6 +300,25 @@ class TestJicooAsItMayBe:
             next(iter(jicoo_sandbox._state.rows.event_types.values()))["uid"] = 7
         with pytest.raises(RowError, match="event type number 1 has no uid"):
             load(settings, Order(HOSTS, tmp_path / "file"))
+
+    @pytest.mark.parametrize("is_gone", [True, False])
+    def test_an_event_type_that_is_removed_while_hosts_are_read(
+        self, settings, jicoo_sandbox, jicoo, tmp_path, is_gone
+    ):
+        """Its hosts are asked for by its id, and Jicoo may say that there is no such thing."""
+        jicoo_sandbox.fail("refused", status=404, path="/v1/event_type_hosts", times=1)
+        if is_gone:
+            jicoo_sandbox.fail("refused", status=404, path="/v1/event_types/{uid}", times=2)
+            assert load(settings, Order(HOSTS, tmp_path / "file"))["rows"] > 0
+        else:
+            with pytest.raises(NotFoundError):
+                load(settings, Order(HOSTS, tmp_path / "file"))
+        jicoo_sandbox.fail("refused", status=404, path="/v1/event_type_hosts", times=1)
+        if is_gone:
+            assert list(read(jicoo, HOSTS))
+        else:
+            with pytest.raises(NotFoundError):
+                list(read(jicoo, HOSTS))
 
     def test_a_field_that_is_called_as_a_column_of_ours(self, settings, jicoo_sandbox, tmp_path):
         theirs = {"contacts": ["theirs"], "_change": "theirs", "_extra": {"a": 1}}

@@ -123,6 +123,11 @@ class TestFromSql:
             ("uid, priority", [("a", "high"), ("b", GUEST)], "row 2: column priority: input should be"),
             ("uid, startedat", [("a", GUEST)], "row 1: column startedat: it is no moment with an offset"),
             ("uid, timezone", [("a", GUEST)], "row 1: column timezone: it is no IANA time zone"),
+            (
+                "uid, startedat, timezone",
+                [("a", "2027-01-01T10:00:00", "Asia/Tokio"), ("b", "2027-03-14T02:30:00", "America/New_York")],
+                "row 1: column timezone: it is no IANA .*; row 2: column startedat: it does not exist in the time zone",
+            ),
             ("uid, hosts", [("a", GUEST)], "row 1: column hosts: input should be a valid list"),
             ("uid, hosts", [("a", '[{"userId": 5, "role": "admin"}]')], r"column hosts \(0.userId\): input should be"),
             ("uid, name", [(GUEST, "x"), (None, "y")], "row 1: column uid: it is no booking id .* row 2: column uid"),
@@ -223,6 +228,17 @@ class TestFromFiles:
     def test_a_line_that_cannot_be_used(self, choose_file, name, content, words):
         with pytest.raises(AirflowFailException, match=words):
             choose_file(name, content)
+
+    def test_a_file_without_a_line_of_names_shows_no_guest(self, choose_file):
+        for name, content in (
+            ("p.csv", f"{GUEST},high\nTaro,low\n"),
+            ("q.csv", f"Taro;{GUEST}\n"),
+            ("p.jsonl", json.dumps({GUEST: "high"})),
+        ):
+            with pytest.raises(AirflowFailException, match="line 1: there are no names of columns that") as caught:
+                choose_file(name, content)
+            assert "Taro" not in str(caught.value)
+            assert GUEST not in str(caught.value)
 
     def test_a_line_that_is_nested_without_end(self, choose_file):
         with pytest.raises(AirflowFailException, match="line 1: it is no JSON object"):
