@@ -160,7 +160,7 @@ class TestTelling:
         async with triggerer(database, is_shared=is_shared) as airflow:
             airflow.start(trigger(events=["cancelled"]), "cancels")
             airflow.start(trigger(event_type_ids=["two"]), "twos")
-            await settled(jicoo_sandbox)
+            await settled(jicoo_sandbox, 4)  # of both
             other = jicoo_sandbox.add_booking(eventTypeId="two")["uid"]
             jicoo_sandbox.edit(one, status="cancel")
             await until(lambda: len(database.events) == 2)
