@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import json
 import threading
@@ -28,8 +29,12 @@ from airflow_provider_jicoo.bulk import (
 )
 from airflow_provider_jicoo.bulk.apply.control import parse
 from airflow_provider_jicoo.bulk.apply.journal import Journal, history
+from airflow_provider_jicoo.bulk.apply.judge import judge_answer, not_seen
+from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.stop import Stop
+from airflow_provider_jicoo.bulk.entries import Entries
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, JournalDamagedError, PlanError, StoppedError
+from airflow_provider_jicoo.bulk.plan import PlannedChange
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.tools import FAST, connect, outcomes, read_plan
 
@@ -231,6 +236,43 @@ def test_a_cancel_whose_answer_is_lost_is_seen_by_any_word_for_it(run):
         report = run(sandbox, Cancel())
         assert report.counts["applied"] == run.plan.manifest["changes"]
         assert messaged(sandbox) == 1
+
+
+@pytest.mark.parametrize(("late", "outcome"), [("0.5s", "applied"), ("1h", "unknown")])
+def test_a_request_that_is_confirmed_right_before_its_cancel_is_not_taken_for_cancelled(
+    run, monkeypatch, late, outcome
+):
+    """The answer shows it confirmed: neither as it was, nor cancelled."""
+    with Sandbox(bookings=25, seed=7, now=NOW, quirks=["answers-before", f"late-effect={late}"]) as sandbox:
+        uid = next(row["uid"] for row in sandbox.bookings() if row["status"] == "request")
+        announce = Ledger.announce
+
+        async def confirm(ledger, changes):
+            if changes:
+                sandbox.edit(uid, status="open")
+            await announce(ledger, changes)
+
+        monkeypatch.setattr(Ledger, "announce", confirm)
+        is_seen = contextlib.nullcontext() if outcome == "applied" else pytest.raises(BulkFailedError)
+        with is_seen:
+            run(sandbox, Cancel(), selection=Selection(uids=[uid]))
+        (said,) = said_of(run).values()
+        assert said["outcome"] == outcome, said
+        assert "adjusted" not in said
+        if outcome == "unknown":
+            assert "the booking does not show status" in said["detail"]
+
+
+@pytest.mark.parametrize("stamp", [1_800_000_000, 1.5, True, ["2027"], {"at": "2027"}, None])
+def test_a_stamp_that_is_no_text_is_none(stamp):
+    """With it, the outcome of a change that was made could not be written down."""
+    planned = PlannedChange("u", "update", {"name": "A"}, {"name": "B"}, "2027", "2027", "2027")
+    entries = Entries()
+    for answer in ({"name": "B"}, {"name": "B ", "uid": "u"}, {"name": "B", "status": "cancel"}):
+        entry = judge_answer(planned, {**answer, "updatedAt": stamp})
+        entries["u"] = entry
+        assert entry.updated_at is None
+    assert not_seen(planned, {"name": "A", "updatedAt": stamp}, 1.0).updated_at is None
 
 
 def test_what_is_cancelled_by_another_word_is_not_cancelled_again(run):
