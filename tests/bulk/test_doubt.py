@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +161,32 @@ def test_a_quiet_change_is_sent_again_and_counted(run):
         assert sandbox.messages == []
         assert facts(run)["sentMoreThanOnce"] == sum(each.get("sends", 1) > 1 for each in said_of(run).values()) > 0
         assert "may have been sent more than once" in str(report)
+
+
+def test_a_quiet_change_that_is_to_be_left_is_left_by_a_further_try_too(run):
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        sandbox.fail("dropped_before", method="PATCH", times=2)
+        with pytest.raises(BulkFailedError, match="2 unknown"):
+            run(sandbox, UpdateFields(description="Room 2"), said=QUIET, on_doubt="leave")
+        sent = sandbox.count("PATCH")
+        with connect(sandbox) as client, pytest.raises(BulkFailedError, match="2 unknown"):
+            apply_plan(client, run.plan, options=Options(lease=0.2, timing=QUICK, on_doubt="leave", waves=()))
+        assert sandbox.count("PATCH") == sent
+        with connect(sandbox) as client:
+            report = apply_plan(client, run.plan, options=Options(lease=0.2, timing=QUICK, waves=()))
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+
+
+def test_a_worker_that_is_killed_leaves_no_more_in_doubt_than_was_under_way(run):
+    """What is announced and is to be left is never sent."""
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        run(sandbox, UpdateFields(description="Room 2"), said=QUIET, on_doubt="leave", concurrency=2)
+        manifest = run.plan.manifest
+        (folder,) = Path(manifest["plan"]).parent.glob("*.journal")
+        lines = [json.loads(line) for file in folder.glob("*.jsonl") for line in file.read_bytes().splitlines()]
+        intents = [line["intent"] for line in lines if "intent" in line]
+        assert sum(map(len, intents)) == manifest["changes"]
+        assert max(map(len, intents)) <= 2
 
 
 def test_others_go_on_while_one_is_read_back(run):
