@@ -218,7 +218,10 @@ class ByFunction(Change):
 
         :raises ValueError: it gave neither a change nor None.
         """
-        change = self._function(booking)
+        from msgspec import json
+
+        # It may edit what it is given, and hand that back as the new value: what is there now must stay known.
+        change = self._function(json.decode(json.encode(booking)))
         if change is None:
             return None
         if not isinstance(change, Change):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import json
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -28,8 +30,12 @@ from airflow_provider_jicoo.bulk import (
 )
 from airflow_provider_jicoo.bulk.apply.control import parse
 from airflow_provider_jicoo.bulk.apply.journal import Journal, history
+from airflow_provider_jicoo.bulk.apply.judge import judge_answer, not_seen
+from airflow_provider_jicoo.bulk.apply.ledger import Ledger
 from airflow_provider_jicoo.bulk.apply.stop import Stop
+from airflow_provider_jicoo.bulk.entries import Entries
 from airflow_provider_jicoo.bulk.errors import BulkFailedError, JournalDamagedError, PlanError, StoppedError
+from airflow_provider_jicoo.bulk.plan import PlannedChange
 from airflow_provider_jicoo.sandbox import Sandbox
 from tests.bulk.tools import FAST, connect, outcomes, read_plan
 
@@ -157,6 +163,32 @@ def test_a_quiet_change_is_sent_again_and_counted(run):
         assert "may have been sent more than once" in str(report)
 
 
+def test_a_quiet_change_that_is_to_be_left_is_left_by_a_further_try_too(run):
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        sandbox.fail("dropped_before", method="PATCH", times=2)
+        with pytest.raises(BulkFailedError, match="2 unknown"):
+            run(sandbox, UpdateFields(description="Room 2"), said=QUIET, on_doubt="leave")
+        sent = sandbox.count("PATCH")
+        with connect(sandbox) as client, pytest.raises(BulkFailedError, match="2 unknown"):
+            apply_plan(client, run.plan, options=Options(lease=0.2, timing=QUICK, on_doubt="leave", waves=()))
+        assert sandbox.count("PATCH") == sent
+        with connect(sandbox) as client:
+            report = apply_plan(client, run.plan, options=Options(lease=0.2, timing=QUICK, waves=()))
+        assert report.counts["applied"] == run.plan.manifest["changes"]
+
+
+def test_a_worker_that_is_killed_leaves_no_more_in_doubt_than_was_under_way(run):
+    """What is announced and is to be left is never sent."""
+    with Sandbox(bookings=25, seed=7, now=NOW) as sandbox:
+        run(sandbox, UpdateFields(description="Room 2"), said=QUIET, on_doubt="leave", concurrency=2)
+        manifest = run.plan.manifest
+        (folder,) = Path(manifest["plan"]).parent.glob("*.journal")
+        lines = [json.loads(line) for file in folder.glob("*.jsonl") for line in file.read_bytes().splitlines()]
+        intents = [line["intent"] for line in lines if "intent" in line]
+        assert sum(map(len, intents)) == manifest["changes"]
+        assert max(map(len, intents)) <= 2
+
+
 def test_others_go_on_while_one_is_read_back(run):
     with Sandbox(bookings=40, seed=7, now=NOW) as sandbox:
         sandbox.fail("dropped_before", method="PATCH", times=1)
@@ -231,6 +263,43 @@ def test_a_cancel_whose_answer_is_lost_is_seen_by_any_word_for_it(run):
         report = run(sandbox, Cancel())
         assert report.counts["applied"] == run.plan.manifest["changes"]
         assert messaged(sandbox) == 1
+
+
+@pytest.mark.parametrize(("late", "outcome"), [("0.5s", "applied"), ("1h", "unknown")])
+def test_a_request_that_is_confirmed_right_before_its_cancel_is_not_taken_for_cancelled(
+    run, monkeypatch, late, outcome
+):
+    """The answer shows it confirmed: neither as it was, nor cancelled."""
+    with Sandbox(bookings=25, seed=7, now=NOW, quirks=["answers-before", f"late-effect={late}"]) as sandbox:
+        uid = next(row["uid"] for row in sandbox.bookings() if row["status"] == "request")
+        announce = Ledger.announce
+
+        async def confirm(ledger, changes):
+            if changes:
+                sandbox.edit(uid, status="open")
+            await announce(ledger, changes)
+
+        monkeypatch.setattr(Ledger, "announce", confirm)
+        is_seen = contextlib.nullcontext() if outcome == "applied" else pytest.raises(BulkFailedError)
+        with is_seen:
+            run(sandbox, Cancel(), selection=Selection(uids=[uid]))
+        (said,) = said_of(run).values()
+        assert said["outcome"] == outcome, said
+        assert "adjusted" not in said
+        if outcome == "unknown":
+            assert "the booking does not show status" in said["detail"]
+
+
+@pytest.mark.parametrize("stamp", [1_800_000_000, 1.5, True, ["2027"], {"at": "2027"}, None])
+def test_a_stamp_that_is_no_text_is_none(stamp):
+    """With it, the outcome of a change that was made could not be written down."""
+    planned = PlannedChange("u", "update", {"name": "A"}, {"name": "B"}, "2027", "2027", "2027")
+    entries = Entries()
+    for answer in ({"name": "B"}, {"name": "B ", "uid": "u"}, {"name": "B", "status": "cancel"}):
+        entry = judge_answer(planned, {**answer, "updatedAt": stamp})
+        entries["u"] = entry
+        assert entry.updated_at is None
+    assert not_seen(planned, {"name": "A", "updatedAt": stamp}, 1.0).updated_at is None
 
 
 def test_what_is_cancelled_by_another_word_is_not_cancelled_again(run):

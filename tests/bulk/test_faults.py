@@ -1132,3 +1132,39 @@ def test_ctrl_c(case, sandbox, tmp_path):
     assert "interrupted" in made.report["endedEarly"]
     apply(made)
     made.check_all_applied()
+
+
+@pytest.mark.parametrize("failing", ["control", "lease"])
+def test_what_fails_without_a_word_ends_the_run(case, sandbox, monkeypatch, failing):
+    """A time-out of an object store has no text: the run went on without its control, its pace, or its lease."""
+    made = case(sandbox, "silent update")
+    sandbox.latency = 0.1
+    is_mine = Journal.mine
+
+    def control():
+        if failing == "control" and made.sent() >= 4:
+            raise TimeoutError
+
+    def mine(journal):
+        if failing == "lease" and made.sent() >= 4:
+            raise TimeoutError
+        return is_mine(journal)
+
+    monkeypatch.setattr(Journal, "mine", mine)
+    with Applying(made, concurrency=2, control=control, **WAVES_OFF) as applying, pytest.raises(TimeoutError):
+        applying.result()
+    monkeypatch.undo()
+    assert made.report["endedEarly"] == "TimeoutError"
+    counts = made.check()
+    assert counts["not_attempted"] >= 10
+    apply(made)
+    made.check_all_applied()
+
+
+def test_a_stop_without_a_reason_stops(case, sandbox):
+    made = case(sandbox, "silent update")
+    stop = Stop()
+    stop("")
+    with pytest.raises(StoppedError):
+        apply(made, stop=stop)
+    assert made.sent() == 0

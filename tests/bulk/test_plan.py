@@ -131,6 +131,25 @@ def test_a_function_may_mix_and_leave_alone(sandbox, jicoo, path):
     assert manifest["unchanged"] == 0
 
 
+@pytest.mark.parametrize("is_deep", [True, False], ids=["within", "itself"])
+def test_a_function_may_edit_the_booking_that_it_is_given(sandbox, jicoo, path, is_deep):
+    """What it hands back is then no longer another value than the booking has, and nothing would be planned."""
+
+    def hand_over(booking):
+        if is_deep:
+            booking["hosts"][0]["userId"] = "somebody"
+        else:
+            booking["hosts"] = [{"userId": "somebody", "role": "admin"}]
+        return UpdateFields(hosts=booking["hosts"])
+
+    before = {row["uid"]: row["hosts"] for row in sandbox.bookings()}
+    manifest = plan(jicoo, path, hand_over, said=False).manifest
+    assert (manifest["changes"], manifest["unchanged"]) == (len(before), 0)
+    for line in read_plan(path)[1]:
+        assert line["before"] == {"hosts": before[line["uid"]]}
+        assert line["after"]["hosts"][0]["userId"] == "somebody"
+
+
 def test_nothing_is_changed_by_planning(sandbox, jicoo, path):
     before = sandbox.bookings()
     plan(jicoo, path, Cancel(), said=None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -182,6 +184,35 @@ class TestTrue:
         assert told(verify(path), SHOWN) == [(Verdict.TRUE, "applied: changed since, by somebody", MANY)]
         assert verify(path.parent / "undo.jsonl").verdict is Verdict.TRUE
 
+    def test_answers_that_lag(self, sandbox, applied, verify):
+        sandbox.quirks = ["late-list=1.5s", "late-read=1.5s"]
+        try:
+            found = verify(applied())
+        finally:
+            sandbox.quirks = []
+        assert found.verdict is Verdict.TRUE, str(found)
+        assert told(found, SHOWN) == []
+
+    def test_what_had_failed_and_whose_turn_did_not_come_again(self, sandbox, jicoo, applied, verify):
+        uid = sandbox.bookings()[3]["uid"]
+        sandbox.fail("server_error", method="PATCH", path=f"/v1/bookings/{uid}", share=1.0)
+        path = applied(on_error=True, options=dataclasses.replace(QUICK, tolerated_failures=1))
+        sandbox.heal()
+        until = time.monotonic() + 1
+
+        def control():
+            return '{"state": "pause"}' if time.monotonic() < until else '{"state": "stop"}'
+
+        digest = json.loads(path.read_bytes().splitlines()[0])["digest"]
+        options = dataclasses.replace(QUICK, reread="each")
+        with pytest.raises(JicooError, match="told to stop"):
+            apply_plan(jicoo, path, digest=digest, options=options, control=control)
+        found = verify(path)
+        assert found.counts["not_attempted"] == 1, str(found)
+        assert found.verdict is Verdict.TRUE, str(found)
+        words = "it had failed in an earlier try, and the last one ended before its turn"
+        assert told(found, AGREES) == [(Verdict.TRUE, words, 1)]
+
     def test_in_shards_with_a_merged_report(self, applied, verify):
         path = applied(shards=3)
         names = json.loads(path.read_bytes())["shards"]
@@ -310,6 +341,14 @@ class TestCannotBeTold:
         found = verify(path)
         assert found.exit_code == 2, str(found)
         assert found.verdict_of(WHOLE) is Verdict.UNTOLD
+
+    def test_a_journal_whose_end_could_not_be_written(self, applied, verify):
+        path = applied()
+        segments(path)[-1].unlink()
+        next(journal_of(path).glob("released-*")).unlink()
+        found = verify(path)
+        assert found.exit_code == 2, str(found)
+        assert "the end of the journal is missing" in str(found)
 
     @pytest.mark.parametrize("start", ["taken-", "claim-", "released-"])
     @pytest.mark.parametrize("content", ["", "{}", '{"token": "'])

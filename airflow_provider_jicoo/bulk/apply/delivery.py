@@ -71,7 +71,7 @@ class Sender:
             held = await self._held_by_slot(change)
             if held is not None:
                 return held
-            if change.state is State.LEFT_IN_DOUBT and change.messages:
+            if change.state is State.LEFT_IN_DOUBT and self.options.leaves(messages=change.messages):
                 left = await self._watch_what_is_left(change, step_aside)
                 if left is not None:
                     return left

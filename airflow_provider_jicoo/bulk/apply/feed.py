@@ -67,7 +67,7 @@ class Feed:
             # Changes that message a guest are announced one by one, right before they leave: whatever a killed worker
             # has announced is in doubt, and a messaging change in doubt is not sent. So are those still to be re-read.
             may_leave = [change for change in changes if change.state in (State.JUDGED, State.TO_REPEAT)]
-            await self._ledger.announce([change for change in may_leave if not change.messages])
+            await self._ledger.announce([change for change in may_leave if not self._leaves(change)])
             await self._crew.hand_out(changes)
 
     def _chunks(self) -> Iterator[tuple[int, list[PlannedChange]]]:
@@ -100,7 +100,7 @@ class Feed:
         now = await self._reader.many([change.planned for change in listed]) if listed else {}
         # A messaging change that an earlier try left in doubt is read back over the server's grace, not judged here.
         for change in listed:
-            if not (change.state is State.LEFT_IN_DOUBT and change.messages):
+            if not (change.state is State.LEFT_IN_DOUBT and self._leaves(change)):
                 change.read_at = at
                 entry = change.judge(now.get(change.uid), skip_stamp=self._options.on_stamp == "skip")
                 if entry is None:
@@ -112,6 +112,9 @@ class Feed:
                 else:
                     self._settler.settle(change, entry)
         return [change for change in changes if not change.is_over]
+
+    def _leaves(self, change: Change) -> bool:
+        return self._options.leaves(messages=change.messages)
 
     def _change(self, planned: PlannedChange) -> Change:
         doubt = self._ledger.entries[planned.uid] if self._ledger.in_doubt(planned.uid) else None

@@ -110,7 +110,8 @@ class Gate:
     def close(self, reason: str, error: Exception | None = None) -> None:
         """Close it for good. The first reason counts."""
         if not self.reason:
-            self.reason, self.error = reason, error
+            # By its reason it is known to be closed: with an empty one the run would go on, and wait for nothing.
+            self.reason, self.error = reason or "no reason was given", error
         self._closed.set()
         self._changed.set()
 

@@ -19,6 +19,7 @@ from airflow_provider_jicoo.bulk.plan.tally import SHOWN
 
 _TOLD = SHOWN | {"startedAt", "endedAt", "hosts", "status"}
 """Fields whose values are told where Jicoo stored another one; any other may be personal."""
+_NOT_CANCELLED = ("request", "open")
 _AS_SENT = frozenset({Field.AFTER})
 _MADE = frozenset({Field.AFTER, Field.ADJUSTED})
 """How the fields of a booking stand where this plan has made the change."""
@@ -98,7 +99,7 @@ def judge_answer(planned: PlannedChange, booking: Mapping[str, Any], *, is_read:
     :param booking: what was answered, or read since.
     :param is_read: whether it was read since: a booking has all its fields, but Jicoo may leave out what is null.
     """
-    uid, updated_at = booking.get("uid"), booking.get("updatedAt")
+    uid, updated_at = booking.get("uid"), _stamp(booking)
     if uid not in (None, planned.uid):
         detail = (
             f"Jicoo answered with another booking, {uid}: it may have made a new one and cancelled this one; {_LOOK}"
@@ -107,6 +108,8 @@ def judge_answer(planned: PlannedChange, booking: Mapping[str, Any], *, is_read:
     if _cancelled_meanwhile(planned, booking):
         detail = f"it is cancelled now: Jicoo may have made a new booking of it; {_LOOK}"
         return Entry(Outcome.UNKNOWN, updated_at, detail)
+    if planned.action == "cancel" and booking.get("status") in _NOT_CANCELLED:
+        return None  # somebody may have confirmed it since it was read: that is no cancellation
     fields = compare(booking, planned.before, planned.after, answered=True)
     # A field that is missing from the answer proves nothing: it may be a receipt, or a part of the booking.
     missing = [name for name in fields if name not in booking and not (is_read and planned.after[name] is None)]
@@ -119,9 +122,15 @@ def _stored(outcome: Outcome, planned: PlannedChange, booking: Mapping[str, Any]
     """Return an outcome, with what Jicoo has stored in another way than it was sent."""
     kept = stored(booking, planned.after)
     if not kept:
-        return Entry(outcome, booking.get("updatedAt"))
+        return Entry(outcome, _stamp(booking))
     adjusted = any(field in (Field.ADJUSTED, Field.OTHER) for field in fields.values())
-    return Entry(outcome, booking.get("updatedAt"), _stored_words(planned, booking, fields), kept, adjusted)
+    return Entry(outcome, _stamp(booking), _stored_words(planned, booking, fields), kept, adjusted)
+
+
+def _stamp(booking: Mapping[str, Any]) -> str | None:
+    """Return when a booking was edited last; None where an answer does not say it in a text."""
+    stamp = booking.get("updatedAt")
+    return stamp if isinstance(stamp, str) else None
 
 
 def _stored_words(planned: PlannedChange, booking: Mapping[str, Any], fields: Mapping[str, Field]) -> str:
@@ -152,9 +161,9 @@ def not_seen(planned: PlannedChange, booking: Mapping[str, Any] | None, seconds:
     same = [name for name, field in fields.items() if field is Field.BEFORE]
     words = f"is as before in {', '.join(same)}"
     if not same:
-        words = f"does not show {', '.join(fields.keys() - booking.keys())}"
+        words = f"does not show {', '.join(fields.keys() - booking.keys() or fields)}"
     detail = f"Jicoo answered with success, but {seconds:.0f} s later the booking {words}; {_LOOK}"
-    return Entry(Outcome.UNKNOWN, booking.get("updatedAt"), detail)
+    return Entry(Outcome.UNKNOWN, _stamp(booking), detail)
 
 
 def not_read(error: Exception, *, in_doubt: bool) -> Entry:

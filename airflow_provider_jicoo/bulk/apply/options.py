@@ -91,6 +91,13 @@ class Options:
         if not _is_number(self.lease, int, float) or not 0 < self.lease <= sys.float_info.max:
             raise PlanError(f"lease: {self.lease!r:.100} is not a positive number of seconds")
 
+    def leaves(self, *, messages: bool) -> bool:
+        """Tell whether a change in doubt is left, or waits until the server can no longer be at work on it.
+
+        :param messages: whether the change messages a guest.
+        """
+        return messages or self.on_doubt == "leave"
+
     def reads_each(self, *, messages: bool) -> bool:
         """Tell whether a booking is read by itself right before its change.
 

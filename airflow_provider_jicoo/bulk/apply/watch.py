@@ -89,7 +89,8 @@ class Watch:
             self._end(error)
 
     def _end(self, error: BaseException) -> None:
-        self._gate.close(f"{error}", error if isinstance(error, OSError) else None)
+        # A time-out of an object store has no text.
+        self._gate.close(str(error) or type(error).__name__, error if isinstance(error, OSError) else None)
 
     async def look(self) -> None:
         """Look whether the plan is still ours; if so, sending is allowed for the time of a lease from before that.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -30,6 +31,8 @@ _SINCE = "changed since, by somebody"
 _CHECK_OF = {Outcome.APPLIED: SHOWN, Outcome.UNCHANGED: SHOWN, Outcome.UNKNOWN: UNKNOWN}
 """Of the other outcomes it is :data:`NOT_MADE`."""
 Judgement = tuple[Verdict, str]
+_SOON: tuple[float, ...] = (0.0, 0.2, 1.0, 2.5, 5.0)
+"""Seconds after which a booking is read again that is shown as it was before its outcome: answers may lag."""
 
 
 def check_bookings(client: JicooClient, plan: PlanFile, reported: Reported, found: Verification) -> None:
@@ -38,6 +41,7 @@ def check_bookings(client: JicooClient, plan: PlanFile, reported: Reported, foun
     :raises RequestError: they cannot be read.
     """
     found.note(READ)
+    looks = _SOON
     pairs = zip(plan, reported.outcomes, strict=True)
     while chunk := list(islice(pairs, CHUNK)):
         lines = [planned for planned, _ in chunk]
@@ -48,8 +52,10 @@ def check_bookings(client: JicooClient, plan: PlanFile, reported: Reported, foun
             verdict, words = judge(planned, outcome, entry, now.get(planned.uid))
             if verdict is not Verdict.TRUE and planned.uid not in unreadable:
                 # A list may lag behind.
-                single, failed = _read_one(client, planned)
+                single, failed = _read_one(client, planned, entry, looks)
                 unreadable.update(failed)
+                if single is not None and _is_behind(entry, single):
+                    looks = _SOON[:1]  # what one has waited for in vain the others need not wait for
                 verdict, words = judge(planned, outcome, entry, single)
             found.note(check)
             if planned.uid in unreadable:
@@ -77,11 +83,30 @@ def _read(client: JicooClient, lines: list[PlannedChange]) -> tuple[dict[str, Bo
     return client.run(steps), unreadable
 
 
-def _read_one(client: JicooClient, planned: PlannedChange) -> tuple[Booking | None, dict[str, RequestError]]:
-    try:
-        return client.run(lookup_bookings([planned.uid], absent_ok=True)).get(planned.uid), {}
-    except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
-        return None, {planned.uid: error}
+def _read_one(
+    client: JicooClient, planned: PlannedChange, entry: Entry | None, looks: tuple[float, ...]
+) -> tuple[Booking | None, dict[str, RequestError]]:
+    """Read a booking by itself, again and again while it is shown as it was before its outcome.
+
+    :param looks: seconds after which it is read.
+    """
+    waited = 0.0
+    booking: Booking | None = None
+    for at in looks:
+        time.sleep(at - waited)
+        waited = at
+        try:
+            booking = client.run(lookup_bookings([planned.uid], absent_ok=True)).get(planned.uid)
+        except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
+            return None, {planned.uid: error}
+        if booking is None or not _is_behind(entry, booking):
+            break
+    return booking, {}
+
+
+def _is_behind(entry: Entry | None, booking: Mapping[str, Any]) -> bool:
+    """Tell by its stamp whether a booking is shown as it was before its outcome."""
+    return entry is not None and times.is_earlier(booking.get("updatedAt"), entry.updated_at)
 
 
 def judge(

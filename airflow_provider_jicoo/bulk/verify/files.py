@@ -242,6 +242,7 @@ def _check_journal(
     """Check each outcome of a report against what the journal says of it."""
     found.note(AGREES)
     is_later = facts is not None and journal.claims > facts["try"]
+    ended_early = facts is not None and facts.get("endedEarly")
     for row, known in zip(rows, outcomes(plan, journal.entries), strict=True):
         if row == known:
             continue
@@ -255,7 +256,16 @@ def _check_journal(
         elif (row["outcome"], known["outcome"]) == ("not_attempted", "unknown"):
             # An earlier try left it in doubt, the last one found it as before, and ended before it could send it.
             verdict = Verdict.UNTOLD
+        elif not journal.released and _is_open(journal.entries.get(row["uid"])):
+            verdict, words = Verdict.UNTOLD, f"{words}: the end of the journal is missing"
+        elif ended_early and (row["outcome"], known["outcome"]) == ("not_attempted", "failed"):
+            verdict, words = Verdict.TRUE, "it had failed in an earlier try, and the last one ended before its turn"
         found.note(AGREES, verdict, words, row["uid"])
+
+
+def _is_open(entry: Entry | None) -> bool:
+    """Tell whether a journal does not say what became of a change."""
+    return entry is None or entry.outcome is None
 
 
 def check_merged(path: StorePath, shards: Iterable[StorePath], found: Verification) -> None:
