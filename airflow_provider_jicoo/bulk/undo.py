@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_jicoo.api import times
 from airflow_provider_jicoo.api.client import JicooClient
 from airflow_provider_jicoo.api.errors import (
     BrokenRowsError,
@@ -252,7 +253,7 @@ def _take_back(
     left += ({"uid": planned.uid, "why": f"{name} was changed since"} for name in sorted(changed))
     if not _TIMES.isdisjoint(changed):
         changed += _TIMES  # half a move would be a booking of another length
-    back = {name: documented(name, planned.before[name]) for name in planned.after if name not in changed}
+    back = {name: _as_sent(name, planned.before[name]) for name in planned.after if name not in changed}
     if not back or reflects_exactly(current, back):
         return
     send = {**back, "timeZone": _zone(planned, booking)} if planned.action == "reschedule" else None
@@ -264,14 +265,19 @@ def _take_back(
         {name: documented(name, current.get(name)) for name in (*back, *(send or {}))},
         back,
         booking["updatedAt"],
-        booking["startedAt"],
-        booking["endedAt"],
+        times.as_wire(booking["startedAt"]),
+        times.as_wire(booking["endedAt"]),
         send,
         status=str(booking.get("status") or ""),
         seen=fingerprint(booking),
         time_zone=str(booking.get("timeZone") or ""),
     )
     draft.add(reverse, booking)
+
+
+def _as_sent(name: str, value: Any) -> Any:
+    """Return a field as it was, in the form in which it is sent: moves are put in order by that."""
+    return times.as_wire(value) if name in _TIMES and isinstance(value, str) else documented(name, value)
 
 
 def _zone(planned: PlannedChange, booking: Booking) -> str:

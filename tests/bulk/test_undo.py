@@ -386,3 +386,21 @@ def test_what_a_damaged_journal_says_nothing_of_is_listed(sandbox, jicoo, tmp_pa
     (warning,) = undo.manifest["warnings"]
     assert "missing" in warning
     assert gone == "*-000002.jsonl" or not lines
+
+
+def test_times_go_back_in_the_form_in_which_times_are_sent(sandbox, jicoo, tmp_path):
+    """However Jicoo writes them: a strict one refuses others, and moves are put in order by them."""
+    before = {booking["uid"]: dict(booking) for booking in sandbox.bookings()}
+    sandbox.quirks = ["offset-times"]
+    try:
+        plan = applied(jicoo, tmp_path / "plan.jsonl", ShiftTime(minutes=15))
+        undo = undone(jicoo, plan)
+    finally:
+        sandbox.quirks = []
+    _, lines = read_plan(undo.manifest["plan"])
+    sent = [line["after"][name] for line in lines for name in ("startedAt", "endedAt") if name in line["after"]]
+    assert sent
+    assert sent == [times.as_wire(each) for each in sent]
+    assert {booking["uid"]: dict(booking) | {"updatedAt": ""} for booking in sandbox.bookings()} == {
+        uid: booking | {"updatedAt": ""} for uid, booking in before.items()
+    }
