@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from airflow_provider_jicoo.bulk.documents import LeftAlone, Owner, PlanAbout
 from airflow_provider_jicoo.bulk.errors import PlanError, PlanMismatchError
 from airflow_provider_jicoo.bulk.files import StorePath, as_store_path
 from airflow_provider_jicoo.bulk.journal_files import journal_of
+from airflow_provider_jicoo.bulk.lagging import ONCE, SOON, read_alone
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import Draft, Plan, PlanFile, PlannedChange, Terms
 from airflow_provider_jicoo.bulk.plan.header import find_shards, read_header, shard_paths
@@ -40,8 +41,6 @@ from airflow_provider_jicoo.bulk.plan.terms import check_count
 from airflow_provider_jicoo.bulk.report import is_reported
 
 CHUNK = 200
-_SOON: tuple[float, ...] = (0.0, 0.2, 1.0, 2.5, 5.0)
-"""Seconds after which a booking is read again that is shown as it was before its change."""
 _TIMES = frozenset({"startedAt", "endedAt"})
 
 
@@ -177,37 +176,22 @@ def _read_current(
         and entries[planned.uid].outcome is Outcome.APPLIED
         and not reflects_exactly(now[planned.uid], _as_stored(planned, entries[planned.uid]))
     ]
-    has_failed, looks = False, _SOON
+    has_failed, looks = False, SOON
     for line in behind:
         uid = line.uid
         del now[uid]
         try:
-            now.update(_read_alone(client, line, entries[uid], looks))
+            is_behind = partial(_is_as_before_its_change, line, entries[uid])
+            booking = read_alone(client, uid, is_behind, looks)
             has_failed = False
-            if uid in now and _is_as_before_its_change(line, entries[uid], now[uid]):
-                looks = _SOON[:1]  # what one has waited for in vain the others need not wait for
+            if booking is not None:
+                now[uid] = booking
+                looks = ONCE if is_behind(booking) else looks
         except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
             if has_failed:
                 raise  # twice in a row: it is not the booking
             has_failed, unreadable[uid] = not isinstance(error, BrokenRowsError), error
     return now, unreadable
-
-
-def _read_alone(
-    client: JicooClient, planned: PlannedChange, entry: Entry, looks: tuple[float, ...]
-) -> dict[str, Booking]:
-    """Read a booking by itself, again and again while it is shown as it was before its change.
-
-    :param looks: seconds after which it is read.
-    """
-    waited = 0.0
-    for at in looks:
-        time.sleep(at - waited)
-        waited = at
-        found = client.run(lookup_bookings([planned.uid], absent_ok=True))
-        if planned.uid not in found or not _is_as_before_its_change(planned, entry, found[planned.uid]):
-            break
-    return found
 
 
 def _is_as_before_its_change(planned: PlannedChange, entry: Entry, booking: Booking) -> bool:

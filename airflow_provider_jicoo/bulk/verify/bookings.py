@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,7 @@ from airflow_provider_jicoo.api.lookup import lookup_bookings
 from airflow_provider_jicoo.api.models import Booking
 from airflow_provider_jicoo.api.written import reflects
 from airflow_provider_jicoo.bulk.apply.judge import was_made
+from airflow_provider_jicoo.bulk.lagging import ONCE, SOON, read_alone
 from airflow_provider_jicoo.bulk.outcomes import Entry, Outcome
 from airflow_provider_jicoo.bulk.plan import PlanFile, PlannedChange
 from airflow_provider_jicoo.bulk.verify.files import Reported
@@ -31,8 +32,6 @@ _SINCE = "changed since, by somebody"
 _CHECK_OF = {Outcome.APPLIED: SHOWN, Outcome.UNCHANGED: SHOWN, Outcome.UNKNOWN: UNKNOWN}
 """Of the other outcomes it is :data:`NOT_MADE`."""
 Judgement = tuple[Verdict, str]
-_SOON: tuple[float, ...] = (0.0, 0.2, 1.0, 2.5, 5.0)
-"""Seconds after which a booking is read again that is shown as it was before its outcome: answers may lag."""
 
 
 def check_bookings(client: JicooClient, plan: PlanFile, reported: Reported, found: Verification) -> None:
@@ -41,7 +40,7 @@ def check_bookings(client: JicooClient, plan: PlanFile, reported: Reported, foun
     :raises RequestError: they cannot be read.
     """
     found.note(READ)
-    looks = _SOON
+    looks = SOON
     pairs = zip(plan, reported.outcomes, strict=True)
     while chunk := list(islice(pairs, CHUNK)):
         lines = [planned for planned, _ in chunk]
@@ -55,7 +54,7 @@ def check_bookings(client: JicooClient, plan: PlanFile, reported: Reported, foun
                 single, failed = _read_one(client, planned, entry, looks)
                 unreadable.update(failed)
                 if single is not None and _is_behind(entry, single):
-                    looks = _SOON[:1]  # what one has waited for in vain the others need not wait for
+                    looks = ONCE
                 verdict, words = judge(planned, outcome, entry, single)
             found.note(check)
             if planned.uid in unreadable:
@@ -86,22 +85,10 @@ def _read(client: JicooClient, lines: list[PlannedChange]) -> tuple[dict[str, Bo
 def _read_one(
     client: JicooClient, planned: PlannedChange, entry: Entry | None, looks: tuple[float, ...]
 ) -> tuple[Booking | None, dict[str, RequestError]]:
-    """Read a booking by itself, again and again while it is shown as it was before its outcome.
-
-    :param looks: seconds after which it is read.
-    """
-    waited = 0.0
-    booking: Booking | None = None
-    for at in looks:
-        time.sleep(at - waited)
-        waited = at
-        try:
-            booking = client.run(lookup_bookings([planned.uid], absent_ok=True)).get(planned.uid)
-        except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
-            return None, {planned.uid: error}
-        if booking is None or not _is_behind(entry, booking):
-            break
-    return booking, {}
+    try:
+        return read_alone(client, planned.uid, partial(_is_behind, entry), looks), {}
+    except (RejectedError, ServerError, TransportError, UnexpectedAnswerError) as error:
+        return None, {planned.uid: error}
 
 
 def _is_behind(entry: Entry | None, booking: Mapping[str, Any]) -> bool:
